@@ -1,0 +1,50 @@
+"""What measuring reads: the plan, the journal's entries, and the sample tables. Nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drillmark.model.entry import Entry
+from drillmark.model.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A sample file, read: columns of equal length.
+
+    Attributes:
+        columns: name -> values; int64, int32 or uint8. Text columns hold indexes into `texts`.
+        texts: name of a text column -> its dictionary.
+        meta: what the writer said when it began (format, host, boot, period, ...).
+        torn: the file ends in the middle of a block (its writer was killed); what was whole is here.
+        closed: the writer ended by itself and said so.
+    """
+
+    columns: dict[str, NDArray[Any]]
+    texts: dict[str, list[str]] = field(default_factory=dict)
+    meta: dict[str, Any] = field(default_factory=dict)
+    torn: bool = False
+    closed: bool = False
+
+    def __len__(self) -> int:
+        return 0 if not self.columns else len(next(iter(self.columns.values())))
+
+    def __getitem__(self, name: str) -> NDArray[np.int64]:
+        return self.columns[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A run as it lies on disk. A table that is None was never written."""
+
+    plan: Plan
+    entries: tuple[Entry, ...]
+    beats: Table | None = None
+    load: Table | None = None
+    load_users: Table | None = None
+    ledger: Table | None = None
+    survivors: Table | None = None

@@ -1,0 +1,182 @@
+"""A plan: a drill with everything resolved. What the engine performs and what measuring and judging refer to.
+
+References to activities are replaced by the activities, defaults are filled in, durations are seconds. Secrets
+stay references (Chaos Toolkit's `secrets` block); their values never stand here. A plan is JSON and hashes to
+the same value wherever it is made (`plan.digest`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Frozen(BaseModel):
+    """Base of the plan's parts: immutable, nothing unknown."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Latency(Frozen):
+    """Latency objectives in seconds, for each percentile."""
+
+    p50_seconds: float | None = None
+    p95_seconds: float | None = None
+    p99_seconds: float | None = None
+
+
+class Slo(Frozen):
+    """Service level objectives. None: not stated. Ratios lie in [0, 1]."""
+
+    availability_ratio: float | None = None
+    latency: Latency = Latency()
+    error_ratio: float | None = None
+    throughput_per_second: float | None = None
+
+
+class Objectives(Frozen):
+    """What the drill is judged against. `*_stated`: the drill itself states it, so it must be measurable."""
+
+    rto_seconds: float = 4 * 3600.0
+    rto_stated: bool = False
+    rpo_seconds: float = 3600.0
+    rpo_stated: bool = False
+    time_to_detect_seconds: float | None = None
+    mtd_seconds: float | None = None
+    after_undo_seconds: float | None = None
+    slo: Slo = Slo()
+
+
+class Phases(Frozen):
+    """How long each phase is, in seconds."""
+
+    baseline_seconds: float = 30.0
+    detect_seconds: float = 0.0
+    fault_seconds: float = 60.0
+    recover_deadline_seconds: float = 8 * 3600.0
+    verify_deadline_seconds: float = 1800.0
+    soak_seconds: float = 60.0
+    hold_seconds: float = 30.0
+
+
+class PlannedActivity(Frozen):
+    """A Chaos Toolkit activity, `ref` resolved and arguments merged, in Chaos Toolkit's own shape."""
+
+    name: str
+    activity: dict[str, Any]
+    repeatable: bool = False
+    timeout_seconds: float | None = None  # enforced from outside; None: the phase's deadline alone
+
+
+class PlannedFault(Frozen):
+    """An experiment with its undo, and how its effect is proved."""
+
+    path: str  # from the workspace root
+    sha256: str
+    experiment: dict[str, Any]  # as Chaos Toolkit's, `ref`s within it left to chaoslib
+    actions: list[str]  # names, in method order
+    undos: list[str]  # names of the rollbacks, in file order
+    effect: PlannedActivity | None = None
+    effect_within_seconds: float = 10.0
+    runner_lost: Literal["undo", "hold"] = "undo"
+    lease_seconds: float = 30.0
+
+
+class PlannedLoad(Frozen):
+    """Locust as a child process."""
+
+    locustfile: str  # from the workspace root
+    sha256: str
+    users: int = 10
+    spawn_rate_per_second: float = 10.0
+    processes: int = 1
+    host: str | None = None
+
+
+class PlannedMarkers(Frozen):
+    """The marker writer. `secrets` names the block of `Plan.secrets` that holds the store's `dsn`."""
+
+    store: Literal["postgres"] = "postgres"
+    secrets: str
+    every_seconds: float = 0.01
+    writers: int = 4
+
+
+class PlannedProbes(Frozen):
+    """User-level probes: one round of all of them is a beat."""
+
+    every_seconds: float = 0.1
+    timeout_seconds: float = 2.0
+    activities: list[PlannedActivity] = Field(default_factory=list)
+
+
+class PlannedGuard(Frozen):
+    """A probe that aborts the run when it fails for so long."""
+
+    name: str
+    probe: PlannedActivity
+    fails_for_seconds: float
+    then: Literal["abort"] = "abort"
+
+
+class PlannedTarget(Frozen):
+    """The system under test."""
+
+    name: str
+    environment: str
+    tier: int | None = None
+    disposable: bool = False
+    labels: dict[str, str] = Field(default_factory=dict)
+    touches: list[str] = Field(default_factory=list)
+
+
+class Risk(Frozen):
+    """The drill's place in the risk register. Severity of its gaps comes from it."""
+
+    reference: str | None = None
+    likelihood: Literal["low", "medium", "high"] = "medium"
+    impact: Literal["low", "medium", "high"] = "medium"
+    detection: Literal["fast", "slow", "none"] | None = None
+
+
+class GapDueDays(Frozen):
+    """Days until a gap is due, by severity."""
+
+    high: int = 7
+    medium: int = 30
+    low: int = 90
+
+
+class Plan(Frozen):
+    """Everything that a run needs to know beforehand."""
+
+    format: Literal["drillmark.plan/1"] = "drillmark.plan/1"
+    drill: str  # the drill's id
+    title: str
+    owner: str
+    source: str  # the drill's file, from the workspace root
+    mode: Literal["drill", "check", "gameday", "tabletop"] = "drill"
+    runbook: str | None = None
+    risk: Risk = Risk()
+    target: PlannedTarget
+    objectives: Objectives = Objectives()
+    phases: Phases = Phases()
+    fault: PlannedFault | None = None
+    load: PlannedLoad | None = None
+    probes: PlannedProbes | None = None
+    markers: PlannedMarkers | None = None
+    identity: PlannedActivity | None = None
+    preflight: list[PlannedActivity] = Field(default_factory=list)
+    recover: list[PlannedActivity] = Field(default_factory=list)
+    verify: list[PlannedActivity] = Field(default_factory=list)
+    guards: list[PlannedGuard] = Field(default_factory=list)
+    configuration: dict[str, Any] = Field(default_factory=dict)  # Chaos Toolkit's block, unresolved
+    secrets: dict[str, Any] = Field(default_factory=dict)  # Chaos Toolkit's block: references, no values
+    gap_due_days: GapDueDays = GapDueDays()
+    sources: dict[str, str] = Field(default_factory=dict)  # path from the workspace root -> SHA-256
+
+    @property
+    def recovers(self) -> bool:
+        """Whether the drill has a recovery; without one, the fault stays for `phases.fault_seconds`."""
+        return bool(self.recover)

@@ -1,0 +1,90 @@
+"""Identity of processes: a pid alone may belong to somebody else by now, a pid with its start time may not.
+
+Used wherever a process is adopted or ended. Must never end a process whose start time does not match.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from drillmark import clock
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessIdentity:
+    """A process: its pid, and its start time as the kernel gives it (clock ticks since boot)."""
+
+    pid: int
+    start: str
+
+    def as_json(self) -> dict[str, object]:
+        """The form that stands in files."""
+        return {"pid": self.pid, "start": self.start}
+
+
+def identify(pid: int) -> ProcessIdentity | None:
+    """The identity of a living process, or None. A zombie counts as dead."""
+    start = _start(pid)
+    return None if start is None else ProcessIdentity(pid, start)
+
+
+def is_alive(process: ProcessIdentity) -> bool:
+    """Whether that very process lives still (zombies do not)."""
+    return _start(process.pid) == process.start
+
+
+def end(process: ProcessIdentity, *, group: bool, grace_seconds: float, kill_wait_seconds: float = 5.0) -> bool:
+    """End a process (or its whole group, if it leads one): TERM, then KILL after the grace.
+
+    Returns whether it is gone. A process whose start time differs is somebody else's and is left alone.
+    """
+    if not is_alive(process):
+        return True
+    _signal(process.pid, signal.SIGTERM, group=group)
+    # A stopped process takes no TERM until it goes on.
+    _signal(process.pid, signal.SIGCONT, group=group)
+    if grace_seconds > 0 and _wait(process, grace_seconds):
+        if group:
+            _signal(process.pid, signal.SIGKILL, group=True)
+        return True
+    _signal(process.pid, signal.SIGKILL, group=group)
+    return _wait(process, kill_wait_seconds)
+
+
+def _signal(pid: int, number: signal.Signals, *, group: bool) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if group:
+            os.killpg(pid, number)
+        else:
+            os.kill(pid, number)
+
+
+def _wait(process: ProcessIdentity, seconds: float) -> bool:
+    deadline = clock.monotonic_ns() + round(seconds * 1e9)
+    while clock.monotonic_ns() < deadline:
+        if not is_alive(process):
+            return True
+        time.sleep(0.01)
+    return not is_alive(process)
+
+
+def _start(pid: int) -> str | None:
+    stat = Path(f"/proc/{pid}/stat")
+    if Path("/proc/self/stat").exists():
+        try:
+            fields = stat.read_bytes().rsplit(b")", 1)[1].split()
+        except (OSError, IndexError):
+            return None
+        return None if fields[0] in (b"Z", b"X") else fields[19].decode()
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else str(process.create_time())
+    except psutil.Error:
+        return None
