@@ -1,0 +1,1 @@
+"""The journal J: what happened in a run. `entries` is pure, `store` keeps them in SQLite."""

@@ -26,7 +26,12 @@ class Stamp:
 
     def as_json(self) -> dict[str, Any]:
         """The form that stands in files."""
-        return {"monotonic_ns": self.monotonic_ns, "wall_ns": self.wall_ns, "host": self.host, "boot": self.boot}
+        return {
+            "monotonic_ns": self.monotonic_ns,
+            "wall_ns": self.wall_ns,
+            "host": self.host,
+            "boot": self.boot,
+        }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Stamp:

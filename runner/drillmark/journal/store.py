@@ -1,0 +1,172 @@
+"""The journal in SQLite: one database for a workspace, every append durable before it returns.
+
+An append is conditional on (sequence, epoch): a runner whose run was taken over by another, or by the guard,
+gets StaleEpochError and has written nothing. Must never change or delete an entry.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from drillmark.errors import JournalError, StaleEpochError
+from drillmark.journal import entries
+from drillmark.model.entry import Entry, Kind
+from drillmark.model.stamp import Stamp
+
+FORMAT = 1
+_BUSY_SECONDS = 5.0
+_SCHEMA = """
+create table if not exists runs (
+    run text primary key, drill text not null, target text not null,
+    directory text not null, epoch integer not null, started_wall_ns integer not null
+);
+create table if not exists entries (
+    run text not null references runs (run), sequence integer not null, epoch integer not null,
+    kind text not null, stamp text not null, data text not null,
+    previous_hash text not null, hash text not null, primary key (run, sequence)
+);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A run, as the list of runs knows it. `directory` is relative to the workspace."""
+
+    run: str
+    drill: str
+    target: str
+    directory: str
+    epoch: int
+    started_wall_ns: int
+
+
+class JournalStore:
+    """All journals of a workspace. Raises JournalError where the database cannot be read or written."""
+
+    def __init__(self, path: Path, *, busy_seconds: float = _BUSY_SECONDS) -> None:
+        with _translated(path):
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not path.exists():
+                path.touch(mode=0o600)
+            self._connection = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None)
+            self._connection.execute("pragma journal_mode=wal")
+            # FULL: a commit is on disk before it returns, also after a power cut.
+            self._connection.execute("pragma synchronous=full")
+            found = self._connection.execute("pragma user_version").fetchone()[0]
+            if found > FORMAT:
+                raise JournalError(
+                    f"{path} was written by a newer drillmark (format {found}, this one knows {FORMAT})",
+                    hint="use that version, or another workspace",
+                )
+            if found < FORMAT:
+                self._connection.executescript(_SCHEMA)
+                self._connection.execute(f"pragma user_version={FORMAT}")
+        self._path = path
+
+    def close(self) -> None:
+        """Let the database go."""
+        self._connection.close()
+
+    def create(self, row: RunRow) -> None:
+        """Register a new run."""
+        with _translated(self._path):
+            self._connection.execute(
+                "insert into runs values (?, ?, ?, ?, ?, ?)",
+                (row.run, row.drill, row.target, row.directory, row.epoch, row.started_wall_ns),
+            )
+
+    def raise_epoch(self, run: str, epoch: int) -> None:
+        """From now on only this epoch may append. Raises StaleEpochError if a higher one is there already."""
+        with self._transaction():
+            changed = self._connection.execute(
+                "update runs set epoch = ? where run = ? and epoch < ?", (epoch, run, epoch)
+            ).rowcount
+        if not changed:
+            raise StaleEpochError(f"run {run} was taken over by somebody else")
+
+    def append(
+        self, previous: Entry | None, *, run: str, epoch: int, kind: Kind, stamp: Stamp, data: dict[str, Any]
+    ) -> Entry:
+        """Append an entry after `previous`, durably.
+
+        Raises StaleEpochError where the run's epoch or its last entry is not what the caller believes, and
+        JournalError where nothing could be written.
+        """
+        try:
+            entry = entries.follow(previous, run=run, epoch=epoch, kind=kind, stamp=stamp, data=data)
+        except (TypeError, ValueError) as error:
+            raise JournalError(f"cannot journal this {kind} entry: {error}") from error
+        with self._transaction():
+            found = self._connection.execute("select epoch from runs where run = ?", (run,)).fetchone()
+            count = self._connection.execute(
+                "select coalesce(max(sequence), 0) from entries where run = ?", (run,)
+            ).fetchone()[0]
+            if found is None or found[0] != epoch or count != entry.sequence - 1:
+                raise StaleEpochError(
+                    f"run {run} was taken over by somebody else", hint="this runner touches nothing any more"
+                )
+            self._connection.execute(
+                "insert into entries values (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    run, entry.sequence, epoch, str(kind), entries.canonical(stamp.as_json()),
+                    entries.canonical(entry.data), entry.previous_hash, entry.hash,
+                ),
+            )  # fmt: skip
+        return entry
+
+    def read(self, run: str) -> tuple[Entry, ...]:
+        """All entries of a run, in order."""
+        with _translated(self._path):
+            rows = self._connection.execute(
+                "select sequence, epoch, kind, stamp, data, previous_hash, hash from entries"
+                " where run = ? order by sequence",
+                (run,),
+            ).fetchall()
+            return tuple(
+                Entry(
+                    sequence, run, epoch, Kind(kind), Stamp.from_json(json.loads(stamp)), json.loads(data),
+                    previous_hash, digest,
+                )
+                for sequence, epoch, kind, stamp, data, previous_hash, digest in rows
+            )  # fmt: skip
+
+    def runs(self) -> list[RunRow]:
+        """Every run, oldest first."""
+        with _translated(self._path):
+            rows = self._connection.execute(
+                "select run, drill, target, directory, epoch, started_wall_ns from runs order by started_wall_ns, run"
+            ).fetchall()
+        return [RunRow(*row) for row in rows]
+
+    def find(self, text: str) -> list[RunRow]:
+        """The runs whose id begins with `text`; `last` is the newest."""
+        rows = self.runs()
+        return rows[-1:] if text == "last" else [row for row in rows if row.run.startswith(text)]
+
+    @contextmanager
+    def _transaction(self) -> Generator[None]:
+        with _translated(self._path):
+            self._connection.execute("begin immediate")
+            try:
+                yield
+            except BaseException:
+                self._connection.execute("rollback")
+                raise
+            self._connection.execute("commit")
+
+
+@contextmanager
+def _translated(path: Path) -> Generator[None]:
+    try:
+        yield
+    except (sqlite3.Error, OSError, ValueError, KeyError) as error:
+        raise JournalError(
+            f"cannot read or write the journal {path}: {error}",
+            hint="is the disk full, or the folder read-only?",
+        ) from error

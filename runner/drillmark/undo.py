@@ -1,0 +1,108 @@
+"""The undo file U: what *may* be in effect, written before the effect begins and fsynced.
+
+Beside it stands the epoch: which runner may act. Whoever wants to know whether a fault may be in effect asks U
+and nothing else. It holds experiments with their configuration resolved, references to secrets, never values.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from drillmark import files
+from drillmark.errors import UndoFileError
+from drillmark.processes import ProcessIdentity
+
+FORMAT = "drillmark.undo/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Undoable:
+    """An experiment whose actions may be in effect; its rollbacks are the undo."""
+
+    path: str
+    experiment: dict[str, Any]  # configuration resolved, secrets as references
+    variables: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A process that belongs to the run. `role`: chaos, worker, guard, prober, markers, load, read_back."""
+
+    role: str
+    pid: int
+    start: str
+
+    @property
+    def identity(self) -> ProcessIdentity:
+        """For `processes`."""
+        return ProcessIdentity(self.pid, self.start)
+
+
+@dataclass(frozen=True, slots=True)
+class UndoState:
+    """What stands in U."""
+
+    run: str
+    undoables: tuple[Undoable, ...] = ()
+    children: tuple[Child, ...] = ()
+
+    def with_child(self, child: Child) -> UndoState:
+        """With this child, in place of any other of the same role."""
+        others = tuple(other for other in self.children if other.role != child.role)
+        return replace(self, children=(*others, child))
+
+    def child(self, role: str) -> Child | None:
+        """The child of that role."""
+        return next((child for child in self.children if child.role == role), None)
+
+
+def write(path: Path, state: UndoState) -> None:
+    """Write U durably. Raises UndoFileError: then no new effect may begin."""
+    body = {"format": FORMAT} | asdict(state)
+    try:
+        files.write_durably(path, json.dumps(body, indent=1, ensure_ascii=False))
+    except (OSError, TypeError, ValueError) as error:
+        raise UndoFileError(
+            f"cannot write the undo file {path}: {error}",
+            hint="no fault is injected without it; is the disk full, or the folder read-only?",
+        ) from error
+
+
+def read(path: Path) -> UndoState | None:
+    """Read U; None where there is none. Raises UndoFileError where it is not to be understood."""
+    if not path.exists():
+        return None
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+        if body["format"] != FORMAT:
+            raise ValueError(f"format {body['format']!r} instead of {FORMAT!r}")
+        return UndoState(
+            run=str(body["run"]),
+            undoables=tuple(
+                Undoable(str(one["path"]), dict(one["experiment"]), dict(one["variables"])) for one in body["undoables"]
+            ),
+            children=tuple(Child(one["role"], int(one["pid"]), str(one["start"])) for one in body["children"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UndoFileError(
+            f"cannot read the undo file {path}: {error}", hint="undo the fault by hand, then remove this file"
+        ) from error
+
+
+def write_epoch(path: Path, epoch: int) -> None:
+    """Say durably who may act. Raises UndoFileError."""
+    try:
+        files.write_durably(path, f"{epoch}\n")
+    except OSError as error:
+        raise UndoFileError(f"cannot write the epoch {path}: {error}") from error
+
+
+def read_epoch(path: Path) -> int:
+    """The epoch that may act. Raises UndoFileError where it cannot be read: then nobody may."""
+    try:
+        return int(path.read_text(encoding="ascii"))
+    except (OSError, ValueError) as error:
+        raise UndoFileError(f"cannot read the epoch {path}: {error}") from error
