@@ -1,0 +1,25 @@
+"""Sample files (`*.dms`): compact columns beside the run, written by observers and read by measuring.
+
+Append-only and crash-tolerant: cut anywhere, a file reads as a prefix of its whole rows. The format is
+described in `docs/reference/samples.md`. Must never raise because a writer was killed in mid-write.
+"""
+
+from drillmark.samples.layout import BEATS, LAYOUTS, LEDGER, LOAD, LOAD_USERS, SURVIVORS, LedgerKind
+from drillmark.samples.reader import Tail, digest, read, read_from, texts
+from drillmark.samples.writer import SampleWriter
+
+__all__ = [
+    "BEATS",
+    "LAYOUTS",
+    "LEDGER",
+    "LOAD",
+    "LOAD_USERS",
+    "SURVIVORS",
+    "LedgerKind",
+    "SampleWriter",
+    "Tail",
+    "digest",
+    "read",
+    "read_from",
+    "texts",
+]
