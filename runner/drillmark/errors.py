@@ -8,6 +8,7 @@ Nothing here imports another part.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 EXIT_PASSED = 0
 EXIT_FAILED = 1
@@ -102,6 +103,23 @@ class SampleFileError(DrillmarkError):
     """A sample file cannot be read at all (a torn tail is not an error)."""
 
     code = "sample-file"
+
+
+class GapRegisterError(DrillmarkError):
+    """Files of the gap register cannot be read. They were left as they are.
+
+    Attributes:
+        problems: each broken file, with line and column where they are known.
+        gaps: what was filed all the same (`model.gap.Gap`).
+    """
+
+    code = "gap-register"
+    exit_code = EXIT_INVALID
+
+    def __init__(self, problems: list[Problem], *, gaps: list[Any] | None = None) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+        self.gaps = gaps or []
 
 
 class LabError(DrillmarkError):

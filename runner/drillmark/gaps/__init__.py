@@ -1,0 +1,10 @@
+"""The gap register: what fell short, filed once, updated by later runs, closed by the retest that passes.
+
+`filing` decides and is pure; `register` keeps the files; `advice` holds the recommendations. Must never lose a
+file that it cannot read, nor close anything on the word of a run that did not pass.
+"""
+
+from drillmark.gaps.filing import fingerprint
+from drillmark.gaps.register import Stored, file, read
+
+__all__ = ["Stored", "file", "fingerprint", "read"]

@@ -1,0 +1,170 @@
+"""The register's files, `reports/gaps/GAP-*.yaml`: read and written under a lock, each replaced as a whole.
+
+What people write into a file stays: comments at its head, `owner`, `due`, and keys of their own. A file that cannot
+be read is named with line and column, left as it is, and never overwritten; the others are filed all the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from drillmark.errors import GapRegisterError, Problem
+from drillmark.files import write_durably
+from drillmark.gaps import filing
+from drillmark.model.gap import Gap
+from drillmark.model.measurement import Verdict
+from drillmark.model.plan import Plan
+
+FOLDER = "reports/gaps"
+_LOCK_SECONDS = 30.0
+
+
+class _Loader(yaml.SafeLoader):
+    """Dates stay texts: a day set by hand, without quotes, is what was written."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A gap and where it lies.
+
+    Attributes:
+        path: its file.
+        gap: what the register knows.
+        extra: keys that people added; written back as they were.
+        head: comment lines at the top of the file, written back too.
+    """
+
+    path: Path
+    gap: Gap
+    extra: dict[str, Any] = field(default_factory=dict)
+    head: str = ""
+
+
+def read(workspace: Path) -> list[Stored]:
+    """All gaps of a workspace, by id. Raises GapRegisterError naming every file that cannot be read."""
+    stored, problems = _scan(workspace / FOLDER)
+    if problems:
+        raise GapRegisterError(problems)
+    return stored
+
+
+def file(workspace: Path, plan: Plan, run: str, verdict: Verdict, measurements: object, today: date) -> list[Gap]:
+    """Open, update and close gaps by what a run showed; return those that it touched.
+
+    Doing it again for the same run changes nothing. `measurements` is not needed: a verdict carries what was
+    observed. Raises GapRegisterError if files of the register are broken, after everything else was filed
+    (its `gaps` are what was); OSError if the folder cannot be written.
+    """
+    del measurements
+    folder = workspace / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder):
+        stored, problems = _scan(folder)
+        known = {item.gap.fingerprint: item for item in stored}
+        touched = filing.decide(plan, run, verdict, [item.gap for item in stored], today).gaps
+        broken = {Path(problem.file).name for problem in problems}
+        for gap in touched:
+            old = known.get(gap.fingerprint)
+            if old is None and _path(folder, gap, known).name in broken:
+                continue
+            if old is None:
+                _write(Stored(_path(folder, gap, known), gap))
+            elif old.gap != gap:
+                _write(Stored(old.path, gap, old.extra, old.head))
+    if problems:
+        raise GapRegisterError(problems, gaps=list(touched))
+    return list(touched)
+
+
+def _path(folder: Path, gap: Gap, known: dict[str, Stored]) -> Path:
+    # Two fingerprints that begin alike: the second one's file has a longer name, its id stays.
+    path = folder / f"{gap.id}.yaml"
+    taken = any(item.path == path for item in known.values())
+    return folder / f"GAP-{gap.fingerprint[:16]}.yaml" if taken else path
+
+
+def _scan(folder: Path) -> tuple[list[Stored], list[Problem]]:
+    stored: list[Stored] = []
+    problems: list[Problem] = []
+    for path in sorted(folder.glob("GAP-*.yaml")):
+        found = _load(path)
+        if isinstance(found, Problem):
+            problems.append(found)
+        else:
+            stored.append(found)
+    return stored, problems
+
+
+def _load(path: Path) -> Stored | Problem:
+    hint = "repair the file, or move it out of the register; it was not touched"
+    try:
+        text = path.read_text(encoding="utf-8")
+        data: Any = yaml.load(text, Loader=_Loader)  # noqa: S506 (a SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
+        return Problem(str(path), line, column, f"not readable as YAML: {error.problem}", hint)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        return Problem(str(path), 0, 0, f"not readable: {str(error).splitlines()[0]}", hint)
+    if not isinstance(data, dict):
+        return Problem(str(path), 0, 0, "not a gap: no keys and values", hint)
+    known: dict[str, Any] = {key: value for key, value in data.items() if key in Gap.model_fields}
+    extra: dict[str, Any] = {key: value for key, value in data.items() if key not in Gap.model_fields}
+    try:
+        gap = Gap.model_validate(known)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return Problem(str(path), 0, 0, f"not a gap: {where}: {first['msg'].lower()}", hint)
+    head = "".join(line for line in _leading_comments(text))
+    return Stored(path, gap, extra, head)
+
+
+def _leading_comments(text: str) -> Iterator[str]:
+    for line in text.splitlines(keepends=True):
+        if not line.startswith("#"):
+            return
+        yield line if line.endswith("\n") else line + "\n"
+
+
+def _write(item: Stored) -> None:
+    data = {**item.gap.model_dump(mode="json"), **item.extra}
+    text = item.head + yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)
+    write_durably(item.path, text)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Generator[None]:
+    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        deadline = time.monotonic() + _LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    problem = Problem(str(folder / ".lock"), 0, 0, f"held by another process for {_LOCK_SECONDS:.0f} s")
+                    raise GapRegisterError([problem]) from None
+                time.sleep(0.02)
+            else:
+                break
+        yield
+    finally:
+        os.close(descriptor)
