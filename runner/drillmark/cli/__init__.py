@@ -15,7 +15,7 @@ from typing import Any, Never
 import click
 
 from drillmark import __version__
-from drillmark.errors import EXIT_ABORTED, EXIT_INVALID, DrillmarkError
+from drillmark.errors import EXIT_ABORTED, EXIT_INVALID, DrillmarkError, UsageError
 
 # What a shell reports for a process that wrote into a closed pipe.
 EXIT_BROKEN_PIPE = 141
@@ -63,8 +63,8 @@ class Drillmark(click.Group):
             import difflib
 
             near = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            hint = f"did you mean {near[0]}?" if near else "`drillmark --help` lists the commands"
-            raise click.UsageError(f"no such command: {args[0]}. HINT: {hint}", ctx)
+            hint = f"did you mean `{near[0]}`?" if near else "`drillmark --help` lists the commands"
+            raise UsageError(f"no such command: {args[0]}", hint=hint)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -104,9 +104,7 @@ class Drillmark(click.Group):
 
 def _usage_hint(error: click.ClickException) -> str:
     context = error.ctx if isinstance(error, click.UsageError) else None
-    if context is None or "HINT:" in error.format_message():
-        return ""
-    return f"`{context.command_path} --help` says how"
+    return "" if context is None else f"`{context.command_path} --help` says how"
 
 
 def _fail(message: str, hint: str, code: int) -> Never:
@@ -125,11 +123,18 @@ def _leave_quietly() -> Never:
     sys.exit(EXIT_BROKEN_PIPE)
 
 
-@click.group(cls=Drillmark, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Drillmark,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, "-V", "--version", prog_name="drillmark")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Rehearse disasters and measure what comes of them.
 
     A drill breaks a system on purpose, recovers it, and measures the observed RTO and RPO against
     what you promised.
     """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())

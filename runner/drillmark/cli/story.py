@@ -1,0 +1,159 @@
+"""Journal entries as short lines for a person who watches. Reads entries only; shows nothing itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from drillmark.model.entry import Effect, Entry, Kind, Status
+from drillmark.model.stamp import NANOSECONDS, Stamp
+from drillmark.report import words
+
+Style = Literal["", "good", "bad", "doubt", "head", "dim"]
+
+PHASES: dict[Effect, str] = {
+    Effect.PREFLIGHT: "preflight",
+    Effect.GUARD: "preparing",
+    Effect.OBSERVERS: "preparing",
+    Effect.LOAD: "preparing",
+    Effect.PREPARE: "preparing",
+    Effect.BASELINE: "baseline",
+    Effect.INJECT: "fault",
+    Effect.PROVE_EFFECT: "fault",
+    Effect.FAULT: "fault",
+    Effect.DETECT: "detect",
+    Effect.RECOVER: "recover",
+    Effect.VERIFY: "verify",
+    Effect.SOAK: "soak",
+    Effect.READ_BACK: "read back",
+    Effect.UNDO: "undo",
+    Effect.PROVE_UNDONE: "undo",
+    Effect.AFTER_UNDO: "soak",
+    Effect.STOP_LOAD: "closing",
+    Effect.STOP_OBSERVERS: "closing",
+    Effect.CONCLUDE: "closing",
+    Effect.END: "closing",
+}
+# Outcomes worth a line although they went well.
+_TOLD = frozenset({Effect.BASELINE, Effect.PROVE_EFFECT, Effect.RECOVER, Effect.VERIFY, Effect.UNDO, Effect.READ_BACK})
+_QUIET_EVENTS = frozenset({"samples_closed"})
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the story: seconds since the run began, what happened, how it is meant."""
+
+    at_seconds: float
+    text: str
+    style: Style = ""
+
+
+def tell(entry: Entry, sentence: str, began: Stamp | None) -> Line | None:
+    """The line for an entry, or None where nobody needs one."""
+    told = _told(entry, sentence)
+    if told is None or not told[0]:
+        return None
+    return Line(_since(entry.stamp, began), words.harmless(told[0], limit=300), told[1])
+
+
+def clock_text(seconds: float) -> str:
+    """Seconds since the run began, in a fixed width: `  +4.2 s`, ` +12:05`."""
+    if seconds < 600:  # noqa: PLR2004
+        return f"+{seconds:.1f} s".rjust(8)
+    hours, rest = divmod(int(seconds), 3600)
+    text = f"+{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"+{rest // 60}:{rest % 60:02d}"
+    return text.rjust(8)
+
+
+def phase_of(effect: Effect | None, recovers: bool) -> str:  # noqa: FBT001 (a plan's property)
+    """The phase that an effect belongs to, as people call it."""
+    if effect is None:
+        return ""
+    if effect is Effect.AFTER_UNDO and not recovers:
+        return "after undo"
+    return PHASES[effect]
+
+
+def fault_began(entries: Sequence[Entry]) -> Stamp | None:
+    """I: when the intent to inject was journalled."""
+    return next((e.stamp for e in entries if e.kind is Kind.INTENT and e.effect is Effect.INJECT), None)
+
+
+def _since(stamp: Stamp, began: Stamp | None) -> float:
+    if began is None:
+        return 0.0
+    if stamp.same_clock(began):
+        return max(0.0, (stamp.monotonic_ns - began.monotonic_ns) / NANOSECONDS)
+    return max(0.0, (stamp.wall_ns - began.wall_ns) / NANOSECONDS)
+
+
+def _told(entry: Entry, sentence: str) -> tuple[str, Style] | None:  # noqa: PLR0911 (one for each kind)
+    data = entry.data
+    match entry.kind:
+        case Kind.RUN_STARTED:
+            return f"run {entry.run}", "dim"
+        case Kind.INTENT:
+            return sentence or _effect_words(entry), "head" if entry.effect is Effect.INJECT else ""
+        case Kind.OUTCOME:
+            return _outcome(entry)
+        case Kind.EVENT:
+            what = str(data.get("what", ""))
+            return None if what in _QUIET_EVENTS else (_event(data, sentence or what.replace("_", " ")), "doubt")
+        case Kind.ABORT:
+            return f"abort asked for by {_who(data.get('by'))}: {data.get('reason', '')}", "bad"
+        case Kind.RESUMED:
+            return f"taken up again by another runner (epoch {data.get('epoch', entry.epoch)})", "doubt"
+        case Kind.GUARD:
+            return f"the guard: {sentence or _brief(data)}", "bad"
+        case Kind.UNDONE:
+            return "the fault is proved gone", "good"
+        case Kind.RUN_ENDED:
+            return None
+
+
+def _outcome(entry: Entry) -> tuple[str, Style] | None:
+    data = entry.data
+    status = str(data.get("status", ""))
+    name = _effect_words(entry)
+    error = str(data.get("error") or data.get("reason") or "")
+    if status in {Status.FAILED, Status.TIMED_OUT, Status.INDETERMINATE}:
+        how = status.replace("_", " ")
+        return f"{name} {how}" + (f": {error}" if error else ""), "doubt" if status == "indeterminate" else "bad"
+    if data.get("good") is False or data.get("met") is False:
+        return f"{name}: not good" + (f": {error}" if error else ""), "bad"
+    if entry.effect not in _TOLD or status == Status.SKIPPED:
+        return None
+    return f"{name}: done{_took(data)}", "dim"
+
+
+def _took(data: dict[str, Any]) -> str:
+    try:
+        started, ended = Stamp.from_json(data["started"]), Stamp.from_json(data["ended"])
+    except (KeyError, TypeError, ValueError):
+        return ""
+    if not started.same_clock(ended):
+        return ""
+    return f" in {words.duration((ended.monotonic_ns - started.monotonic_ns) / NANOSECONDS)}"
+
+
+def _effect_words(entry: Entry) -> str:
+    effect = str(entry.data.get("effect", "")).replace("_", " ")
+    name = entry.key.split(":", 1)[-1]
+    return f"{effect} {name}".strip()
+
+
+def _event(data: dict[str, Any], text: str) -> str:
+    reason = str(data.get("reason") or data.get("error") or "")
+    return f"{text}: {reason}" if reason and reason not in text else text
+
+
+def _who(by: object) -> str:
+    return {"person": "a person", "guard": "the guard", "signal": "a signal", "kill_switch": "the kill switch"}.get(
+        str(by), f"the {by}"
+    )
+
+
+def _brief(data: dict[str, Any]) -> str:
+    parts = [f"{key} {value}" for key, value in data.items() if isinstance(value, str | int) and key != "stamp"]
+    return ", ".join(parts[:4])
