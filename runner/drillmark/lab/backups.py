@@ -1,0 +1,117 @@
+"""Base backups of the lab: taken, and in time taken away.
+
+A backup counts only when its folder's name has no dot before it: then it is whole, and PostgreSQL has
+archived all WAL that it needs. Must never take away WAL that a kept backup needs.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from drillmark import clock, postgres
+from drillmark.errors import LabError
+from drillmark.lab.layout import ADMIN_SERVICE, Layout, fsync_folder
+from drillmark.lab.state import Cluster
+
+KEEP_BACKUPS = 3
+KEEP_OLD_CLUSTERS = 2
+TIMEOUT_SECONDS = 300.0
+_START_FILE = re.compile(r"^START WAL LOCATION: \S+ \(file ([0-9A-F]{24})\)", re.MULTILINE)
+_SEGMENT = re.compile(r"^[0-9A-F]{8}([0-9A-F]{16})(\.[0-9A-F]{8}\.backup|\.partial)?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A complete base backup. `size_bytes` is of its files; `seconds` is how long it took."""
+
+    name: str
+    size_bytes: int
+    seconds: float
+
+
+def names(layout: Layout) -> list[str]:
+    """The complete backups, oldest first."""
+    if not layout.backups.is_dir():
+        return []
+    return sorted(path.name for path in layout.backups.iterdir() if path.is_dir() and path.name[0] != ".")
+
+
+def take(layout: Layout, cluster: Cluster) -> Backup:
+    """Take a base backup of a running cluster and give it its name once it is complete.
+
+    Raises:
+        LabError: pg_basebackup failed, or its WAL was not archived in time.
+    """
+    began = clock.monotonic_ns()
+    draft = layout.backups / f".new-{os.getpid()}"
+    shutil.rmtree(draft, ignore_errors=True)
+    # The port is named here: a switch-over meanwhile must not lead this backup elsewhere.
+    conninfo = f"service={ADMIN_SERVICE} port={cluster.port} dbname=replication application_name=lab-backup"
+    try:
+        postgres.run(
+            [
+                postgres.binary("pg_basebackup"),
+                *("--pgdata", draft, "--format", "plain", "--checkpoint", "fast", "--wal-method", "none"),
+                *("--manifest-checksums", "SHA256", "--no-password", "--dbname", conninfo),
+            ],
+            timeout_seconds=TIMEOUT_SECONDS,
+            environment={"PGSERVICEFILE": str(layout.service_file), "PGPASSFILE": str(layout.password_file)},
+        )
+        final = _name(layout)
+        draft.rename(layout.backups / final)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    fsync_folder(layout.backups)
+    size = sum(p.stat().st_size for p in (layout.backups / final).rglob("*") if p.is_file())
+    return Backup(final, size, round((clock.monotonic_ns() - began) / 1e9, 3))
+
+
+def retain(layout: Layout) -> None:
+    """Keep the newest backups, and the WAL from the oldest of them on."""
+    for name in names(layout)[:-KEEP_BACKUPS]:
+        # First out of sight, so that half a backup is never taken for one.
+        doomed = layout.backups / f".old-{name}"
+        (layout.backups / name).rename(doomed)
+        shutil.rmtree(doomed)
+    kept = names(layout)
+    if not kept:
+        return
+    label = (layout.backups / kept[0] / "backup_label").read_text(encoding="utf-8")
+    found = _START_FILE.search(label)
+    if found is None:
+        raise LabError(f"backup {kept[0]} does not say where its WAL begins", code="backup-broken")
+    first = found[1][8:]
+    for path in layout.archive.iterdir():
+        # As pg_archivecleanup: the timeline is not compared, and history files stay.
+        segment = _SEGMENT.match(path.name)
+        if segment is not None and segment[1] < first:
+            path.unlink(missing_ok=True)
+
+
+def retain_clusters(layout: Layout, in_use: set[Path]) -> list[Path]:
+    """Take away data directories of earlier recoveries, but for those in use and the newest ones.
+
+    `in_use` holds resolved paths. Returns what was taken away. A directory in which a server works stays.
+    """
+    old = [p for p in layout.clusters.iterdir() if p.is_dir() and p.resolve() not in in_use]
+    old.sort(key=lambda path: path.stat().st_mtime)
+    gone: list[Path] = []
+    for path in old[:-KEEP_OLD_CLUSTERS]:
+        if not postgres.server_processes(path):
+            shutil.rmtree(path)
+            gone.append(path)
+    return gone
+
+
+def _name(layout: Layout) -> str:
+    stem = datetime.fromtimestamp(clock.now().wall_ns / 1e9, UTC).strftime("%Y%m%dT%H%M%SZ")
+    name, number = stem, 1
+    while (layout.backups / name).exists():
+        number += 1
+        name = f"{stem}-{number}"
+    return name
