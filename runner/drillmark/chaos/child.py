@@ -1,0 +1,63 @@
+"""Runs one experiment: `python -m drillmark.chaos.child`. Its parent holds its standard input.
+
+The first line is the request (see `ExperimentChild.start`). The child validates and configures the experiment, writes
+`ready` to the event log and waits for `go`. It runs the hypothesis and the method, writes `method_completed` and waits:
+for `finish` (hypothesis after, then all rollbacks) or `undo` (all rollbacks at once). End of file: its whole process
+group is killed at once. Signals are the parent's business. Must never begin anything before `go`, nor end by itself
+with a fault in place, nor write a secret's value anywhere.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from drillmark.chaos.events import EventLog, What
+from drillmark.chaos.inside import Channel, Log, announce
+from drillmark.chaos.redact import Redactor
+
+DONE = 0
+GAVE_UP = 1
+
+
+def main() -> int:
+    """Run the experiment that the parent asks for. The event log tells how it went, the exit code only whether."""
+    channel = Channel()
+    request: dict[str, Any] = json.loads(channel.receive())
+    redactor = Redactor()
+    log = Log(channel.log_file, redactor)
+    events = EventLog(Path(request["event_log"]))
+    announce(request["run_dir"], request.get("variables") or {})
+    try:
+        return _run(request, channel, events, redactor)
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it must stand in E before we end
+        log.write(traceback.format_exc())
+        events.write(What.FAILED, error=redactor.text(f"{type(error).__name__}: {error}"))
+        return GAVE_UP
+    finally:
+        log.drain(to_the_end=True)
+
+
+def _run(request: dict[str, Any], channel: Channel, events: EventLog, redactor: Redactor) -> int:
+    # Late, because chaoslib takes most of a second to import, and the parent may close the channel by then.
+    from drillmark.chaos.preparing import UnfitError, prepare  # noqa: PLC0415
+    from drillmark.chaos.running import play  # noqa: PLC0415
+
+    try:
+        prepared = prepare(request, redactor)
+    except UnfitError as error:
+        events.write(What.FAILED, error=redactor.text(str(error)))
+        return GAVE_UP
+    if not events.write(What.READY, name=str(prepared.experiment["title"])):
+        return GAVE_UP
+    if (command := channel.receive()) != "go":
+        events.write(What.FINISHED, status="not_begun", error=f"told to '{command}' before 'go'", deviated=False)
+        return DONE
+    return DONE if play(prepared, channel, events, redactor) else GAVE_UP
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""Starts and ends our child processes: own session and group, a pipe for commands, a log of mode 0600.
+
+Must never end a process that it did not start, nor put anything secret into a child's arguments.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from drillmark.processes import ProcessIdentity, identify, is_alive
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_WAIT_SECONDS = 5.0
+
+
+class Child:
+    """A child that leads its own process group, and dies with its whole group when our end of its stdin closes."""
+
+    def __init__(
+        self, module: str, *, log_path: Path, environment: Mapping[str, str] | None, answers: bool = False
+    ) -> None:
+        log_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        log = os.open(log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", module],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE if answers else log,
+                stderr=log,
+                env=None if environment is None else {**os.environ, **environment},
+                start_new_session=True,
+                bufsize=0,
+            )
+        finally:
+            os.close(log)
+        # A child that is dead already is a zombie until it is waited for: its pid is still its own.
+        self.identity = identify(self._process.pid) or ProcessIdentity(self._process.pid, "")
+        self._rest = b""
+        if self._process.stdout is not None:
+            os.set_blocking(self._process.stdout.fileno(), False)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the child lives. A child that has ended is not waited for before `kill` or `close`."""
+        return self._process.returncode is None and is_alive(self.identity)
+
+    @property
+    def exit_code(self) -> int | None:
+        """Its exit code, negative for a signal, once it was waited for."""
+        return self._process.returncode
+
+    def send_line(self, line: str) -> None:
+        """Write one line to the child. One that is dead does not hear it; that shows in `alive`."""
+        pipe = self._process.stdin
+        if pipe is None or pipe.closed:
+            return
+        data = line.encode("utf-8") + b"\n"
+        with contextlib.suppress(BrokenPipeError):
+            while data:
+                data = data[pipe.write(data) or 0 :]
+
+    def lines(self) -> list[bytes]:
+        """The whole lines that the child has answered since the last call; never blocks."""
+        pipe = self._process.stdout
+        if pipe is None or pipe.closed:
+            return []
+        data = self._rest
+        while chunk := pipe.read(1 << 16):
+            data += chunk
+        *whole, self._rest = data.split(b"\n")
+        return whole
+
+    def kill(self) -> None:
+        """SIGKILL to the whole group, also to what a dead child left in it; wait for the child."""
+        if self._process.returncode is None:  # not waited for: pid and group are still its own
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_WAIT_SECONDS)
+        self._close_pipes()
+
+    def leave(self, seconds: float) -> bool:
+        """Wait so long for the child to end by itself, and let go of it. What it started in its group lives on."""
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        self._close_pipes()
+        return True
+
+    def _close_pipes(self) -> None:
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()

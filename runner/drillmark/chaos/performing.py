@@ -1,0 +1,119 @@
+"""Runs single activities through chaoslib, in the worker process.
+
+Semantics are chaoslib's own: its `execute_activity`, its tolerances. What chaoslib lets pass in silence (a control that
+cannot load, a dynamic configuration whose probe failed) is a failure here. Imported in the worker process alone.
+"""
+
+from __future__ import annotations
+
+import copy
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from chaoslib import substitute
+from chaoslib.activity import execute_activity
+from chaoslib.hypothesis import within_tolerance
+
+from drillmark import clock
+from drillmark.chaos import checks, resolved, settle
+from drillmark.chaos.inside import announce
+from drillmark.chaos.values import cut, failure_text, jsonable
+
+if TYPE_CHECKING:
+    from drillmark.chaos.redact import Redactor
+
+
+class Performer:
+    """Answers the worker's requests.
+
+    `hello`: run_dir, configuration, secrets, variables, and `lenient`: run activities although some configuration or
+    secret could not be loaded (undos, which must be tried in any case).
+    """
+
+    def __init__(self, hello: dict[str, Any], redactor: Redactor) -> None:
+        self._hello = hello
+        self._redactor = redactor
+        self._settled: settle.Settled | None = None
+
+    def now(self) -> dict[str, Any]:
+        """A stamp, as JSON."""
+        return clock.now().as_json()
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Do what a request asks for. Raises whatever an activity raises past chaoslib."""
+        match request["op"]:
+            case "run":
+                return self._run(request["activity"], request["attempt"], request["variables"])
+            case "resolve":
+                return resolved.resolve(request["experiment"], request["variables"], self._redactor)
+            case "check":
+                return _found(self._redactor.value(checks.problems(request["experiment"])))
+            case "check_activity":
+                return _found(self._redactor.value(checks.activity_problems(request["checked"])))
+            case other:
+                return {"status": "failed", "error": f"the worker knows no '{other}'"}
+
+    def _run(self, activity: dict[str, Any], attempt: int, variables: dict[str, Any]) -> dict[str, Any]:
+        announce(self._hello["run_dir"], variables, attempt)
+        settled = self._settle(variables)
+        problems = [] if self._hello.get("lenient") else [*settled.problems, *checks.control_problems([activity])]
+        if problems:
+            return {"status": "failed", "error": "; ".join(problems)}
+        return self._perform(activity, settled.configuration, settled.secrets)
+
+    def _settle(self, variables: dict[str, Any]) -> settle.Settled:
+        if self._settled is None:
+            self._settled = settle.settle(
+                self._hello["configuration"], self._hello["secrets"], variables, self._redactor
+            )
+        ours = {name: value for name, value in variables.items() if value is not None}
+        configuration = {**self._settled.configuration, **ours}
+        return settle.Settled(configuration, self._settled.secrets, self._settled.problems)
+
+    def _perform(
+        self, activity: dict[str, Any], configuration: dict[str, Any], secrets: dict[str, Any]
+    ) -> dict[str, Any]:
+        experiment = {"title": "", "method": [activity]}
+        if self._hello.get("lenient"):
+            # No controls around an undo: nothing may veto it.
+            activity = {key: value for key, value in activity.items() if key != "controls"}
+        runs: list[dict[str, Any]] = []
+        try:
+            run = execute_activity(experiment, activity, configuration, secrets, dry=None, runs=runs)
+        except Exception as error:  # noqa: BLE001 - a missing program, a bad URL: chaoslib lets them out
+            return self._failed(f"{type(error).__name__}: {error}")
+        output = run.get("output")
+        if run.get("status") != "succeeded":
+            return self._failed(failure_text(run), output)
+        met, error = self._tolerance(activity, output, configuration, secrets)
+        return {"status": "succeeded", "output": self._storable(output), "tolerance_met": met, "error": error}
+
+    def _tolerance(
+        self, activity: dict[str, Any], output: Any, configuration: dict[str, Any], secrets: dict[str, Any]
+    ) -> tuple[bool | None, str]:
+        tolerance = copy.deepcopy(activity.get("tolerance"))
+        if tolerance is None:
+            return None, ""
+        if isinstance(tolerance, str):
+            tolerance = substitute(tolerance, configuration, secrets)
+        try:
+            met = bool(within_tolerance(tolerance, output, configuration=configuration, secrets=secrets))
+        except Exception as error:  # noqa: BLE001 - comparing None with a number raises; an unchecked value is not good
+            reason = "".join(traceback.format_exception_only(error)).strip()
+            return False, self._redactor.text(f"the tolerance could not be checked: {reason}")
+        return met, "" if met else "the value is not within the tolerance"
+
+    def _failed(self, error: str, output: Any = None) -> dict[str, Any]:
+        return {
+            "status": "failed",
+            "output": self._storable(output),
+            "tolerance_met": None,
+            "error": self._redactor.text(error),
+        }
+
+    def _storable(self, output: Any) -> Any:
+        return cut(self._redactor.value(jsonable(output)))
+
+
+def _found(problems: list[str]) -> dict[str, Any]:
+    return {"status": "succeeded", "output": problems, "error": ""}

@@ -1,0 +1,76 @@
+"""Loads configuration and secrets as chaoslib does, and says what chaoslib keeps silent about.
+
+Imported in child processes alone. Must never write a value anywhere.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from chaoslib.configuration import load_configuration, load_dynamic_configuration
+from chaoslib.exceptions import ChaosException
+from chaoslib.secret import load_secrets
+
+from drillmark.chaos import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from drillmark.chaos.redact import Redactor
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Configuration and secrets with their values, and what could not be loaded."""
+
+    configuration: dict[str, Any]
+    secrets: dict[str, Any]
+    problems: list[str] = field(default_factory=list)
+
+
+def prime(redactor: Redactor, secrets: Mapping[str, Any]) -> None:
+    """Teach the redactor all that can be known before anything is loaded, so that not even a load error leaks."""
+    redactor.add(redact.collect_references(dict(secrets), os.environ))
+    redactor.add(redact.collect_by_name(os.environ))
+
+
+def settle(
+    configuration: Mapping[str, Any],
+    secrets: Mapping[str, Any],
+    variables: Mapping[str, Any],
+    redactor: Redactor,
+) -> Settled:
+    """Load everything that can be loaded. What cannot is left out, and named in `problems`.
+
+    `variables` are ours (`drillmark_run`, ...): static keys laid over the configuration, None left out.
+    """
+    prime(redactor, secrets)
+    problems: list[str] = []
+    static = _each(configuration, load_configuration, "configuration", problems)
+    redactor.add(redact.collect_by_name(static))
+    ours = {name: value for name, value in variables.items() if value is not None}
+    values = _each(secrets, lambda part: load_secrets(part, static), "secret", problems)
+    redactor.add(redact.collect(values))
+    # chaoslib writes the secrets into the very activity that it is given.
+    dynamic = load_dynamic_configuration({**copy.deepcopy(static), **ours}, values)
+    redactor.add(redact.collect_by_name(dynamic))
+    problems += [
+        f"the configuration '{name}' could not be loaded: its probe failed" for name in static if name not in dynamic
+    ]
+    return Settled(dynamic, values, [redactor.text(problem) for problem in problems])
+
+
+def _each(block: Mapping[str, Any], load: Any, what: str, problems: list[str]) -> dict[str, Any]:
+    # One by one: a rollback must not fail for a secret that it does not use.
+    loaded: dict[str, Any] = {}
+    for name, value in block.items():
+        try:
+            loaded.update(load({name: copy.deepcopy(value)}))
+        except ChaosException as error:
+            problems.append(str(error))
+        except Exception as error:  # noqa: BLE001 - Vault's client and type conversions raise what they like
+            problems.append(f"the {what} '{name}' could not be loaded: {type(error).__name__}: {error}")
+    return loaded

@@ -1,0 +1,85 @@
+"""Runs the rollbacks that a child could not, or did not: after a crash, for the engine and for the guard.
+
+Works from what stands in the undo file alone: the experiment, its configuration resolved before the fault. Must never
+stop at a rollback that fails, nor need journal, plan or runner.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from drillmark import clock
+from drillmark.chaos.activities import ActivityOutcome, ActivityWorker
+from drillmark.chaos.layout import dereference, name_of, timeout_seconds
+from drillmark.model.entry import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+DEFAULT_TIMEOUT_SECONDS = 300.0
+
+
+def perform(
+    experiment: Mapping[str, Any],
+    skip: set[int],
+    *,
+    run_dir: Path,
+    timeout_seconds_each: float = DEFAULT_TIMEOUT_SECONDS,
+    on_outcome: Callable[[int, ActivityOutcome], None] | None = None,
+    on_begin: Callable[[int, str], None] | None = None,
+    variables: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> list[ActivityOutcome]:
+    """Run every rollback not in `skip` (places in the list), in file order, each in a child and within its time.
+
+    A rollback may take as long as it declares itself, at least `timeout_seconds_each`. One that fails, hangs, or
+    refers to nothing is an outcome like any other, and the next one runs. Configuration and secrets that cannot be
+    loaded are left out: a rollback that does not need them still works. Controls take no part.
+    """
+    whole = dict(experiment)
+    outcomes: list[ActivityOutcome] = []
+    worker: ActivityWorker | None = None
+    try:
+        for index, listed in enumerate(whole.get("rollbacks") or []):
+            if index in skip:
+                continue
+            if on_begin is not None:
+                on_begin(index, name_of(listed))
+            activity = dereference(whole, listed)
+            if activity is None:
+                outcome = _dangling(listed)
+            else:
+                worker = worker or _worker(whole, run_dir, variables, environment)
+                limit = max(timeout_seconds_each, timeout_seconds(activity) or 0.0)
+                outcome = worker.run(activity, timeout_seconds=limit)
+            outcomes.append(outcome)
+            if on_outcome is not None:
+                on_outcome(index, outcome)
+    finally:
+        if worker is not None:
+            worker.close()
+    return outcomes
+
+
+def _worker(
+    experiment: dict[str, Any],
+    run_dir: Path,
+    variables: Mapping[str, Any] | None,
+    environment: Mapping[str, str] | None,
+) -> ActivityWorker:
+    return ActivityWorker(
+        run_dir,
+        experiment.get("configuration") or {},
+        experiment.get("secrets") or {},
+        log_path=run_dir / "chaos" / "undo.log",
+        variables=variables,
+        environment=environment,
+        lenient=True,
+    )
+
+
+def _dangling(activity: Mapping[str, Any]) -> ActivityOutcome:
+    now = clock.now()
+    error = f"it refers to an activity '{activity.get('ref')}' that does not exist"
+    return ActivityOutcome(name_of(dict(activity)), Status.FAILED, None, None, error, now, now)

@@ -1,0 +1,82 @@
+"""What an activity returns, made into JSON of bounded size. Must never raise, whatever the activity returned."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+LIMIT_BYTES = 64 * 1024
+_LEAF_BYTES = 16 * 1024
+_DEPTH = 40
+
+
+def jsonable(value: Any, depth: int = 0) -> Any:  # noqa: PLR0911 - one line for each kind of value
+    """The value as JSON knows it: keys are texts, no NaN, bytes and objects as texts."""
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, bytes | bytearray):
+        return bytes(value).decode("utf-8", "backslashreplace")
+    if depth >= _DEPTH:
+        return "[nested too deeply]"
+    if isinstance(value, Mapping):
+        return {_text(key): jsonable(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [jsonable(item, depth + 1) for item in value]
+    isoformat = getattr(value, "isoformat", None)
+    return _text(isoformat() if callable(isoformat) else value)
+
+
+def cut(value: Any) -> Any:
+    """The JSON value, or what of it fits into 64 KiB, saying so."""
+    if _size(value) <= LIMIT_BYTES:
+        return value
+    if isinstance(value, str):
+        return _cut_text(value, LIMIT_BYTES - 200)
+    shorter = _cut_leaves(value)
+    if _size(shorter) <= LIMIT_BYTES:
+        return shorter
+    text = json.dumps(value, ensure_ascii=False)
+    return {"drillmark_cut": f"{len(text)} characters of JSON; this is how it begins", "begins": text[:_LEAF_BYTES]}
+
+
+def failure_text(run: dict[str, Any]) -> str:
+    """Why an activity failed, from chaoslib's record of it, without the name of chaoslib's own exception."""
+    text = "".join(run.get("exception") or ()).strip()
+    return text.removeprefix("chaoslib.exceptions.ActivityFailed: ") or "it ended without a status"
+
+
+def _size(value: Any) -> int:
+    return len(json.dumps(value, ensure_ascii=False).encode("utf-8"))
+
+
+def _cut_leaves(value: Any) -> Any:
+    if isinstance(value, str):
+        return _cut_text(value, _LEAF_BYTES)
+    if isinstance(value, dict):
+        return {key: _cut_leaves(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_cut_leaves(item) for item in value]
+    return value
+
+
+def _cut_text(text: str, limit_bytes: int) -> str:
+    data = text.encode("utf-8")
+    if len(data) <= limit_bytes:
+        return text
+    # JSON may need up to six bytes for a control character; half is kept so that the whole stays below the limit.
+    kept = data[: limit_bytes // 2].decode("utf-8", "ignore")
+    return f"{kept}\n[cut: {len(data)} bytes in all, the first {len(kept.encode())} are shown]"
+
+
+def _text(value: Any) -> str:
+    try:
+        text = str(value)
+    except Exception as error:  # noqa: BLE001 - an object's own __str__ may raise anything
+        text = f"<{type(value).__name__} without a text: {type(error).__name__}>"
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
