@@ -10,8 +10,8 @@ import copy
 import traceback
 from typing import TYPE_CHECKING, Any
 
+import chaoslib.activity
 from chaoslib import substitute
-from chaoslib.activity import execute_activity
 from chaoslib.hypothesis import within_tolerance
 
 from drillmark import clock
@@ -21,6 +21,10 @@ from drillmark.chaos.values import cut, failure_text, jsonable
 
 if TYPE_CHECKING:
     from drillmark.chaos.redact import Redactor
+
+
+# Any: chaoslib's annotations leave out the None that its own callers pass
+_execute_activity: Any = chaoslib.activity.execute_activity
 
 
 class Performer:
@@ -79,7 +83,7 @@ class Performer:
             activity = {key: value for key, value in activity.items() if key != "controls"}
         runs: list[dict[str, Any]] = []
         try:
-            run = execute_activity(experiment, activity, configuration, secrets, dry=None, runs=runs)
+            run = _execute_activity(experiment, activity, configuration, secrets, dry=None, runs=runs)
         except Exception as error:  # noqa: BLE001 - a missing program, a bad URL: chaoslib lets them out
             return self._failed(f"{type(error).__name__}: {error}")
         output = run.get("output")

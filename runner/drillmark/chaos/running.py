@@ -98,7 +98,7 @@ class _Player:
 
     def install(self) -> None:
         for module in (chaoslib.activity, chaoslib.hypothesis, chaoslib.rollback):
-            module.execute_activity = self._execute
+            setattr(module, "execute_activity", self._execute)  # noqa: B010 - the modules are of several types
         chaoslib.control.initialize_control = self._initialize_control
         chaoslib.run.run_rollback = self._rollback
         chaoslib.run.run_deviation_validation_hypothesis = self._hypothesis_after
@@ -216,14 +216,7 @@ class _Player:
             recorder.never_started(place, activity, error)
         run = place.run
         if run is None:
-            now = datetime.now(UTC).isoformat()
-            run: dict[str, Any] = {
-                "activity": activity.copy(),
-                "output": None,
-                "start": now,
-                "end": now,
-                "duration": 0.0,
-            }
+            run = _no_record(activity)
             runs.append(run)
         if "status" not in run:
             run["status"] = "failed"
@@ -266,6 +259,12 @@ class _AfterControls(chaoslib.run.RunEventHandler):
     def running(self, *_arguments: Any, **_named: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Called after the controls were configured, before anything else."""
         self._check()
+
+
+def _no_record(activity: dict[str, Any]) -> dict[str, Any]:
+    """Chaoslib's record of an activity that it did not even begin to record."""
+    now = datetime.now(UTC).isoformat()
+    return {"activity": activity.copy(), "output": None, "start": now, "end": now, "duration": 0.0}
 
 
 def _registry(recorder: Recorder) -> chaoslib.run.EventHandlerRegistry:
