@@ -1,0 +1,92 @@
+"""The next effect of a run, decided from its plan and its journal alone. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from drillmark.decide.steps import Step, after, steps
+from drillmark.decide.stops import guard_has_acted, last_of, may_be_in_effect, stop_reason
+from drillmark.model.entry import Effect, Entry, Kind, Status
+from drillmark.model.plan import Plan
+
+UNDO_ATTEMPTS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What comes next. `effect` None: nothing, the run has ended. `sentence` says why, for people."""
+
+    effect: Effect | None
+    sentence: str
+    key: str = ""
+    attempt: int = 1
+
+
+def decide(plan: Plan, entries: Sequence[Entry]) -> Decision:
+    """The next effect of the run, or none where it has ended."""
+    if any(entry.kind is Kind.RUN_ENDED for entry in entries):
+        return Decision(None, "the run has ended")
+    reason = stop_reason(plan, entries)
+    for step in _winding_up(plan, entries) if reason else steps(plan):
+        decision = _due(plan, entries, step, reason)
+        if decision is not None:
+            return decision
+    return Decision(None, "nothing is left to do")
+
+
+def _winding_up(plan: Plan, entries: Sequence[Entry]) -> list[Step]:
+    undo = [Step(Effect.UNDO), Step(Effect.PROVE_UNDONE)]
+    if guard_has_acted(entries) or not may_be_in_effect(entries):
+        undo = []
+    return [*undo, *after(plan)]
+
+
+def _due(plan: Plan, entries: Sequence[Entry], step: Step, reason: str) -> Decision | None:
+    found = last_of(entries, step)
+    if found is None:
+        return Decision(step.effect, _sentence(plan, step, reason), step.key)
+    if found.outcome is None:
+        words = f"{_sentence(plan, step, reason)}, again: attempt {found.attempt} was cut short"
+        return Decision(step.effect, words, step.key, found.attempt + 1)
+    if step.effect is Effect.UNDO and found.status != Status.SUCCEEDED and found.attempt < UNDO_ATTEMPTS:
+        return Decision(step.effect, "undo the fault once more: the first undo failed", step.key, found.attempt + 1)
+    return None
+
+
+def _sentence(plan: Plan, step: Step, reason: str) -> str:
+    words = _SENTENCES[step.effect].format(
+        name=step.key.split(":", 1)[-1],
+        target=plan.target.name,
+        fault=plan.fault.path if plan.fault else "nothing",
+        baseline=plan.phases.baseline_seconds,
+        fault_seconds=plan.phases.fault_seconds,
+        soak=plan.phases.soak_seconds,
+        hold=plan.phases.hold_seconds,
+    )
+    return f"{words}, because {reason}" if reason and step.effect is not Effect.END else words
+
+
+_SENTENCES = {
+    Effect.PREFLIGHT: "check {name} before anything is touched",
+    Effect.GUARD: "start the guard, which undoes the fault should this runner be lost",
+    Effect.OBSERVERS: "start the observers of {target}",
+    Effect.LOAD: "start the load",
+    Effect.PREPARE: "write down the undo of {fault} and make its child ready",
+    Effect.BASELINE: "watch {target} undisturbed for {baseline:g} s: it must be in its steady state",
+    Effect.INJECT: "inject {fault}: the steady state is met and its undo is written down",
+    Effect.PROVE_EFFECT: "prove that the fault took effect",
+    Effect.FAULT: "leave the fault in place for {fault_seconds:g} s",
+    Effect.DETECT: "declare the disaster",
+    Effect.RECOVER: "recover: {name}",
+    Effect.VERIFY: "verify: {name}",
+    Effect.SOAK: "watch for {soak:g} s and on, until service has held for {hold:g} s",
+    Effect.READ_BACK: "stop the marker writer and read every acknowledged write back",
+    Effect.UNDO: "undo the fault",
+    Effect.PROVE_UNDONE: "prove that the fault is gone",
+    Effect.AFTER_UNDO: "watch until service has held for {hold:g} s after the undo",
+    Effect.STOP_LOAD: "stop the load",
+    Effect.STOP_OBSERVERS: "stop the observers",
+    Effect.CONCLUDE: "measure, judge, file gaps and write the report",
+    Effect.END: "end the run",
+}

@@ -1,0 +1,115 @@
+"""Why a run does not go on as planned: the first thing in the journal that forbids it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from drillmark.decide.steps import Step, activity_of, steps
+from drillmark.journal.entries import Last, last
+from drillmark.model.entry import Effect, Entry, Kind, Status
+from drillmark.model.plan import Plan, PlannedActivity
+
+# What a crash may have cut short and what is simply done again: it only looks, waits, or is idempotent.
+_DONE_AGAIN = frozenset(
+    {
+        Effect.PREFLIGHT, Effect.GUARD, Effect.OBSERVERS, Effect.LOAD, Effect.PREPARE, Effect.BASELINE,
+        Effect.PROVE_EFFECT, Effect.FAULT, Effect.DETECT, Effect.VERIFY, Effect.SOAK, Effect.READ_BACK,
+        Effect.UNDO, Effect.PROVE_UNDONE, Effect.AFTER_UNDO, Effect.STOP_LOAD, Effect.STOP_OBSERVERS,
+        Effect.CONCLUDE, Effect.END,
+    }
+)  # fmt: skip
+# Whose failure ends the way through; the others' failure is for measuring and judging.
+_MUST_SUCCEED = frozenset(
+    {
+        Effect.PREFLIGHT, Effect.GUARD, Effect.OBSERVERS, Effect.LOAD, Effect.PREPARE, Effect.BASELINE,
+        Effect.INJECT, Effect.PROVE_EFFECT, Effect.RECOVER,
+    }
+)  # fmt: skip
+
+
+def last_of(entries: Sequence[Entry], step: Step) -> Last | None:
+    """The last attempt at a step since what a `voided` event declared void."""
+    start = 0
+    for index, entry in enumerate(entries):
+        if entry.kind is Kind.EVENT and step.effect in entry.data.get("voided", ()):
+            start = index + 1
+    return last(entries[start:], step.effect, step.key)
+
+
+def stop_reason(plan: Plan, entries: Sequence[Entry]) -> str:
+    """Why the run must wind up now, as half a sentence; empty if it need not."""
+    for entry in entries:
+        if entry.kind is Kind.ABORT:
+            return f"it was aborted ({entry.data.get('by', 'somebody')}: {entry.data.get('reason', 'no reason given')})"
+    if guard_has_acted(entries):
+        return "the guard has undone the fault"
+    for step in steps(plan):
+        found = last_of(entries, step)
+        if found is None:
+            return ""
+        reason = _cut_short(plan, step) if found.outcome is None else _failed(step, found.outcome)
+        if reason:
+            return reason
+    return ""
+
+
+def guard_has_acted(entries: Sequence[Entry]) -> bool:
+    """Whether the guard's log, imported, shows that it began to undo."""
+    return any(entry.kind is Kind.GUARD and entry.data.get("what") == "acting" for entry in entries)
+
+
+def guard_has_undone(entries: Sequence[Entry]) -> bool:
+    """Whether the guard's log, imported, shows that every undo succeeded."""
+    return any(entry.kind is Kind.GUARD and entry.data.get("what") == "undone" for entry in entries)
+
+
+def may_be_in_effect(entries: Sequence[Entry]) -> bool:
+    """Whether the fault was begun, as far as the journal knows."""
+    found = last(entries, Effect.INJECT)
+    return found is not None and (found.outcome is None or not found.outcome.data.get("nothing_began", False))
+
+
+def repeatable(activity: PlannedActivity) -> bool:
+    """Whether a recovery activity may run again after a crash. Ours look first at what is there."""
+    provider = activity.activity.get("provider", {})
+    ours = provider.get("type") == "python" and str(provider.get("module", "")).startswith("drillmark.recovery.")
+    return activity.repeatable or ours
+
+
+def _cut_short(plan: Plan, step: Step) -> str:
+    if step.effect in _DONE_AGAIN:
+        return ""
+    if step.effect is Effect.RECOVER:
+        if repeatable(activity_of(plan, step)):
+            return ""
+        return f"{_name(step)} was cut short and is not said to be repeatable"
+    return "it is not known how far the injection came"
+
+
+def _failed(step: Step, outcome: Entry) -> str:
+    status = outcome.data.get("status")
+    error = str(outcome.data.get("error", "") or outcome.data.get("reason", ""))
+    because = f" ({error})" if error else ""
+    if step.effect is Effect.INJECT and status == Status.INDETERMINATE:
+        # Adopted where the last action is known to have ended; the effect probe decides then.
+        return "" if outcome.data.get("last_action_ended") else f"it is not known how far the injection came{because}"
+    if step.effect not in _MUST_SUCCEED or status in (Status.SUCCEEDED, Status.SKIPPED):
+        return ""
+    return f"{_WORDS[step.effect].format(name=_name(step))}{because}"
+
+
+def _name(step: Step) -> str:
+    return step.key.split(":", 1)[-1]
+
+
+_WORDS = {
+    Effect.PREFLIGHT: "the preflight {name} was not met",
+    Effect.GUARD: "the guard could not be started",
+    Effect.OBSERVERS: "the observers could not be started",
+    Effect.LOAD: "the load could not be started",
+    Effect.PREPARE: "the fault could not be prepared",
+    Effect.BASELINE: "the steady state was not met",
+    Effect.INJECT: "the injection failed",
+    Effect.PROVE_EFFECT: "the fault was not proved",
+    Effect.RECOVER: "the recovery {name} failed",
+}

@@ -1,0 +1,73 @@
+"""Performs the end: measure, judge, file gaps, write the report, close the journal."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from datetime import UTC, datetime
+
+from drillmark import clock, files, gaps, judge, measure, report
+from drillmark.decide import Decision
+from drillmark.engine import faulting, observing
+from drillmark.engine.context import Context
+from drillmark.engine.hands import Hands
+from drillmark.errors import DrillmarkError
+from drillmark.journal.entries import last, to_line
+from drillmark.model.entry import Effect, Kind, Status
+from drillmark.model.stamp import NANOSECONDS
+
+
+def conclude(hands: Hands, decision: Decision) -> None:
+    """Measure and judge what was recorded, file gaps, write the report. Idempotent by run."""
+    context = hands.context
+    if not context.undo_state.undoables or not _begun(context):
+        faulting.drop_prepared(hands)
+        observing.stop_guard(hands)
+    # What is judged is what stands in the journal before this effect: measuring again later sees the same.
+    entries = tuple(entry for entry in context.entries if entry.effect is not Effect.CONCLUDE)
+    evidence = dataclasses.replace(hands.evidence(), entries=entries)
+    context.intent(Effect.CONCLUDE, "", decision.attempt)
+    measurements = measure.measure(evidence)
+    verdict = judge.judge(evidence, measurements)
+    today = datetime.fromtimestamp(clock.now().wall_ns / NANOSECONDS, tz=UTC).date()
+    problem = ""
+    filed = []
+    try:
+        filed = gaps.file(context.workspace.root, context.plan, context.run, verdict, measurements, today)
+    except DrillmarkError as error:
+        problem = f"gaps could not be filed: {error}"
+    report.write(context.paths.directory, context.plan, entries, measurements, verdict, filed)
+    context.outcome(
+        Effect.CONCLUDE,
+        "",
+        decision.attempt,
+        Status.FAILED if problem else Status.SUCCEEDED,
+        error=problem,
+        verdict=str(verdict.outcome),
+        exit_code=judge.exit_code(verdict),
+        reasons=list(verdict.reasons),
+        gaps=[gap.id for gap in filed],
+        result_sha256=hashlib.sha256(context.paths.result.read_bytes()).hexdigest(),
+    )
+
+
+def end(hands: Hands, _decision: Decision) -> None:
+    """Close the run: its last entry, and the journal as JSON lines beside the result."""
+    context = hands.context
+    found = last(context.entries, Effect.CONCLUDE)
+    outcome = found.outcome.data if found and found.outcome else {}
+    context.journal(
+        Kind.RUN_ENDED,
+        {"verdict": outcome.get("verdict", "unknown"), "exit_code": outcome.get("exit_code", 5)},
+        sentence="the run has ended",
+    )
+    export_journal(context)
+
+
+def export_journal(context: Context) -> None:
+    """Write `journal.jsonl`, from which alone a run can be verified and measured again."""
+    files.write_durably(context.paths.journal, "".join(to_line(entry) + "\n" for entry in context.entries))
+
+
+def _begun(context: Context) -> bool:
+    return last(context.entries, Effect.INJECT) is not None

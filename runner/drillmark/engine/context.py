@@ -1,0 +1,122 @@
+"""A run in the engine's hands: its journal, epoch, undo file and lock. Every effect goes through here.
+
+The order is always: undo file, intent, epoch check under the run's shared lock, effect, outcome. If undo file or
+journal cannot be written, the error goes up and no new effect begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from drillmark import clock, undo
+from drillmark.engine.locks import FileLock
+from drillmark.engine.paths import RunPaths, WorkspacePaths
+from drillmark.engine.view import View
+from drillmark.errors import StaleEpochError
+from drillmark.journal.store import JournalStore
+from drillmark.model.entry import Effect, Entry, Kind
+from drillmark.model.plan import Plan
+from drillmark.model.stamp import Stamp
+from drillmark.undo import Child, UndoState
+
+FAULT_BEGIN = "drillmark_fault_begin"
+FAULT_POSITION = "drillmark_fault_position"
+
+
+@dataclass(slots=True)
+class Context:
+    """One run, while this process drives it.
+
+    Attributes:
+        epoch: this runner's; effects and appends stop once it is not the file's any more.
+        deadline_ns: monotonic; when the run must be over, and when observers end by themselves.
+        variables: what activities may use as `${drillmark_...}`.
+    """
+
+    run: str
+    plan: Plan
+    workspace: WorkspacePaths
+    paths: RunPaths
+    store: JournalStore
+    lock: FileLock
+    view: View
+    epoch: int
+    deadline_ns: int
+    undo_state: UndoState
+    entries: list[Entry] = field(default_factory=list[Entry])
+    variables: dict[str, str] = field(default_factory=dict[str, str])
+    sentence: str = ""
+
+    def journal(self, kind: Kind, data: dict[str, Any], *, sentence: str = "") -> Entry:
+        """Append an entry. Raises JournalError or StaleEpochError, with nothing appended."""
+        entry = self.store.append(
+            self.entries[-1] if self.entries else None,
+            run=self.run,
+            epoch=self.epoch,
+            kind=kind,
+            stamp=clock.now(),
+            data=data,
+        )
+        self.entries.append(entry)
+        self.view.entry(entry, sentence)
+        return entry
+
+    def intent(self, effect: Effect, key: str, attempt: int, **more: Any) -> Entry:
+        """Journal that an effect is about to be performed."""
+        return self.journal(
+            Kind.INTENT, {"effect": effect, "key": key, "attempt": attempt} | more, sentence=self.sentence
+        )
+
+    def outcome(
+        self,
+        effect: Effect,
+        key: str,
+        attempt: int,
+        status: str,
+        *,
+        started: Stamp | None = None,
+        ended: Stamp | None = None,
+        **more: Any,
+    ) -> Entry:
+        """Journal how an effect ended. `ended` is when it did, which may be before now."""
+        data = {
+            "effect": effect,
+            "key": key,
+            "attempt": attempt,
+            "status": status,
+            "error": "",
+            "started": started.as_json() if started else None,
+            "ended": ended.as_json() if ended else None,
+        }
+        return self.journal(Kind.OUTCOME, data | more)
+
+    def event(self, what: str, **more: Any) -> Entry:
+        """Journal something seen."""
+        return self.journal(Kind.EVENT, {"what": what} | more, sentence=what.replace("_", " "))
+
+    def check_epoch(self) -> None:
+        """Raises StaleEpochError where somebody else has taken the run over."""
+        if undo.read_epoch(self.paths.epoch) != self.epoch:
+            raise StaleEpochError(
+                f"run {self.run} was taken over by another runner or by its guard",
+                hint="this runner touches nothing any more; `drillmark resume` measures what was recorded",
+            )
+
+    @contextmanager
+    def performing(self) -> Generator[None]:
+        """While an effect on the target begins and ends: the run's lock is held and the epoch is ours."""
+        with self.lock.shared():
+            self.check_epoch()
+            yield
+
+    def write_undo(self, state: UndoState) -> None:
+        """Replace the undo file. Raises UndoFileError with the old one in place."""
+        undo.write(self.paths.undo, state)
+        self.undo_state = state
+
+    def own(self, child: Child) -> None:
+        """Write a child's pid into U. Only then may it be told to go."""
+        self.write_undo(self.undo_state.with_child(child))

@@ -1,0 +1,103 @@
+"""What the performers share: the run's context, its pulse, and the children that carry out activities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from drillmark import runs
+from drillmark.chaos.activities import ActivityOutcome, ActivityWorker
+from drillmark.chaos.experiments import ExperimentChild
+from drillmark.decide import Decision
+from drillmark.engine.context import Context
+from drillmark.engine.pulse import Interrupted, Pulse
+from drillmark.model.entry import Status
+from drillmark.model.evidence import Evidence
+from drillmark.model.plan import PlannedActivity
+from drillmark.undo import Child
+
+
+@dataclass(slots=True)
+class Hands:
+    """A running engine's tools. `child` is the experiment's child, as long as this process holds its pipe."""
+
+    context: Context
+    pulse: Pulse
+    worker: ActivityWorker | None = None
+    child: ExperimentChild | None = None
+
+    def get_worker(self) -> ActivityWorker:
+        """The warm child that runs activities one at a time; started, and written into U, on first use."""
+        if self.worker is None:
+            context = self.context
+            self.worker = ActivityWorker(
+                context.paths.directory,
+                context.plan.configuration,
+                context.plan.secrets,
+                log_path=context.paths.chaos_log,
+                variables=context.variables,
+            )
+            self.own_worker()
+        return self.worker
+
+    def own_worker(self) -> None:
+        """Write the worker's pid into U, if it is another than the one there."""
+        identity = self.worker.identity if self.worker else None
+        if identity is None:
+            return
+        child = Child("worker", identity.pid, identity.start)
+        if self.context.undo_state.child("worker") != child:
+            self.context.own(child)
+
+    def run_activity(
+        self, planned: PlannedActivity, *, timeout_seconds: float | None, attempt: int = 1
+    ) -> ActivityOutcome:
+        """Run one activity in the worker, ticking all the while.
+
+        A time-out is enforced from outside: the worker's group is ended. Raises Interrupted likewise.
+        """
+        limits = [limit for limit in (timeout_seconds, planned.timeout_seconds) if limit is not None]
+        worker = self.get_worker()
+        worker.variables = dict(self.context.variables)
+        worker.start(planned.activity, timeout_seconds=min(limits) if limits else None, attempt=attempt)
+        self.own_worker()
+        found: list[ActivityOutcome] = []
+
+        def ended() -> bool:
+            outcome = worker.poll()
+            if outcome is not None:
+                found.append(outcome)
+            return outcome is not None
+
+        try:
+            self.pulse.wait(None, ended)
+        except BaseException:
+            worker.cancel()
+            raise
+        return found[0]
+
+    def evidence(self) -> Evidence:
+        """Everything recorded so far."""
+        return runs.read_evidence(self.context.paths.directory, self.context.plan, self.context.entries)
+
+    def close(self) -> None:
+        """End the children whose pipes this process holds."""
+        if self.worker is not None:
+            self.worker.close()
+            self.worker = None
+        if self.child is not None:
+            self.child.kill()
+            self.child.close()
+            self.child = None
+
+
+def interrupted_outcome(hands: Hands, decision: Decision, interruption: Interrupted) -> None:
+    """Journal an effect that an interruption cut short, unless its outcome stands there already."""
+    assert decision.effect is not None
+    hands.context.outcome(
+        decision.effect,
+        decision.key,
+        decision.attempt,
+        Status.INDETERMINATE,
+        error=f"cut short: {interruption.reason}",
+        interrupted=True,
+    )

@@ -1,0 +1,73 @@
+"""The loop: while `decide` names an effect, perform it. The only place where both meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from drillmark.decide import Decision, decide
+from drillmark.engine import activities, concluding, faulting, observing, waiting
+from drillmark.engine.hands import Hands, interrupted_outcome
+from drillmark.engine.pulse import Interrupted
+from drillmark.errors import DrillmarkError, JournalError, StaleEpochError, UndoFileError
+from drillmark.model.entry import Effect, Kind
+
+PERFORMERS: dict[Effect, Callable[[Hands, Decision], None]] = {
+    Effect.PREFLIGHT: activities.preflight,
+    Effect.GUARD: observing.start_guard,
+    Effect.OBSERVERS: observing.start_observers,
+    Effect.LOAD: observing.start_load,
+    Effect.PREPARE: faulting.prepare,
+    Effect.BASELINE: waiting.baseline,
+    Effect.INJECT: faulting.inject,
+    Effect.PROVE_EFFECT: faulting.prove_effect,
+    Effect.FAULT: waiting.hold_fault,
+    Effect.DETECT: waiting.detect,
+    Effect.RECOVER: activities.recover,
+    Effect.VERIFY: activities.verify,
+    Effect.SOAK: waiting.soak,
+    Effect.READ_BACK: observing.read_back,
+    Effect.UNDO: faulting.undo_fault,
+    Effect.PROVE_UNDONE: faulting.prove_undone,
+    Effect.AFTER_UNDO: waiting.after_undo,
+    Effect.STOP_LOAD: observing.stop_load,
+    Effect.STOP_OBSERVERS: observing.stop_observers,
+    Effect.CONCLUDE: concluding.conclude,
+    Effect.END: concluding.end,
+}
+
+
+def drive(hands: Hands) -> None:
+    """Drive the run to its end.
+
+    Raises StaleEpochError where somebody else took it over, and JournalError or UndoFileError where neither can be
+    written any more; whatever was in effect has then been undone as far as this process could.
+    """
+    context = hands.context
+    with hands.pulse.signals():
+        while True:
+            decision = decide(context.plan, context.entries)
+            if decision.effect is None:
+                return
+            context.sentence = decision.sentence
+            hands.pulse.phase(decision.effect, decision.sentence)
+            hands.pulse.next_sentence = decision.sentence
+            _perform(hands, decision)
+
+
+def _perform(hands: Hands, decision: Decision) -> None:
+    assert decision.effect is not None
+    context = hands.context
+    try:
+        PERFORMERS[decision.effect](hands, decision)
+    except Interrupted as interruption:
+        interrupted_outcome(hands, decision, interruption)
+        context.journal(
+            Kind.ABORT,
+            {"by": interruption.by, "reason": interruption.reason},
+            sentence=f"stopping: {interruption.reason}",
+        )
+    except (StaleEpochError, JournalError, UndoFileError):
+        raise
+    except DrillmarkError as error:
+        # An effect that raised has no outcome: without one it would be decided again for ever.
+        context.outcome(decision.effect, decision.key, decision.attempt, "failed", error=str(error))

@@ -1,0 +1,123 @@
+"""Where things lie in a workspace and in a run's directory. Names only; nothing is read or written here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspacePaths:
+    """A workspace's own folder for what is not declared: journal, locks, the kill switch."""
+
+    root: Path
+
+    @property
+    def journal(self) -> Path:
+        """The journal of all runs."""
+        return self.root / ".drillmark" / "journal.sqlite3"
+
+    @property
+    def abort(self) -> Path:
+        """While this file exists, every run of the workspace stops; its content is the reason."""
+        return self.root / ".drillmark" / "abort"
+
+    @property
+    def locks(self) -> Path:
+        """A lock file for each target."""
+        return self.root / ".drillmark" / "locks"
+
+    @property
+    def runs(self) -> Path:
+        """A directory for each run."""
+        return self.root / "reports" / "runs"
+
+
+@dataclass(frozen=True, slots=True)
+class RunPaths:
+    """A run's directory."""
+
+    directory: Path
+
+    @property
+    def plan(self) -> Path:
+        """The plan, canonical JSON."""
+        return self.directory / "plan.json"
+
+    @property
+    def undo(self) -> Path:
+        """The undo file U."""
+        return self.directory / "undo.json"
+
+    @property
+    def epoch(self) -> Path:
+        """Which runner may act."""
+        return self.directory / "epoch"
+
+    @property
+    def lock(self) -> Path:
+        """Held shared while an effect is performed, exclusively by who takes over."""
+        return self.directory / "lock"
+
+    @property
+    def lease(self) -> Path:
+        """Renewed by the runner; the guard acts when it runs out."""
+        return self.directory / "lease"
+
+    @property
+    def guard_config(self) -> Path:
+        """What the guard must know."""
+        return self.directory / "guard.config.json"
+
+    @property
+    def guard_stop(self) -> Path:
+        """Tells the guard that nothing is in effect any more."""
+        return self.directory / "guard.stop"
+
+    @property
+    def guard_log(self) -> Path:
+        """The guard's own log."""
+        return self.directory / "guard.jsonl"
+
+    @property
+    def abort(self) -> Path:
+        """Asks this run to stop; JSON with `by` and `reason`."""
+        return self.directory / "abort"
+
+    @property
+    def events(self) -> Path:
+        """The chaos child's event log E."""
+        return self.directory / "chaos" / "events.jsonl"
+
+    @property
+    def chaos_journal(self) -> Path:
+        """The journal that Chaos Toolkit itself writes."""
+        return self.directory / "chaos" / "journal.json"
+
+    @property
+    def chaos_log(self) -> Path:
+        """What the chaos children printed."""
+        return self.directory / "chaos" / "child.log"
+
+    @property
+    def progress(self) -> Path:
+        """What recovery activities say of their progress."""
+        return self.directory / "progress.jsonl"
+
+    @property
+    def journal(self) -> Path:
+        """The journal as JSON lines, written at the end."""
+        return self.directory / "journal.jsonl"
+
+    @property
+    def result(self) -> Path:
+        """The result."""
+        return self.directory / "result.json"
+
+    def sample(self, name: str) -> Path:
+        """A sample file by its short name: beats, load, load-users, ledger, survivors."""
+        return self.directory / "samples" / f"{name}.dms"
+
+    def child(self, role: str, suffix: str) -> Path:
+        """A file of an observer or load child: `json` (its status), `config.json`, `go`, `log`."""
+        return self.directory / "children" / f"{role}.{suffix}"

@@ -1,0 +1,203 @@
+"""Begins a run: its id and directory, the target's lock, the first journal entry, then the loop."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+from drillmark import __version__, clock, files, undo
+from drillmark import plan as planning
+from drillmark.engine import concluding, faulting, observing
+from drillmark.engine.context import Context
+from drillmark.engine.hands import Hands
+from drillmark.engine.locks import FileLock, TargetLock
+from drillmark.engine.loop import drive
+from drillmark.engine.paths import RunPaths, WorkspacePaths
+from drillmark.engine.pulse import Pulse
+from drillmark.engine.view import SilentView, View
+from drillmark.errors import DrillmarkError, JournalError, RefusedError, UndoFileError
+from drillmark.journal.store import JournalStore, RunRow
+from drillmark.model.entry import Kind
+from drillmark.model.plan import Plan
+from drillmark.model.stamp import NANOSECONDS
+from drillmark.undo import UndoState
+
+# What a run may take beyond its phases before it is aborted: starting, restoring, reading back, concluding.
+_ALLOWANCE_SECONDS = 900.0
+# The two stamps of a monotonic and a wall clock are read one after the other; and what NTP may slew in a run.
+CLOCK_ERROR_SECONDS = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """How a run ended. `exit_code` is the process's."""
+
+    run: str
+    directory: Path
+    verdict: str
+    exit_code: int
+    reasons: tuple[str, ...] = ()
+
+
+def run(root: Path, plan: Plan, *, view: View | None = None, timeout_seconds: float | None = None) -> RunEnded:
+    """Run a drill.
+
+    Raises RefusedError where the workspace's kill switch is set, and JournalError or UndoFileError where neither
+    could be written; nothing has then been injected, or what was is undone.
+    """
+    workspace = WorkspacePaths(root)
+    if workspace.abort.exists():
+        raise RefusedError(
+            f"runs are stopped in this workspace: {workspace.abort.read_text(errors='replace').strip() or 'no reason'}",
+            hint=f"remove {workspace.abort} to lift it",
+        )
+    began = clock.now()
+    run_id = _run_id(plan, began.wall_ns)
+    paths = RunPaths(workspace.runs / run_id)
+    context = _create(workspace, paths, run_id, plan, view or SilentView(), timeout_seconds)
+    locks: list[TargetLock] = []
+    hands = Hands(context, Pulse(context, undo_seconds(plan)))
+    try:
+        context.journal(Kind.RUN_STARTED, _started(plan), sentence=plan.title)
+        try:
+            lock_targets(locks, workspace, plan, run_id)
+        except RefusedError as error:
+            context.journal(Kind.ABORT, {"by": "runner", "reason": str(error), "refused": True}, sentence=str(error))
+        drive(hands)
+    except (JournalError, UndoFileError):
+        undo_without_journal(hands)
+        raise
+    finally:
+        hands.close()
+        for lock in locks:
+            lock.close()
+        context.lock.close()
+        context.store.close()
+    return ended(context)
+
+
+def ended(context: Context) -> RunEnded:
+    """The end of a run, read off its journal."""
+    data = context.entries[-1].data if context.entries[-1].kind is Kind.RUN_ENDED else {}
+    reasons = next((entry.data["reasons"] for entry in reversed(context.entries) if "reasons" in entry.data), ())
+    return RunEnded(
+        context.run,
+        context.paths.directory,
+        str(data.get("verdict", "unknown")),
+        int(data.get("exit_code", 5)),
+        tuple(reasons),
+    )
+
+
+def lock_targets(locks: list[TargetLock], workspace: WorkspacePaths, plan: Plan, run_id: str) -> None:
+    """Lock the plan's target and all that it touches. Raises RefusedError where one is busy.
+
+    A target on which an earlier run left something in its undo file is busy until that run is resumed.
+    """
+    for target in sorted({plan.target.name, *plan.target.touches}):
+        lock = TargetLock(workspace.locks, target)
+        locks.append(lock)
+        before = lock.acquire(run_id)
+        if before and _left_behind(workspace, before):
+            lock.give_back(before)
+            raise RefusedError(
+                f"target {target} may still be under the fault of run {before}",
+                hint=f"`drillmark resume {before}` undoes it",
+            )
+
+
+def undo_seconds(plan: Plan) -> float:
+    """How long an undo may take at most, for the person who waits for it."""
+    count = len(plan.fault.undos) if plan.fault else 0
+    return faulting.ROLLBACK_SECONDS * max(count, 1)
+
+
+def undo_without_journal(hands: Hands) -> None:
+    """Undo what may be in effect although the journal or the undo file cannot be written any more."""
+    with contextlib.suppress(DrillmarkError, OSError):
+        state = hands.context.undo_state
+        if hands.child is not None:
+            hands.child.kill()
+        observing.end_orphans(hands, ("chaos", "worker", "prober", "markers", "load", "read_back"))
+        for undoable in reversed(state.undoables):
+            faulting.undo_from(hands.context.paths, undoable)
+        observing.stop_guard(hands)
+        hands.context.paths.undo.unlink(missing_ok=True)
+        concluding.export_journal(hands.context)
+
+
+def _create(  # everything that a run needs before its first entry
+    workspace: WorkspacePaths, paths: RunPaths, run_id: str, plan: Plan, view: View, timeout_seconds: float | None
+) -> Context:
+    try:
+        for folder in ("samples", "children", "chaos"):
+            (paths.directory / folder).mkdir(parents=True, mode=0o700)
+        paths.directory.chmod(0o700)
+        files.write_durably(paths.plan, json.dumps(plan.model_dump(mode="json"), sort_keys=True, indent=1))
+    except OSError as error:
+        raise JournalError(
+            f"cannot write {paths.directory}: {error.strerror or error}",
+            hint="nothing was injected; is the disk full, or the folder read-only?",
+        ) from error
+    phases = plan.phases
+    total = timeout_seconds or (
+        phases.baseline_seconds + phases.detect_seconds + phases.fault_seconds + phases.recover_deadline_seconds
+        + phases.verify_deadline_seconds + phases.soak_seconds + 10 * phases.hold_seconds + _ALLOWANCE_SECONDS
+    )  # fmt: skip
+    undo.write_epoch(paths.epoch, 1)
+    state = UndoState(run_id)
+    undo.write(paths.undo, state)
+    store = JournalStore(workspace.journal)
+    directory = str(paths.directory.relative_to(workspace.root))
+    store.create(RunRow(run_id, plan.drill, plan.target.name, directory, 1, clock.now().wall_ns))
+    return Context(
+        run=run_id,
+        plan=plan,
+        workspace=workspace,
+        paths=paths,
+        store=store,
+        lock=FileLock(paths.lock),
+        view=view,
+        epoch=1,
+        deadline_ns=clock.monotonic_ns() + round(total * NANOSECONDS),
+        undo_state=state,
+        variables={"drillmark_run": run_id},
+    )
+
+
+def _started(plan: Plan) -> dict[str, object]:
+    versions = {"drillmark": __version__, "python": platform.python_version()}
+    for name in ("chaostoolkit-lib", "locust", "psycopg"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    return {
+        "drill": plan.drill,
+        "target": plan.target.name,
+        "plan_hash": planning.digest(plan),
+        "versions": versions,
+        "clock_error_seconds": CLOCK_ERROR_SECONDS,
+        "unattended": True,
+        "user": os.environ.get("USER", str(os.getuid())),
+    }
+
+
+def _run_id(plan: Plan, wall_ns: int) -> str:
+    moment = datetime.fromtimestamp(wall_ns / NANOSECONDS, tz=UTC)
+    name = re.sub(r"[^a-z0-9-]+", "-", plan.drill.lower()).strip("-")[:60]
+    return f"{moment:%Y%m%dT%H%M%SZ}-{name}-{secrets.token_hex(3)}"
+
+
+def _left_behind(workspace: WorkspacePaths, run_id: str) -> bool:
+    try:
+        state = undo.read(workspace.runs / run_id / "undo.json")
+    except UndoFileError:
+        return True
+    return state is not None and bool(state.undoables)

@@ -1,0 +1,71 @@
+"""`python -m drillmark.guard CONFIG`: watches one run until nothing of it is in effect any more."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from drillmark import clock, files, processes
+from drillmark.engine.paths import RunPaths, WorkspacePaths
+from drillmark.guard.acting import act, tidy_up
+from drillmark.guard.watching import Watch, reason_to_act
+
+_POLL_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What the runner told the guard when it started it."""
+
+    run: str
+    run_dir: Path
+    workspace: Path
+    lease_seconds: float
+    runner_lost: str
+    deadline_ns: int
+    hold_seconds: float
+
+    @classmethod
+    def read(cls, path: Path) -> Config:
+        """Read it. Raises OSError, ValueError, KeyError or TypeError where it is not as it should be."""
+        body = json.loads(path.read_text(encoding="utf-8"))
+        return cls(
+            str(body["run"]), Path(body["run_dir"]), Path(body["workspace"]), float(body["lease_seconds"]),
+            str(body["runner_lost"]), int(body["deadline_ns"]), float(body["hold_seconds"]),
+        )  # fmt: skip
+
+
+def main() -> int:
+    """Watch, and act once if it must be."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    config = Config.read(Path(sys.argv[1]))
+    paths = RunPaths(config.run_dir)
+    started = clock.monotonic_ns()
+    me = processes.identify(os.getpid())
+    status = {"role": "guard", "state": "ready", "error": "", "stamp": clock.now().as_json()}
+    files.write_durably(paths.child("guard", "json"), json.dumps(status | (me.as_json() if me else {})))
+    workspace = WorkspacePaths(config.workspace)
+    while not paths.guard_stop.exists():
+        watch = Watch.look(paths, workspace, clock.monotonic_ns(), clock.boot_id(), started)
+        reason = reason_to_act(
+            watch,
+            lease_seconds=config.lease_seconds,
+            runner_lost=config.runner_lost,
+            deadline_ns=config.deadline_ns,
+        )
+        if reason:
+            act(paths, config.run, reason)
+            tidy_up(paths, config.hold_seconds)
+            return 0
+        time.sleep(_POLL_SECONDS)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

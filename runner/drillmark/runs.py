@@ -1,0 +1,84 @@
+"""Stored runs: from a run's directory to the evidence that measuring reads. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from drillmark import samples
+from drillmark.errors import SampleFileError, UsageError
+from drillmark.journal.entries import from_line
+from drillmark.journal.store import JournalStore, RunRow
+from drillmark.model.entry import Entry
+from drillmark.model.evidence import Evidence, Table
+from drillmark.model.plan import Plan
+
+# Name of the table in Evidence -> file name without suffix.
+TABLES = {
+    "beats": "beats",
+    "load": "load",
+    "load_users": "load-users",
+    "ledger": "ledger",
+    "survivors": "survivors",
+}
+
+
+def find(workspace: Path, text: str) -> RunRow:
+    """The run that `text` names: its id, a prefix that only one has, or `last`. Raises UsageError."""
+    path = workspace / ".drillmark" / "journal.sqlite3"
+    if not path.exists():
+        raise UsageError("there are no runs in this workspace yet", hint="start one: drillmark run DRILL")
+    store = JournalStore(path)
+    try:
+        found = store.find(text)
+    finally:
+        store.close()
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise UsageError(f"no run begins with {text!r}", hint="`drillmark list` shows them; `last` is the newest")
+    names = ", ".join(row.run for row in found[:5])
+    raise UsageError(f"{len(found)} runs begin with {text!r}: {names}", hint="give more of its id")
+
+
+def read_entries(workspace: Path, row: RunRow) -> tuple[Entry, ...]:
+    """The journal of a run: from the database, or where that has none from the run's `journal.jsonl`."""
+    store = JournalStore(workspace / ".drillmark" / "journal.sqlite3")
+    try:
+        entries = store.read(row.run)
+    finally:
+        store.close()
+    return entries or read_exported(workspace / row.directory)
+
+
+def read_exported(directory: Path) -> tuple[Entry, ...]:
+    """The entries of `journal.jsonl`; empty where there is none. Raises JournalError for a damaged line."""
+    path = directory / "journal.jsonl"
+    if not path.exists():
+        return ()
+    return tuple(from_line(line) for line in path.read_text(encoding="utf-8").splitlines() if line)
+
+
+def read_plan(directory: Path) -> Plan:
+    """The plan that the run performed. Raises UsageError where it is not there or damaged."""
+    path = directory / "plan.json"
+    try:
+        return Plan.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"the run has no plan that can be read: {path}") from error
+
+
+def read_evidence(directory: Path, plan: Plan, entries: Sequence[Entry]) -> Evidence:
+    """Everything that measuring needs. A sample file that was never written, or is none, is None."""
+    tables = {name: read_table(directory / "samples" / f"{file}.dms") for name, file in TABLES.items()}
+    return Evidence(plan=plan, entries=tuple(entries), **tables)
+
+
+def read_table(path: Path) -> Table | None:
+    """A sample file, or None where there is none that can be read."""
+    if not path.exists():
+        return None
+    try:
+        return samples.read(path)
+    except SampleFileError:
+        return None
