@@ -1,0 +1,74 @@
+"""`drillmark.yaml`: the workspace's own settings."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from drillmark.define.base import Strict
+from drillmark.define.drill import Url
+from drillmark.define.units import Name, PositiveSeconds, Seconds
+
+
+class Due(Strict):
+    """Until when a gap is to be closed, by its severity."""
+
+    high: PositiveSeconds = Field(
+        default=7 * 86400.0, description="Gaps of high severity; 7d unless given.", examples=["7d"]
+    )
+    medium: PositiveSeconds = Field(
+        default=30 * 86400.0, description="Gaps of medium severity; 30d unless given.", examples=["30d"]
+    )
+    low: PositiveSeconds = Field(
+        default=90 * 86400.0, description="Gaps of low severity; 90d unless given.", examples=["90d"]
+    )
+
+
+class Gaps(Strict):
+    """The gap register."""
+
+    due: Due = Field(default=Due(), description="Until when a gap is to be closed, by its severity.")
+
+
+class GuardSettings(Strict):
+    """The guard: it undoes the fault when the runner is gone."""
+
+    lease: PositiveSeconds = Field(
+        default=30.0, description="How long the runner may be silent before the guard acts; 30s unless given."
+    )
+
+
+class Limits(Strict):
+    """What a workspace allows at most."""
+
+    runs_at_once: int | None = Field(
+        default=None, ge=1, le=1000, description="How many drills may run at the same time."
+    )
+    run_time: PositiveSeconds | None = Field(default=None, description="How long one run may take.")
+
+
+class Notification(Strict):
+    """Somebody to tell."""
+
+    webhook: Url = Field(description="Where the message is sent.")
+    on: list[Name] = Field(
+        default_factory=list, description="Which outcomes are told; all unless given.", examples=[["failed", "aborted"]]
+    )
+
+
+class Budget(Strict):
+    """How much disturbance a target may suffer in a time."""
+
+    target: Name = Field(description="The target.")
+    downtime: Seconds = Field(description="How long drills may take it down.")
+    per: PositiveSeconds = Field(description="In how long a time.", examples=["30d"])
+
+
+class Settings(Strict):
+    """`drillmark.yaml`."""
+
+    gaps: Gaps = Field(default=Gaps(), description="The gap register.")
+    guard: GuardSettings = Field(default=GuardSettings(), description="The guard outside the runner.")
+    limits: Limits | None = Field(default=None, description="What the workspace allows at most.")
+    approvers: list[Name] = Field(default_factory=list, description="Who may approve drills in production.")
+    notifications: list[Notification] = Field(default_factory=list, description="Who is told of runs.")
+    budgets: list[Budget] = Field(default_factory=list, description="How much disturbance targets may suffer.")

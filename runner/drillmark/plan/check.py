@@ -1,0 +1,128 @@
+"""What one drill needs of the rest of the workspace: names that exist, an undo, something that observes.
+
+Reads the documents as written, so that a drill which is wrong elsewhere is still told everything in one go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from drillmark.define.chaos_keys import variable_warnings
+from drillmark.define.drill import Drill
+from drillmark.define.experiment import Experiment
+from drillmark.define.marks import Marks, Path, get
+from drillmark.define.nearest import hint_for
+from drillmark.define.parse import Parsed
+from drillmark.define.rules import uses
+from drillmark.define.targets import Targets
+from drillmark.errors import Problem
+
+_PROBES_ONLY = ("observe", "fault", "guards")
+
+
+def check(
+    drill: Parsed[Drill], targets: Parsed[Targets], experiment: Experiment | None
+) -> tuple[list[Problem], list[Problem]]:
+    """Problems and warnings of a drill against its target and its experiment (None: it could not be read)."""
+    raw, marks = drill.raw, drill.marks
+    if not isinstance(raw, dict):
+        return [], []
+    problems: list[Problem] = []
+    warnings: list[Problem] = []
+    target = _target(raw, targets)
+    if isinstance(target, Problem):
+        problems.append(drill_problem(marks, raw, target))
+    elif target is not None:
+        problems += _uses(raw, marks, target)
+        problems += _observed(raw, marks, target)
+        warnings += _weak(raw, marks, target)
+        for path, use in uses(raw):
+            warnings += variable_warnings(
+                use, marks, path, get(targets.raw, "configuration"), get(targets.raw, "secrets")
+            )
+        if experiment is not None and experiment.value is not None:
+            problems += _undo(marks, target, experiment)
+    if experiment is not None and experiment.value is not None and not experiment.problems and not experiment.actions:
+        hint = "the method of the experiment needs at least one activity of type action"
+        problems.append(marks.problem(("fault",), f"{experiment.file} has no action: nothing would be injected", hint))
+    return problems, warnings
+
+
+def drill_problem(marks: Marks, raw: dict[str, Any], found: Problem) -> Problem:
+    """The same words, at the drill's `target`."""
+    path: Path = ("target",) if "target" in raw else ()
+    return marks.problem(path, found.message, found.hint)
+
+
+def _target(raw: dict[str, Any], targets: Parsed[Targets]) -> dict[str, Any] | Problem | None:
+    name, known = raw.get("target"), get(targets.raw, "targets")
+    if not isinstance(name, str) or not isinstance(known, dict):
+        return None
+    if name not in known:
+        return Problem("", 0, 0, f"{targets.file} has no target `{name}`", hint_for(name, known, what="there are"))
+    found = known[name]
+    return found if isinstance(found, dict) else None
+
+
+def activities_of(target: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """A target's activities by name, as written."""
+    items = target.get("activities")
+    return {
+        item["name"]: item
+        for item in (items if isinstance(items, list) else [])
+        if isinstance(item, dict) and isinstance(item.get("name"), str)
+    }
+
+
+def _uses(raw: dict[str, Any], marks: Marks, target: dict[str, Any]) -> Iterator[Problem]:
+    activities = activities_of(target)
+    for path, use in uses(raw):
+        ref = get(use, "ref")
+        if isinstance(ref, str) and ref not in activities:
+            hint = hint_for(ref, activities, what=f"activities of {raw['target']}")
+            yield marks.problem((*path, "ref"), f"the target `{raw['target']}` has no activity `{ref}`", hint)
+            continue
+        activity = activities[ref] if isinstance(ref, str) else use
+        if path[0] in _PROBES_ONLY and get(activity, "type") == "action":
+            yield marks.problem(path, f"`{get(activity, 'name')}` is an action, a probe is needed here")
+        if get(use, "arguments") and isinstance(ref, str):
+            own = get(activity, "provider", "arguments")
+            if own is not None and not isinstance(own, dict):
+                hint = f"the arguments of `{ref}` are no mapping; write the activity out"
+                yield marks.problem((*path, "arguments"), "arguments cannot be laid over", hint)
+
+
+def _observed(raw: dict[str, Any], marks: Marks, target: dict[str, Any]) -> Iterator[Problem]:
+    if raw.get("mode") != "tabletop" and not get(raw, "observe", "probes", "use") and not target.get("probes"):
+        hint = "give the target `probes`, or the drill `observe.probes.use`"
+        yield marks.problem((), "nothing observes this drill: it has no probes", hint)
+    markers = get(raw, "observe", "markers")
+    if isinstance(markers, dict) and not target.get("markers") and "secrets" not in markers:
+        hint = "give the target `markers: {store: postgres, secrets: ...}`"
+        yield marks.problem(("observe", "markers"), f"the target `{raw['target']}` has no store for markers", hint)
+
+
+def _weak(raw: dict[str, Any], marks: Marks, target: dict[str, Any]) -> Iterator[Problem]:
+    has_markers = bool(target.get("markers") or get(raw, "observe", "markers"))
+    if get(raw, "objectives", "rpo") is not None and not has_markers:
+        yield marks.problem(("objectives", "rpo"), "`rpo` cannot be measured without markers: it will be unknown")
+    if "recover" in raw and raw.get("mode", "drill") == "drill" and not target.get("preflight"):
+        hint = "a preflight such as is_restorable refuses the fault when no backup can be restored"
+        yield marks.problem(("recover",), f"the target `{raw['target']}` has no `preflight`", hint, at_key=True)
+    activities = activities_of(target)
+    for path, use in uses(raw):
+        activity = activities.get(str(get(use, "ref")), use)
+        if path[0] != "recover" and get(activity, "type") == "probe" and get(activity, "tolerance") is None:
+            name = get(activity, "name")
+            yield marks.problem(path, f"`{name}` has no tolerance: any answer counts as good", "give it one")
+
+
+def _undo(marks: Marks, target: dict[str, Any], experiment: Experiment) -> Iterator[Problem]:
+    if not experiment.undos and target.get("disposable") is not True:
+        path: Path = ("fault", "experiment") if ("fault", "experiment") in marks.values else ("fault",)
+        yield marks.problem(
+            path,
+            f"{experiment.file} has no undo (`rollbacks`), and the target is not disposable",
+            "write rollbacks that take the fault away, or set `disposable: true` on the target",
+        )

@@ -1,0 +1,42 @@
+"""What a drill may say and Drillmark cannot do yet.
+
+`run` refuses it: nothing that was asked for is left out in silence. A schedule is not among it: a drill with one
+may be run by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from drillmark.define.drill import Drill
+from drillmark.define.marks import get
+from drillmark.define.parse import Parsed
+from drillmark.define.targets import Targets
+from drillmark.errors import Problem
+
+_HINT = "take it away to run the drill now; it is checked, and will be done by a later version"
+
+
+def unsupported(drill: Parsed[Drill], targets: Parsed[Targets]) -> list[Problem]:
+    """Everything that `run` refuses for now, each with its place in the drill file."""
+    return list(_found(drill, targets))
+
+
+def _found(drill: Parsed[Drill], targets: Parsed[Targets]) -> Iterator[Problem]:
+    raw, marks = drill.raw, drill.marks
+    if raw.get("mode") in ("tabletop", "gameday"):
+        yield marks.problem(("mode",), f"mode {raw['mode']} is not supported yet", "write mode: drill, or check")
+    if raw.get("fault") == "simulated":
+        hint = "name an experiment instead; simulated disasters will be done by a later version"
+        yield marks.problem(("fault",), "simulated disasters are not supported yet", hint)
+    if get(raw, "observe", "alerts"):
+        yield marks.problem(("observe", "alerts"), "alerts are not supported yet", _HINT, at_key=True)
+    if drill.value and drill.value.phases and drill.value.phases.detect:
+        yield marks.problem(("phases", "detect"), "waiting for a detection is not supported yet", "write detect: 0s")
+    if get(raw, "load", "master") is not None:
+        yield marks.problem(("load", "master"), "distributed load is not supported yet", _HINT, at_key=True)
+    if raw.get("guards"):
+        yield marks.problem(("guards",), "guards are not supported yet", _HINT, at_key=True)
+    if get(targets.raw, "targets", str(raw.get("target")), "environment") == "production":
+        hint = "windows and approvals will come with a later version; rehearse in another environment"
+        yield marks.problem(("target",), "drills in production are not supported yet", hint)
