@@ -33,7 +33,7 @@ def resolve(
     timeout_seconds: float = CHECK_SECONDS,
     environment: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """The experiment's configuration with static values, and ours (`variables`) laid over it.
+    """The experiment with its configuration resolved to static values, and ours (`variables`) laid over it.
 
     What holds a secret (by its value, or its name) stays the reference that it was. Raises ChaosError if a value
     cannot be had: the fault must not begin without knowing its target.
@@ -46,7 +46,7 @@ def resolve(
             f"the configuration of '{experiment.get('title')}' cannot be resolved: {outcome.error}",
             hint="set the environment variable or give the key a default.",
         )
-    return dict(outcome.output)
+    return {**experiment, "configuration": outcome.output}
 
 
 def validate(experiment: Any, path: str, *, environment: Mapping[str, str] | None = None) -> list[str]:

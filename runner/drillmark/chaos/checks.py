@@ -31,6 +31,7 @@ def problems(experiment: Any) -> list[str]:
     if found:
         return found
     found += layout.dry_problems(experiment)
+    found += layout.literal_problems(experiment.get("secrets"))
     for activity in layout.activities(experiment):
         found += _of(ensure_activity_is_valid, activity)
         if "tolerance" in activity:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from drillmark.chaos.events import EventLog, What
-from drillmark.chaos.inside import Channel, Log, announce
+from drillmark.chaos.inside import EXIT_SECONDS, Channel, Log, announce, leave_within
 from drillmark.chaos.redact import Redactor
 
 DONE = 0
@@ -39,6 +39,7 @@ def main() -> int:
         return GAVE_UP
     finally:
         log.drain(to_the_end=True)
+        leave_within(EXIT_SECONDS)
 
 
 def _run(request: dict[str, Any], channel: Channel, events: EventLog, redactor: Redactor) -> int:
@@ -51,7 +52,7 @@ def _run(request: dict[str, Any], channel: Channel, events: EventLog, redactor: 
     except UnfitError as error:
         events.write(What.FAILED, error=redactor.text(str(error)))
         return GAVE_UP
-    if not events.write(What.READY, name=str(prepared.experiment["title"])):
+    if not events.write(What.READY, name=redactor.text(str(prepared.experiment["title"]))):
         return GAVE_UP
     if (command := channel.receive()) != "go":
         events.write(What.FINISHED, status="not_begun", error=f"told to '{command}' before 'go'", deviated=False)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from drillmark.processes import ProcessIdentity
 
 _MODULE = "drillmark.chaos.child"
-_EXIT_SECONDS = 5.0
+_EXIT_SECONDS = 4.0
 
 
 class ExperimentChild:
@@ -29,6 +29,7 @@ class ExperimentChild:
     def __init__(self, child: Child, event_log: Path) -> None:
         self._child = child
         self._reader = EventReader(event_log)
+        self._unread: list[Event] = []
         self._running: dict[tuple[str, int], Event] = {}
         self._finished = False
 
@@ -63,15 +64,8 @@ class ExperimentChild:
 
     def poll(self) -> list[Event]:
         """The events that came since the last call."""
-        events = self._reader.new()
-        for event in events:
-            place = (event.phase, event.index)
-            if event.event == What.ACTIVITY_STARTED:
-                self._running[place] = event
-            elif event.event == What.ACTIVITY_ENDED:
-                self._running.pop(place, None)
-            elif event.event in (What.FINISHED, What.FAILED):
-                self._finished = True
+        self._absorb()
+        events, self._unread = self._unread, []
         return events
 
     @property
@@ -90,11 +84,25 @@ class ExperimentChild:
         return late
 
     def kill(self) -> None:
-        """SIGKILL to the child's whole group."""
-        self._child.kill()
+        """SIGKILL to the child's whole group, unless the child has finished by itself.
 
-    def close(self) -> None:
-        """Let go of the child. One that is not finished is killed with its group: it must not go on by itself."""
-        self.poll()
+        What a finished experiment left running in its group (a server that a rollback started again) is to live.
+        """
+        self._absorb()
         if not (self._finished and self._child.leave(_EXIT_SECONDS)):
             self._child.kill()
+
+    def close(self) -> None:
+        """Let go of the child. One that is not finished is killed: it must not go on by itself."""
+        self.kill()
+
+    def _absorb(self) -> None:
+        for event in self._reader.new():
+            self._unread.append(event)
+            place = (event.phase, event.index)
+            if event.event == What.ACTIVITY_STARTED:
+                self._running[place] = event
+            elif event.event == What.ACTIVITY_ENDED:
+                self._running.pop(place, None)
+            elif event.event in (What.FINISHED, What.FAILED):
+                self._finished = True

@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from drillmark.chaos.redact import Redactor
 
+EXIT_SECONDS = 1.5
 _DRAIN_EVERY_SECONDS = 0.5
+_LONGEST_LINE_BYTES = 1 << 20
 
 
 class Channel:
@@ -119,7 +121,7 @@ class Log:
                 whole, newline, self._rest = (self._rest + chunk).rpartition(b"\n")
                 if newline:
                     self.write(whole.decode("utf-8", "backslashreplace"))
-            if to_the_end and self._rest:
+            if self._rest and (to_the_end or len(self._rest) > _LONGEST_LINE_BYTES):
                 self.write(self._rest.decode("utf-8", "backslashreplace"))
                 self._rest = b""
 
@@ -145,6 +147,13 @@ def announce(run_dir: str, variables: dict[str, Any], attempt: int = 1) -> None:
     os.environ["DRILLMARK_RUN"] = str(variables.get("drillmark_run") or Path(run_dir).name)
     os.environ["DRILLMARK_PROGRESS"] = str(Path(run_dir) / "progress.jsonl")
     os.environ["DRILLMARK_ATTEMPT"] = str(attempt)
+
+
+def leave_within(seconds: float) -> None:
+    """End this process after so long, whatever threads the activities left behind."""
+    timer = threading.Timer(seconds, os._exit, (0,))
+    timer.daemon = True
+    timer.start()
 
 
 class _Handler(logging.Handler):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from drillmark.chaos.redact import is_secret_name
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -107,6 +109,19 @@ def dry_problems(experiment: dict[str, Any]) -> list[str]:
         for activity in activities(experiment)
         if activity.get("dry") is not None
     ]
+
+
+def literal_problems(secrets: Any, path: str = "") -> list[str]:
+    """Passwords and tokens that are written out in a `secrets` block: they would stand in plan and undo file."""
+    if not isinstance(secrets, dict) or secrets.get("type") in ("env", "vault"):
+        return []
+    found: list[str] = []
+    for name, value in secrets.items():
+        if isinstance(value, dict):
+            found += literal_problems(value, f"{path}{name}.")
+        elif isinstance(value, str) and value and "${" not in value and is_secret_name(str(name)):
+            found.append(f"the secret '{path}{name}' is written out: refer to it with type env or vault")
+    return found
 
 
 def dangling_problems(experiment: dict[str, Any]) -> list[str]:

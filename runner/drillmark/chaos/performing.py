@@ -17,7 +17,7 @@ from chaoslib.hypothesis import within_tolerance
 from drillmark import clock
 from drillmark.chaos import checks, resolved, settle
 from drillmark.chaos.inside import announce
-from drillmark.chaos.values import cut, failure_text, jsonable
+from drillmark.chaos.values import cut, failure_text, jsonable, provider_failure
 
 if TYPE_CHECKING:
     from drillmark.chaos.redact import Redactor
@@ -89,6 +89,8 @@ class Performer:
         output = run.get("output")
         if run.get("status") != "succeeded":
             return self._failed(failure_text(run), output)
+        if refusal := provider_failure(activity, output):
+            return self._failed(refusal, output)
         met, error = self._tolerance(activity, output, configuration, secrets)
         return {"status": "succeeded", "output": self._storable(output), "tolerance_met": met, "error": error}
 

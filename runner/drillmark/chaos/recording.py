@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import sys
 import threading
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from chaoslib.run import RunEventHandler
 
 from drillmark.chaos.events import EventLog, Phase, What
 from drillmark.chaos.layout import name_of, timeout_seconds
-from drillmark.chaos.values import cut, failure_text, jsonable
+from drillmark.chaos.values import cut, failure_text, jsonable, provider_failure
 from drillmark.files import write_durably
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
     from drillmark.chaos.redact import Redactor
     from drillmark.chaos.settle import Settled
+
+
+logger = logging.getLogger("drillmark.chaos")
 
 
 class EventLogLostError(SystemExit):
@@ -83,12 +87,12 @@ class Recorder(RunEventHandler):
         """Called right before the provider. Raises `EventLogLostError` if it cannot be written."""
         place = self._place()
         place.started = True
-        limits = substitute(
-            {"timeout": activity.get("timeout"), "provider": _limits(activity)},
-            self.settled.configuration,
-            self.settled.secrets,
-        )
-        written = self._write(What.ACTIVITY_STARTED, place, activity, timeout_seconds=timeout_seconds(limits))
+        try:
+            written = self._write(What.ACTIVITY_STARTED, place, activity, timeout_seconds=self._limit(activity))
+        except Exception:
+            # It would be swallowed, and the activity would begin unseen.
+            logger.exception("the event log cannot be written")
+            written = False
         if not written and place.phase in (Phase.BEFORE, Phase.DURING, Phase.METHOD):
             raise EventLogLostError("the event log cannot be written")
 
@@ -97,7 +101,8 @@ class Recorder(RunEventHandler):
         place = self._place()
         place.ended, place.run = True, run
         if run.get("status") == "succeeded":
-            status, error = "succeeded", ""
+            error = provider_failure(activity, run.get("output"))
+            status = "failed" if error else "succeeded"
         elif run.get("status") == "failed":
             status, error = "failed", failure_text(run)
         else:
@@ -157,6 +162,12 @@ class Recorder(RunEventHandler):
             **fields,
         )
 
+    def _limit(self, activity: dict[str, Any]) -> float | None:
+        provider = activity.get("provider") or {}
+        limits = {"type": provider.get("type"), "timeout": provider.get("timeout")}
+        declared = {"timeout": activity.get("timeout"), "provider": limits}
+        return timeout_seconds(substitute(declared, self.settled.configuration, self.settled.secrets))
+
     def _stored(self, output: Any) -> Any:
         return cut(self.redactor.value(jsonable(output)))
 
@@ -173,11 +184,6 @@ class Recorder(RunEventHandler):
             return self.redactor.text(f"the steady state probe '{name}' failed: {failure_text(probe)}")
         shown = json.dumps(self._stored(probe.get("output")), ensure_ascii=False)[:300]
         return self.redactor.text(f"the steady state probe '{name}' is not within its tolerance: {shown}")
-
-
-def _limits(activity: dict[str, Any]) -> dict[str, Any]:
-    provider = activity.get("provider") or {}
-    return {"type": provider.get("type"), "timeout": provider.get("timeout")}
 
 
 def _in_flight() -> str:

@@ -56,11 +56,22 @@ def play(prepared: Prepared, channel: Channel, events: EventLog, redactor: Redac
     if not events.write(What.STARTED):
         return False
     player.install()
+    error = ""
     try:
-        journal = player.run()
-    finally:
-        recorder.keep_journal()
-    events.write(What.FINISHED, status=str(journal["status"]), deviated=bool(journal["deviated"]))
+        player.run()
+    except BaseException as raised:
+        if not recorder.method_began:
+            raise
+        logger.exception("chaos toolkit gave up after the method had begun")
+        error = redactor.text(f"{type(raised).__name__}: {raised}")
+        player.undo_rest()
+    recorder.keep_journal()
+    journal = recorder.journal or {}
+    status, deviated = str(journal.get("status")), bool(journal.get("deviated"))
+    if not recorder.method_began and not recorder.gate_failed:
+        events.write(What.FAILED, status=status, error="a control interrupted the experiment before its method")
+        return False
+    events.write(What.FINISHED, status=status, deviated=deviated, error=error)
     return True
 
 
@@ -71,9 +82,9 @@ class _Runner(chaoslib.run.Runner):
         super().__init__(prepared.strategy, prepared.schedule)
         self._prepared = prepared
 
-    def play(self) -> dict[str, Any]:
+    def play(self) -> None:
         prepared = self._prepared
-        return self._run(  # pyright: ignore[reportReturnType] - annotated None, returns the journal
+        self._run(
             prepared.strategy,
             prepared.schedule,
             prepared.experiment,
@@ -106,14 +117,15 @@ class _Player:
         for number in (signal.SIGUSR1, signal.SIGUSR2):
             signal.signal(number, _leave_the_method)
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> None:
+        """Play the experiment. Raises what chaoslib lets out."""
         cache_activities(self._experiment)
         loaded_settings.set(self._prepared.settings)
         load_global_controls(self._prepared.settings)
         runner = _Runner(self._prepared)
         runner.register_event_handler(self._recorder)
         runner.register_event_handler(_AfterControls(self._refuse_without_controls))
-        return runner.play()
+        runner.play()
 
     # -- (1) the hold, (3) the hypothesis after -------------------------------------------------------------------
 
@@ -131,7 +143,8 @@ class _Player:
         elif not self._prepared.holds:
             self._command = "finish"
         else:
-            self._command = self._channel.receive()
+            while self._command not in ("finish", "undo"):
+                self._command = self._channel.receive()
         return self._command
 
     def _hypothesis_after(self, experiment: dict[str, Any], journal: dict[str, Any], *others: Any) -> Any:
@@ -161,12 +174,16 @@ class _Player:
             _run_rollback(strategy, pool, experiment, journal, *others)
         except (Exception, SystemExit):  # a control may raise anything; the rest must run
             logger.exception("the rollbacks were interrupted")
-        for index, activity in enumerate(experiment.get("rollbacks") or []):
-            if index not in recorder.undone:
-                self._undo(
-                    Place(Phase.ROLLBACKS, index), activity, journal["rollbacks"], self._without_controls(activity)
-                )
+        self.undo_rest()
         recorder.events.write(What.ROLLBACKS_COMPLETED, phase=Phase.ROLLBACKS.value)
+
+    def undo_rest(self) -> None:
+        """Run the rollbacks that have not begun."""
+        self._recorder.phase = Phase.ROLLBACKS
+        runs = (self._recorder.journal or {}).setdefault("rollbacks", [])
+        for index, activity in enumerate(self._experiment.get("rollbacks") or []):
+            if index not in self._recorder.undone:
+                self._undo(Place(Phase.ROLLBACKS, index), activity, runs, self._without_controls(activity))
 
     def _execute(
         self,

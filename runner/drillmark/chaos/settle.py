@@ -54,6 +54,11 @@ def settle(
     ours = {name: value for name, value in variables.items() if value is not None}
     values = _each(secrets, lambda part: load_secrets(part, static), "secret", problems)
     redactor.add(redact.collect(values))
+    problems += [
+        f"the secret '{name}' could not be read from vault"
+        for name, value in secrets.items()
+        if _unread(value, values.get(name))
+    ]
     # chaoslib writes the secrets into the very activity that it is given.
     dynamic = load_dynamic_configuration({**copy.deepcopy(static), **ours}, values)
     redactor.add(redact.collect_by_name(dynamic))
@@ -61,6 +66,15 @@ def settle(
         f"the configuration '{name}' could not be loaded: its probe failed" for name in static if name not in dynamic
     ]
     return Settled(dynamic, values, [redactor.text(problem) for problem in problems])
+
+
+def _unread(declared: Any, loaded: Any) -> bool:
+    # Without Vault's client, or without the path, chaoslib logs that and hands out an empty secret.
+    if not isinstance(declared, dict):
+        return False
+    if declared.get("type") == "vault":
+        return loaded == {}
+    return isinstance(loaded, dict) and any(_unread(value, loaded.get(name)) for name, value in declared.items())
 
 
 def _each(block: Mapping[str, Any], load: Any, what: str, problems: list[str]) -> dict[str, Any]:

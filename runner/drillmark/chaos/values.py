@@ -10,6 +10,8 @@ from typing import Any
 LIMIT_BYTES = 64 * 1024
 _LEAF_BYTES = 16 * 1024
 _DEPTH = 40
+_HTTP_ERROR = 400
+_SAID_CHARACTERS = 500
 
 
 def jsonable(value: Any, depth: int = 0) -> Any:  # noqa: PLR0911 - one line for each kind of value
@@ -43,6 +45,23 @@ def cut(value: Any) -> Any:
         return shorter
     text = json.dumps(value, ensure_ascii=False)
     return {"drillmark_cut": f"{len(text)} characters of JSON; this is how it begins", "begins": text[:_LEAF_BYTES]}
+
+
+def provider_failure(activity: dict[str, Any], output: Any) -> str:
+    """Why an action has failed although chaoslib lets it pass: an HTTP status of 400 or more, an exit status not 0.
+
+    Empty where it has not. A probe may well see such a thing: what that means, its tolerance says.
+    """
+    status = output.get("status") if isinstance(output, dict) else None
+    kind = (activity.get("provider") or {}).get("type")
+    if activity.get("type") != "action" or "tolerance" in activity or not isinstance(status, int):
+        return ""
+    if kind == "http" and status >= _HTTP_ERROR:
+        return f"the answer has the HTTP status {status}"
+    if kind == "process" and status != 0:
+        said = str(output.get("stderr") or output.get("stdout") or "").strip()[-_SAID_CHARACTERS:]
+        return f"the process ended with the status {status}" + (f": {said}" if said else "")
+    return ""
 
 
 def failure_text(run: dict[str, Any]) -> str:

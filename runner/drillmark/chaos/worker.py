@@ -10,7 +10,7 @@ import json
 import sys
 import traceback
 
-from drillmark.chaos.inside import Channel, Log, announce
+from drillmark.chaos.inside import EXIT_SECONDS, Channel, Log, announce, leave_within
 from drillmark.chaos.redact import Redactor
 
 
@@ -30,6 +30,7 @@ def main() -> int:
         request = json.loads(channel.receive())
         if request["op"] == "exit":
             log.drain(to_the_end=True)
+            leave_within(EXIT_SECONDS)
             return 0
         channel.send({"id": request["id"], "began": performer.now()})
         try:
