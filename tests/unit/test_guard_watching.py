@@ -1,0 +1,58 @@
+"""When the guard acts."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from drillmark.engine.paths import RunPaths, WorkspacePaths
+from drillmark.guard.watching import Watch, reason_to_act
+
+SECOND = 10**9
+
+
+def reason(*, silent=0.0, abort=None, in_effect=True, lost="undo", now=1000.0, deadline=2000.0):
+    watch = Watch(
+        now_ns=int(now * SECOND),
+        renewed_ns=int((now - silent) * SECOND),
+        abort_since_ns=None if abort is None else int((now - abort) * SECOND),
+        something_in_effect=in_effect,
+    )
+    return reason_to_act(watch, lease_seconds=30.0, runner_lost=lost, deadline_ns=int(deadline * SECOND))
+
+
+@pytest.mark.parametrize(
+    ("saw", "words"),
+    [
+        ({"silent": 1}, ""),
+        ({"silent": 29.9}, ""),
+        ({"silent": 30.1}, "the runner's lease of 30 s ran out"),
+        ({"silent": 3000, "lost": "hold"}, ""),
+        ({"silent": 3000, "lost": "hold", "in_effect": False}, "the runner's lease of 30 s ran out"),
+        ({"abort": 4}, ""),
+        ({"abort": 6}, "an abort was asked for and not obeyed"),
+        ({"now": 2031, "lost": "hold"}, "the run's deadline has passed"),
+        ({"now": 2001}, ""),
+    ],
+)
+def test_the_rule(saw, words):
+    assert reason(**saw) == words
+
+
+def test_what_it_looks_at(tmp_path):
+    paths, workspace = RunPaths(tmp_path / "run"), WorkspacePaths(tmp_path)
+    paths.directory.mkdir()
+    look = lambda: Watch.look(paths, workspace, 50, "boot", 7)  # noqa: E731
+    assert look() == Watch(50, 7, None, False)
+    paths.lease.write_text(json.dumps({"renewed_ns": 40, "boot": "boot"}))
+    assert look().renewed_ns == 40
+    paths.lease.write_text(json.dumps({"renewed_ns": 40, "boot": "another boot"}))
+    assert look().renewed_ns == 7
+    paths.undo.write_text(json.dumps({"undoables": [{}]}))
+    assert look().something_in_effect
+    # An undo file that cannot be read may hold anything.
+    paths.undo.write_text("torn {")
+    assert look().something_in_effect
+    paths.abort.touch()
+    assert look().abort_since_ns == 50

@@ -1,0 +1,146 @@
+"""The journal: chained, conditional on epoch and sequence, durable, and never silently wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import sqlite3
+
+import pytest
+from builders import RUN, Journal
+
+from drillmark import clock
+from drillmark.errors import JournalError, StaleEpochError
+from drillmark.journal import entries
+from drillmark.journal.store import JournalStore, RunRow
+from drillmark.model.entry import Effect, Kind
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = JournalStore(tmp_path / "journal.sqlite3", busy_seconds=0.2)
+    store.create(RunRow(RUN, "drill", "target", "reports/runs/x", 1, 0))
+    yield store
+    store.close()
+
+
+def append(store, previous, epoch=1, **data):
+    return store.append(previous, run=RUN, epoch=epoch, kind=Kind.EVENT, stamp=clock.now(), data=data)
+
+
+def test_what_is_appended_is_read_back_and_chained(store):
+    first = append(store, None, what="a", text="ä\u0000\u2028")
+    second = append(store, first, what="b")
+    assert store.read(RUN) == (first, second)
+    assert second.previous_hash == first.hash
+    assert entries.first_break(store.read(RUN)) == ""
+
+
+def test_a_line_survives_its_round_trip(store):
+    entry = append(store, None, what="ä", nested={"b": [1, 2.5, None]})
+    assert entries.from_line(entries.to_line(entry)) == entry
+
+
+def test_a_stale_epoch_writes_nothing(store):
+    first = append(store, None, what="a")
+    store.raise_epoch(RUN, 2)
+    with pytest.raises(StaleEpochError):
+        append(store, first, what="late")
+    assert len(store.read(RUN)) == 1
+    append(store, first, epoch=2, what="in time")
+
+
+def test_an_epoch_is_only_ever_raised(store):
+    store.raise_epoch(RUN, 5)
+    with pytest.raises(StaleEpochError):
+        store.raise_epoch(RUN, 5)
+
+
+def test_two_writers_at_one_sequence_only_one_wins(store):
+    first = append(store, None, what="a")
+    append(store, first, what="b")
+    with pytest.raises(StaleEpochError):
+        append(store, first, what="also b")
+
+
+@pytest.mark.parametrize("field", ["data", "stamp", "kind", "epoch", "sequence", "previous_hash"])
+def test_a_changed_entry_is_found(field):
+    journal = Journal()
+    for number in range(5):
+        journal.add(Kind.EVENT, what=f"e{number}")
+    changed = {
+        "data": {"what": "other"},
+        "stamp": dataclasses.replace(journal.entries[2].stamp, wall_ns=1),
+        "kind": Kind.ABORT,
+        "epoch": 7,
+        "sequence": 9,
+        "previous_hash": "f" * 64,
+    }[field]
+    forged = [*journal.entries]
+    forged[2] = dataclasses.replace(forged[2], **{field: changed})
+    assert "entry 3" in entries.first_break(forged) or "entry 9" in entries.first_break(forged)
+
+
+def test_a_missing_entry_is_found():
+    journal = Journal()
+    for number in range(5):
+        journal.add(Kind.EVENT, what=f"e{number}")
+    assert entries.first_break([*journal.entries[:2], *journal.entries[3:]]) == "entry 4 stands where 3 should"
+
+
+def test_what_json_cannot_hold_is_refused_and_nothing_is_written(store):
+    with pytest.raises(JournalError):
+        append(store, None, value=float("nan"))
+    assert store.read(RUN) == ()
+
+
+def test_a_locked_database_is_a_clear_error(store, tmp_path):
+    other = sqlite3.connect(tmp_path / "journal.sqlite3", isolation_level=None)
+    other.execute("begin immediate")
+    with pytest.raises(JournalError, match="cannot read or write the journal"):
+        append(store, None, what="a")
+    other.execute("rollback")
+    other.close()
+
+
+def test_a_file_that_is_no_database_is_a_clear_error(tmp_path):
+    path = tmp_path / "journal.sqlite3"
+    path.write_bytes(b"not a database" * 100)
+    with pytest.raises(JournalError, match=r"journal\.sqlite3"):
+        JournalStore(path)
+
+
+def test_a_newer_format_is_refused(tmp_path):
+    path = tmp_path / "journal.sqlite3"
+    JournalStore(path).close()
+    connection = sqlite3.connect(path)
+    connection.execute("pragma user_version=99")
+    connection.close()
+    with pytest.raises(JournalError, match="newer drillmark"):
+        JournalStore(path)
+
+
+def test_the_last_attempt_and_its_own_outcome():
+    journal = Journal()
+    journal.intent(Effect.SOAK)
+    journal.outcome(Effect.SOAK)
+    journal.intent(Effect.SOAK, attempt=2)
+    found = entries.last(journal.entries, Effect.SOAK)
+    assert found is not None
+    assert (found.attempt, found.outcome) == (2, None)
+    # An outcome of the first attempt that comes late does not answer the second.
+    journal.outcome(Effect.SOAK, attempt=1)
+    found = entries.last(journal.entries, Effect.SOAK)
+    assert found is not None
+    assert found.outcome is None
+
+
+@pytest.mark.parametrize("line", ["", "{}", "[]", "null", '{"sequence":"x"}', "\x00", "[" * 5000])
+def test_a_damaged_line_is_a_clear_error(line):
+    with pytest.raises(JournalError):
+        entries.from_line(line)
+
+
+def test_prefixes_are_found(store):
+    assert [row.run for row in store.find("last")] == [RUN]
+    assert [row.run for row in store.find(RUN[:10])] == [RUN]
+    assert store.find("nothing") == []
