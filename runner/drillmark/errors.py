@@ -126,3 +126,10 @@ class LabError(DrillmarkError):
     """The embedded lab cannot be started, stopped or reached."""
 
     code = "lab"
+
+
+class RecoveryError(DrillmarkError):
+    """A backup, its log or a restored system is not what it has to be; the text names what and where."""
+
+    code = "recovery"
+    exit_code = EXIT_FAILED
