@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from drillmark.cli import story
 from drillmark.cli.story import Line, Style, clock_text
 from drillmark.engine.view import BeatState, Live, RecoveryProgress
 from drillmark.model.plan import Plan
@@ -17,7 +18,7 @@ from drillmark.report import words
 Segment = tuple[str, Style]
 Row = list[Segment]
 
-_LABEL = 9
+_LABEL = 11
 _NARROW = 40
 _BEATS: dict[BeatState, tuple[str, Style]] = {"good": ("■", "good"), "bad": ("✗", "bad"), "absent": ("·", "doubt")}
 
@@ -31,7 +32,7 @@ class Screen:
     height: int
 
 
-def render(screen: Screen, live: Live, story: Sequence[Line]) -> list[Row]:
+def render(screen: Screen, live: Live, lines: Sequence[Line]) -> list[Row]:
     """All lines, top to bottom."""
     width = max(_NARROW, screen.width)
     empty: Row = [("", "")]
@@ -39,14 +40,14 @@ def render(screen: Screen, live: Live, story: Sequence[Line]) -> list[Row]:
     body = _body(screen.plan, live, width)
     below = [_row("next", live.next, width)] if live.next else []
     room = screen.height - len(head) - len(body) - len(below) - 2
-    tail = [_story(line, width) for line in story[-room:]] if room > 0 else []
+    tail = [_story(line, width) for line in lines[-room:]] if room > 0 else []
     gap = [empty] if tail else []
     return [*head, *body, *below, *gap, *tail][: max(1, screen.height - 1)]
 
 
 def status_line(live: Live) -> str:
     """The moment in one plain line, for output that cannot be redrawn."""
-    parts = [live.phase.replace("_", " "), words.duration(live.phase_elapsed_seconds)]
+    parts = [story.phase(live.phase), words.duration(live.phase_elapsed_seconds)]
     if live.since_fault_seconds is not None:
         parts.append(f"{words.duration(live.since_fault_seconds)} since the fault, objective {_objective(live)}")
     if live.beats:
@@ -90,7 +91,7 @@ def _phase(live: Live, width: int) -> Row:
     elapsed = words.duration(_whole(live.phase_elapsed_seconds))
     if live.phase_total_seconds:
         elapsed += f" of {words.duration(live.phase_total_seconds)}"
-    name = live.phase.replace("_", " ")
+    name = story.phase(live.phase)
     sentence = words.harmless(live.sentence).removeprefix(f"{name}: ")
     said = _cut(sentence, max(0, width - _LABEL - len(elapsed) - 2))
     pad = " " * max(1, width - max(_LABEL, len(name) + 1) - len(said) - len(elapsed))

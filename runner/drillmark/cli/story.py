@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -29,7 +28,7 @@ PHASES: dict[Effect, str] = {
     Effect.READ_BACK: "read back",
     Effect.UNDO: "undo",
     Effect.PROVE_UNDONE: "undo",
-    Effect.AFTER_UNDO: "soak",
+    Effect.AFTER_UNDO: "after undo",
     Effect.STOP_LOAD: "closing",
     Effect.STOP_OBSERVERS: "closing",
     Effect.CONCLUDE: "closing",
@@ -66,18 +65,9 @@ def clock_text(seconds: float) -> str:
     return text.rjust(8)
 
 
-def phase_of(effect: Effect | None, recovers: bool) -> str:  # noqa: FBT001 (a plan's property)
+def phase(effect: str) -> str:
     """The phase that an effect belongs to, as people call it."""
-    if effect is None:
-        return ""
-    if effect is Effect.AFTER_UNDO and not recovers:
-        return "after undo"
-    return PHASES[effect]
-
-
-def fault_began(entries: Sequence[Entry]) -> Stamp | None:
-    """I: when the intent to inject was journalled."""
-    return next((e.stamp for e in entries if e.kind is Kind.INTENT and e.effect is Effect.INJECT), None)
+    return PHASES[Effect(effect)] if effect in set(Effect) else effect.replace("_", " ")
 
 
 def _since(stamp: Stamp, began: Stamp | None) -> float:

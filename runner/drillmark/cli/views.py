@@ -1,6 +1,7 @@
-"""The two faces of a running drill: a screen that redraws itself, and plain lines.
+"""The faces of a running drill: a screen that redraws itself, plain lines, and silence.
 
-A view must never disturb a drill: where nobody reads any more, it falls silent and the drill goes on.
+A view must never disturb a drill: it draws from a thread of its own, and where nobody reads any more it falls
+silent and the drill goes on.
 """
 
 from __future__ import annotations
@@ -10,17 +11,16 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from drillmark.cli import screen, story, terminal
-from drillmark.engine.view import Live
-from drillmark.model.entry import Entry, Kind
+from drillmark.cli.painter import Painter
 from drillmark.report import words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rich.console import Console
     from rich.live import Live as RichLive
     from rich.text import Text
 
+    from drillmark.engine.view import Live
+    from drillmark.model.entry import Entry
     from drillmark.model.plan import Plan
     from drillmark.model.stamp import Stamp
 
@@ -35,7 +35,7 @@ class PlainView:
     def __init__(self) -> None:
         self._began: Stamp | None = None
         self._said_at = time.monotonic()
-        self._mute = False
+        self._painter = Painter()
 
     def entry(self, entry: Entry, sentence: str) -> None:
         """Print the entry's line, if it has one."""
@@ -57,22 +57,16 @@ class PlainView:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing to put back."""
+        self._painter.close()
 
     def _say(self, text: str) -> None:
         self._said_at = time.monotonic()
-        if self._mute:
-            return
         shown = text if terminal.can_draw() else terminal.ascii_only(text)
-        try:
-            sys.stdout.write(shown + "\n")
-            sys.stdout.flush()
-        except (OSError, ValueError):
-            self._mute = True
+        self._painter.line(lambda: _write_line(shown))
 
 
 class ScreenView:
-    """The whole state of the drill, redrawn in place; the story stays in the scroll-back when it ends."""
+    """The whole state of the drill, redrawn in place; its story stays in the scroll-back when it ends."""
 
     def __init__(self, plan: Plan, console: Console) -> None:
         self._plan = plan
@@ -81,29 +75,31 @@ class ScreenView:
         self._began: Stamp | None = None
         self._now: Live | None = None
         self._live: RichLive | None = None
-        self._mute = False
+        self._painter = Painter()
 
     def __enter__(self) -> Self:
         from rich.live import Live as RichLive
 
-        # No refresh thread: the engine's ticks are the only rhythm, and signals stay with the main thread.
-        self._live = RichLive(console=self._console, auto_refresh=False, transient=True, redirect_stdout=False)
-        self._guarded(self._live.start)
+        # No refresh thread of rich's: the engine's ticks are the only rhythm.
+        self._live = RichLive(
+            console=self._console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
+        )
+        self._painter.line(self._live.start)
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._live is not None:
-            self._guarded(self._live.stop)
-            self._guarded(self._leave_story)
+            self._painter.line(self._live.stop)
+        self._painter.line(self._leave_story)
+        self._painter.close()
 
     def entry(self, entry: Entry, sentence: str) -> None:
-        """Remember the entry's line and draw."""
+        """Remember the entry's line, and draw."""
         self._began = self._began or entry.stamp
         line = story.tell(entry, sentence, self._began)
         if line is not None:
             self._story = [*self._story, line][-_KEPT_LINES:]
-        if entry.kind is not Kind.RUN_ENDED:
-            self._draw()
+        self._draw()
 
     def tick(self, live: Live) -> None:
         """Draw the moment."""
@@ -113,44 +109,30 @@ class ScreenView:
     def notice(self, text: str) -> None:
         """Show it as the newest line of the story."""
         at = self._story[-1].at_seconds if self._story else 0.0
-        self._story.append(story.Line(at, words.harmless(text), "bad"))
+        self._story = [*self._story, story.Line(at, words.harmless(text), "bad")]
         self._draw()
 
     def _draw(self) -> None:
-        if self._live is None or self._now is None or self._mute:
-            return
-        live, now = self._live, self._now
-        self._guarded(lambda: live.update(self._text(now), refresh=True))
+        if self._live is not None and self._now is not None:
+            live, now, lines = self._live, self._now, self._story
+            self._painter.frame(lambda: live.update(self._text(now, lines), refresh=True))
 
-    def _text(self, now: Live) -> Text:
+    def _text(self, now: Live, lines: list[story.Line]) -> Text:
         from rich.text import Text
 
         size = self._console.size
-        lines = screen.render(screen.Screen(self._plan, size.width, size.height), now, self._story)
         text = Text(no_wrap=True, overflow="crop")
         draw = terminal.can_draw()
-        for number, line in enumerate(lines):
+        for number, line in enumerate(screen.render(screen.Screen(self._plan, size.width, size.height), now, lines)):
             text.append("\n" if number else "")
-            for words_, style in line:
-                text.append(words_ if draw else terminal.ascii_only(words_), style=_RICH[style])
+            for part, style in line:
+                text.append(part if draw else terminal.ascii_only(part), style=_RICH[style])
         return text
 
     def _leave_story(self) -> None:
         for line in self._story:
-            self._console.print(f"{story.clock_text(line.at_seconds)}  {line.text}", style=_RICH[line.style] or None)
-
-    def _guarded(self, action: Callable[[], object]) -> None:
-        try:
-            action()
-        except (OSError, ValueError):
-            self._mute = True
-
-
-def choose(plan: Plan, *, quiet: bool) -> PlainView | ScreenView | QuietView:
-    """The view for this place: silent for `--json`, plain where lines must do, else the screen."""
-    if quiet:
-        return QuietView()
-    return PlainView() if terminal.is_plain() else ScreenView(plan, terminal.console())
+            text = f"{story.clock_text(line.at_seconds)}  {line.text}"
+            self._console.print(text, style=_RICH[line.style] or None, soft_wrap=True)
 
 
 class QuietView:
@@ -164,13 +146,25 @@ class QuietView:
 
     def notice(self, text: str) -> None:
         """To stderr."""
-        try:
-            sys.stderr.write(words.harmless(text) + "\n")
-        except (OSError, ValueError):
-            return
+        self._painter.line(lambda: sys.stderr.write(words.harmless(text) + "\n"))
+
+    def __init__(self) -> None:
+        self._painter = Painter()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing to put back."""
+        self._painter.close()
+
+
+def choose(plan: Plan, *, quiet: bool) -> PlainView | ScreenView | QuietView:
+    """The view for this place: silent for `--json`, plain where lines must do, else the screen."""
+    if quiet:
+        return QuietView()
+    return PlainView() if terminal.is_plain() else ScreenView(plan, terminal.console())
+
+
+def _write_line(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

@@ -18,7 +18,7 @@ _HOUR = 3600
 _DAY = 86400
 
 # C0 and C1 controls, and the characters that turn the direction of writing or hide text.
-_HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+_HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff\ud800-\udfff]")
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|#~&])")
 
 OUTCOME_WORDS = {

@@ -1,0 +1,255 @@
+"""The result of a run as one JSON document, `drillmark.result/1`: what `result.json` holds. Pure.
+
+Made from the plan, the journal up to where the run was concluded, measurements, verdict and gaps, so the same
+stored run gives the same document on any later day. `docs/reference/result.md` names every field.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from drillmark.errors import EXIT_ABORTED, EXIT_FAILED, EXIT_PASSED, EXIT_UNKNOWN
+from drillmark.model.entry import Effect, Entry, Kind
+from drillmark.model.gap import Gap
+from drillmark.model.measurement import (
+    Cited,
+    Indicator,
+    Judged,
+    Measured,
+    Measurements,
+    Outcome,
+    PhaseSlo,
+    Verdict,
+    Writes,
+)
+from drillmark.model.plan import Plan
+from drillmark.model.stamp import Interval
+from drillmark.report import timeline, words
+
+SCHEMA = "drillmark.result/1"
+
+_ACTUAL = {"rto": "rta", "rpo": "rpa"}
+
+
+def build(
+    plan: Plan, entries: Sequence[Entry], measurements: Measurements, verdict: Verdict, gaps: Sequence[Gap] = ()
+) -> dict[str, Any]:
+    """The document. `entries` may go on past the conclusion; what comes after it is left out."""
+    entries = concluded(entries)
+    started = entries[0] if entries else None
+    return {
+        "schema": SCHEMA,
+        "run": started.run if started else "",
+        "drill": plan.drill,
+        "verdict": str(verdict.outcome),
+        "reasons": list(verdict.reasons),
+        "aborted": verdict.aborted,
+        "refused": verdict.refused,
+        "exit_code": exit_code(verdict),
+        "title": plan.title,
+        "mode": plan.mode,
+        "owner": plan.owner,
+        "target": plan.target.name,
+        "environment": plan.target.environment,
+        "source": plan.source,
+        "runbook": plan.runbook,
+        "risk": plan.risk.model_dump(mode="json"),
+        "started": words.iso(started.stamp.wall_ns) if started else None,
+        "fault_began": words.iso(measurements.fault_begin.wall_ns) if measurements.fault_begin else None,
+        "ended": words.iso(entries[-1].stamp.wall_ns) if entries else None,
+        "flags": list(measurements.flags),
+        "rto": _objective("rto", plan.objectives.rto_seconds, measurements.rta, verdict),
+        "rpo": _objective("rpo", plan.objectives.rpo_seconds, measurements.rpa, verdict),
+        "objectives": [_judged(judged) for judged in verdict.judged],
+        "stamps": {name: _span(span) for name, span in measurements.stamps.items()},
+        "durations": {name: _measured(measured) for name, measured in measurements.durations.items()},
+        "timeline": timeline.build(entries, measurements),
+        "slo": {name: _phase(phase) for name, phase in measurements.slo.items()},
+        "writes": None if measurements.writes is None else _writes(measurements.writes),
+        "gaps": [_gap(gap) for gap in gaps],
+        "evidence": _evidence(entries, started),
+        "errors": list(measurements.errors),
+    }
+
+
+def exit_code(verdict: Verdict) -> int:
+    """The process's exit code: the first that applies, as `docs/reference/exit-codes.md` orders them."""
+    if verdict.aborted or verdict.refused:
+        return EXIT_ABORTED
+    if verdict.outcome is Outcome.FAILED:
+        return EXIT_FAILED
+    return EXIT_PASSED if verdict.outcome is Outcome.PASSED else EXIT_UNKNOWN
+
+
+def concluded(entries: Sequence[Entry]) -> list[Entry]:
+    """The entries that a run's result rests on: those before it was concluded, for the last time.
+
+    The engine concludes on exactly these, so measuring a stored run again on them must give the same result.
+    """
+    intents = [n for n, entry in enumerate(entries) if entry.kind is Kind.INTENT and entry.effect is Effect.CONCLUDE]
+    before = entries[: intents[-1]] if intents else entries
+    return [entry for entry in before if entry.effect is not Effect.CONCLUDE and entry.kind is not Kind.RUN_ENDED]
+
+
+def _objective(name: str, seconds: float, measured: Measured, verdict: Verdict) -> dict[str, Any]:
+    judged = verdict.of(name)
+    if judged is None:
+        outcome, observed, reason, cited = Outcome.NOT_APPLICABLE, measured.seconds, measured.reason, measured.cited
+    else:
+        seconds = seconds if judged.objective is None else judged.objective
+        outcome, observed, reason = judged.outcome, judged.observed, judged.reason
+        cited = judged.cited if _cites(judged.cited) else measured.cited
+    return {
+        "objective_seconds": seconds,
+        "observed_seconds": _interval(observed),
+        "verdict": str(outcome),
+        "reason": reason,
+        "flags": list(measured.flags),
+        "actual": _ACTUAL[name],
+        "cited": _cited(cited),
+    }
+
+
+def _judged(judged: Judged) -> dict[str, Any]:
+    return {
+        "name": judged.name,
+        "verdict": str(judged.outcome),
+        "objective": judged.objective,
+        "observed": _interval(judged.observed),
+        "unit": judged.unit,
+        "reason": judged.reason,
+        "cited": _cited(judged.cited),
+    }
+
+
+def _measured(measured: Measured) -> dict[str, Any]:
+    return {
+        "seconds": _interval(measured.seconds),
+        "applicable": measured.applicable,
+        "reason": measured.reason,
+        "flags": list(measured.flags),
+        "away_seconds": measured.away_seconds,
+        "cited": _cited(measured.cited),
+    }
+
+
+def _phase(phase: PhaseSlo) -> dict[str, Any]:
+    return {
+        "window_seconds": list(phase.window_seconds),
+        "judged": phase.judged,
+        "indicators": {name: _indicator(indicator) for name, indicator in phase.indicators.items()},
+        "beats": {"good": phase.good_beats, "bad": phase.bad_beats, "absent": phase.absent_beats},
+        "beat_latency_seconds": {
+            "p50": phase.beat_p50_seconds,
+            "p95": phase.beat_p95_seconds,
+            "p99": phase.beat_p99_seconds,
+        },
+        "requests": phase.requests,
+        "errors": phase.errors,
+        "cited": _cited(phase.cited),
+    }
+
+
+def _indicator(indicator: Indicator) -> dict[str, Any]:
+    return {
+        "unit": indicator.unit,
+        "observed": _interval(indicator.observed),
+        "objective": indicator.objective,
+        "met": indicator.met,
+        "reason": indicator.reason,
+    }
+
+
+def _writes(writes: Writes) -> dict[str, Any]:
+    return {
+        "acknowledged": writes.acknowledged,
+        "lost": writes.lost,
+        "holes": writes.holes,
+        "unexpected": writes.unexpected,
+        "indeterminate": writes.indeterminate,
+        "attempted": writes.attempted,
+        "survived": writes.survived,
+        "recovered": writes.recovered,
+        "split_brain": writes.split_brain,
+        "lost_before_t0": writes.lost_before_t0,
+        "acknowledged_after": writes.acknowledged_after,
+        "lost_after": writes.lost_after,
+        "duplicates": writes.duplicates,
+        "lost_ids": list(writes.lost_ids),
+        "hole_ids": list(writes.hole_ids),
+        "unexpected_ids": list(writes.unexpected_ids),
+        "split_brain_ids": list(writes.split_brain_ids),
+        "cited": _cited(writes.cited),
+    }
+
+
+def _gap(gap: Gap) -> dict[str, Any]:
+    return {
+        "id": gap.id,
+        "state": gap.state,
+        "objective": gap.objective,
+        "kind": gap.kind,
+        "severity": gap.severity,
+        "title": gap.title,
+        "observed": gap.observed,
+        "recommendation": gap.recommendation,
+        "owner": gap.owner,
+        "due": gap.due,
+        "closed_by": gap.closed_by,
+    }
+
+
+def _evidence(entries: Sequence[Entry], started: Entry | None) -> dict[str, Any]:
+    begun = started.data if started else {}
+    closed = [
+        entry.data for entry in entries if entry.kind is Kind.EVENT and entry.data.get("what") == "samples_closed"
+    ]
+    return {
+        "plan_hash": begun.get("plan_hash"),
+        "versions": begun.get("versions", {}),
+        "clock_error_seconds": begun.get("clock_error_seconds"),
+        "journal": {"entries": len(entries), "last_hash": entries[-1].hash if entries else None},
+        "samples": [
+            {key: data.get(key) for key in ("file", "sha256", "rows", "closed", "torn")}
+            for data in {str(data.get("file")): data for data in closed}.values()
+        ],
+    }
+
+
+def _interval(value: Interval | None) -> dict[str, float | None] | None:
+    return None if value is None else value.as_json()
+
+
+def _span(span: dict[str, float] | None) -> dict[str, float] | None:
+    return None if span is None else {"lo": span["lo"], "hi": span["hi"]}
+
+
+def _cites(cited: Cited) -> bool:
+    return bool(cited.entries or cited.samples or cited.formula)
+
+
+def _cited(cited: Cited) -> dict[str, Any]:
+    return {
+        "entries": list(cited.entries),
+        "samples": list(cited.samples),
+        "formula": cited.formula,
+        "filled_in": cited.filled_in,
+        "terms": _plain(cited.terms),
+    }
+
+
+def _plain(value: Any) -> Any:
+    """JSON values of what may hold intervals, tuples and numpy numbers."""
+    if isinstance(value, Interval):
+        return value.as_json()
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    return value.item() if hasattr(value, "item") else str(value)

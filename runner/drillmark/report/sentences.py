@@ -1,0 +1,195 @@
+"""What a result says in sentences: the headline, the lines of the end summary, what to do next. Pure.
+
+Reads the document (`drillmark.result/1`) and nothing else, so that the terminal, `show` and `report.md` say the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from drillmark.model.stamp import Interval
+from drillmark.report import words
+
+Style = Literal["", "good", "bad", "doubt", "head", "dim"]
+Document = dict[str, Any]
+Line = tuple[str, Style]
+
+STYLES: dict[str, Style] = {"passed": "good", "failed": "bad", "unknown": "doubt", "not_applicable": "dim"}
+MARKS = {"passed": "ok", "failed": "FAIL", "unknown": "?", "not_applicable": "-"}
+_GAPS_SHOWN = 6
+_STEPS_SHOWN = 12
+
+
+def headline(document: Document) -> str:
+    """The whole result in one sentence that takes ten seconds to read."""
+    if document["refused"]:
+        return f"REFUSED: nothing was touched. {_first_reason(document)}"
+    if document["aborted"]:
+        return f"ABORTED, so at best unknown. {_first_reason(document)}"
+    if document["verdict"] != "passed":
+        return f"{document['verdict'].upper()}. {_first_reason(document)}"
+    said = [text for text in (_recovered(document), _lost(document)) if text]
+    return "PASSED. " + (" ".join(said) or "Every objective that was judged is met.")
+
+
+def interval(span: dict[str, float | None] | None) -> Interval | None:
+    """An interval as it stands in the document."""
+    if span is None or span["lo"] is None:
+        return None
+    return Interval(span["lo"], span["hi"])
+
+
+def verdict_words(document: Document) -> str:
+    """`PASSED`, `FAILED`, `UNKNOWN`, `ABORTED (unknown)`, `REFUSED`."""
+    if document["refused"]:
+        return "REFUSED"
+    verdict = str(document["verdict"])
+    return f"ABORTED ({words.outcome(verdict)})" if document["aborted"] else verdict.upper()
+
+
+def summary(document: Document, *, report: str = "") -> list[Line]:
+    """The end of a run for a tired person: lines with the way they are meant."""
+    blank: Line = ("", "")
+    lines: list[Line] = [blank]
+    verdict = str(document["verdict"])
+    style: Style = "doubt" if document["aborted"] or document["refused"] else STYLES[verdict]
+    lines.append((f"{verdict_words(document)}  {words.harmless(document['title'])}", style))
+    said = [words.harmless(str(reason)) for reason in document["reasons"]]
+    lines.extend((f"  {reason}", style) for reason in said)
+    lines.append(blank)
+    lines.append(_actual("RTA", document["rto"], said))
+    lines.append(_actual("RPA", document["rpo"], said))
+    lines += _others(document, said)
+    lines += _where_the_time_went(document)
+    lines += _writes(document)
+    lines += _gaps(document)
+    lines.append(blank)
+    if report:
+        lines.append((f"report  {report}", ""))
+    lines.append((f"next    {next_step(document)}", "head"))
+    return lines
+
+
+def next_step(document: Document) -> str:
+    """One thing to do now."""
+    if document["refused"]:
+        return "put right what stands above, then run it again"
+    run = str(document["run"])
+    failed = [item["name"] for item in document["objectives"] if item["verdict"] == "failed"]
+    if "undo" in failed:
+        return "check the system by hand now: the undo of the fault failed"
+    if document["aborted"]:
+        return f"read why it was aborted: drillmark show {run}"
+    worst = _worst_gap(document)
+    if worst is not None and document["verdict"] != "passed":
+        return f"{worst['id']} (due {worst['due']}): {words.harmless(worst['recommendation'])}"
+    if document["verdict"] == "unknown":
+        return "remove the reason above and run it again: an unknown is not a pass"
+    return f"see what the numbers rest on: drillmark show {run} --why rto"
+
+
+def _first_reason(document: Document) -> str:
+    reasons = [words.harmless(str(reason)) for reason in document["reasons"] if reason]
+    if not reasons:
+        return "No reason is recorded."
+    first = reasons[0][:1].upper() + reasons[0][1:]
+    more = f" ({len(reasons) - 1} more below)" if len(reasons) > 1 else ""
+    return f"{first}{'' if first.endswith('.') else '.'}{more}"
+
+
+def _recovered(document: Document) -> str:
+    rto = document["rto"]
+    observed = interval(rto["observed_seconds"])
+    if rto["verdict"] != "passed" or observed is None:
+        return ""
+    return f"Service was back after {words.interval(observed)}, objective {words.duration(rto['objective_seconds'])}."
+
+
+def _lost(document: Document) -> str:
+    rpo, writes = document["rpo"], document["writes"]
+    observed = interval(rpo["observed_seconds"])
+    if rpo["verdict"] != "passed" or observed is None:
+        return ""
+    count = words.plural(writes["lost"], "acknowledged write") if writes else "data"
+    objective = words.duration(rpo["objective_seconds"])
+    if writes and not writes["lost"]:
+        return f"No acknowledged write was lost (RPA {words.interval(observed)}, objective {objective})."
+    return f"{count} lost, up to {words.interval(observed)} of data, objective {objective}."
+
+
+def _actual(label: str, judged: Document, said: list[str]) -> Line:
+    verdict, reason = str(judged["verdict"]), words.harmless(judged["reason"])
+    text = f"{label}     {words.interval(interval(judged['observed_seconds']))}"
+    text += f", objective {words.duration(judged['objective_seconds'])}: {words.outcome(verdict)}"
+    if reason and verdict != "passed" and reason not in said:
+        text += f" ({reason})"
+    flags = [words.harmless(str(flag)) for flag in judged["flags"]]
+    return text + (f" [{', '.join(flags)}]" if flags else ""), STYLES[verdict]
+
+
+def _others(document: Document, said: list[str]) -> list[Line]:
+    lines: list[Line] = []
+    for item in document["objectives"]:
+        name, verdict = str(item["name"]), str(item["verdict"])
+        if name in {"rto", "rpo"} or (verdict in {"passed", "not_applicable"} and item["objective"] is None):
+            continue
+        if verdict == "not_applicable":
+            continue
+        text = f"{words.objective(name)}: {words.outcome(verdict)}"
+        if item["objective"] is not None:
+            observed = words.observed(interval(item["observed"]), item["unit"])
+            text += f", {observed} against {words.quantity(item['objective'], item['unit'])}"
+        reason = words.harmless(item["reason"])
+        if reason and verdict != "passed" and reason not in said:
+            text += f" ({reason})"
+        lines.append((f"{MARKS[verdict]:7} {text}", STYLES[verdict]))
+    return lines
+
+
+def _where_the_time_went(document: Document) -> list[Line]:
+    steps = [step for step in document["timeline"] if step["to_seconds"] is not None]
+    if not steps:
+        return []
+    lines: list[Line] = [("", ""), ("where the time went: seconds since the fault, how long, what", "head")]
+    for step in steps[:_STEPS_SHOWN]:
+        lines.append((_step(step, ""), "bad" if step["status"] in {"failed", "timed_out"} else ""))
+        lines.extend((_step(part, "  "), "dim") for part in step.get("parts", []))
+    return lines
+
+
+def _step(step: Document, indent: str) -> str:
+    length = step["to_seconds"] - step["from_seconds"]
+    begin = max(0.0, step["from_seconds"])
+    since = f"+{begin:.1f} s" if begin < 600 else f"+{words.duration(begin)}"  # noqa: PLR2004
+    took = words.duration(round(max(0.0, length), 1))
+    return f"  {since:>9}  {took:>9}  {indent}{words.harmless(step['name'])}"
+
+
+def _writes(document: Document) -> list[Line]:
+    writes = document["writes"]
+    if writes is None:
+        return []
+    bad = {key: writes[key] for key in ("holes", "unexpected", "split_brain") if writes[key]}
+    text = f"writes  {writes['acknowledged']:,} acknowledged, {writes['lost']:,} lost"
+    text += "".join(f", {count:,} {key.replace('_', ' ')}" for key, count in bad.items())
+    if writes["indeterminate"]:
+        text += f", {writes['indeterminate']:,} never answered"
+    return [("", ""), (text, "bad" if bad else "doubt" if writes["lost"] else "")]
+
+
+def _gaps(document: Document) -> list[Line]:
+    lines: list[Line] = []
+    for gap in document["gaps"][:_GAPS_SHOWN]:
+        state = f"closed by {gap['closed_by']}" if gap["state"] == "closed" else f"{gap['severity']}, due {gap['due']}"
+        lines.append((f"gap     {gap['id']}  {words.harmless(gap['title'])} ({state})", ""))
+    left = len(document["gaps"]) - _GAPS_SHOWN
+    if left > 0:
+        lines.append((f"        and {left} more: drillmark gaps", "dim"))
+    return lines
+
+
+def _worst_gap(document: Document) -> Document | None:
+    rank = {"high": 0, "medium": 1, "low": 2}
+    still_open = [gap for gap in document["gaps"] if gap["state"] == "open"]
+    kinds = {"failed": 0, "missed": 1, "unmeasured": 2}
+    return min(still_open, key=lambda gap: (rank[gap["severity"]], kinds[gap["kind"]]), default=None)

@@ -1,0 +1,120 @@
+"""Where the time went: the steps between the fault and the service's return, from the journal. Pure.
+
+Steps are as the journal stamps them, not intervals of a measurement: they explain an RTA, they do not make it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from drillmark.model.entry import Effect, Entry, Kind
+from drillmark.model.measurement import Measurements
+from drillmark.model.stamp import NANOSECONDS, Stamp
+
+_PARTS = (("verify_ns", "verify the backup"), ("copy_ns", "copy the backup"), ("replay_ns", "replay the log"))
+_STEPS = {
+    Effect.DETECT: "detect and declare",
+    Effect.RECOVER: "{name}",
+    Effect.VERIFY: "verify: {name}",
+    Effect.FAULT: "fault left in place",
+    Effect.UNDO: "undo the fault",
+}
+
+
+def build(entries: Sequence[Entry], measurements: Measurements) -> list[dict[str, Any]]:
+    """Steps with `name`, `effect`, `from_seconds`, `to_seconds` (since I), `status`, `parts`; in order of time."""
+    begin = measurements.fault_begin
+    if begin is None:
+        return []
+    steps: list[dict[str, Any]] = []
+    intents: dict[tuple[str, str], Entry] = {}
+    for entry in entries:
+        if entry.effect is None or entry.effect not in _STEPS:
+            continue
+        mark = (str(entry.effect), entry.key)
+        if entry.kind is Kind.INTENT:
+            intents[mark] = entry
+        elif entry.kind is Kind.OUTCOME and mark in intents:
+            steps.append(_step(intents.pop(mark), entry, begin))
+    steps += [_unfinished(intent, begin) for intent in intents.values()]
+    back = _served(steps, measurements)
+    return sorted([*steps, *back], key=lambda step: (step["from_seconds"], step["to_seconds"] or 0.0))
+
+
+def _step(intent: Entry, outcome: Entry, begin: Stamp) -> dict[str, Any]:
+    started = _stamp(outcome.data.get("started")) or intent.stamp
+    ended = _stamp(outcome.data.get("ended")) or outcome.stamp
+    return {
+        "name": _name(intent),
+        "effect": str(intent.effect),
+        "from_seconds": _since(started, begin),
+        "to_seconds": _since(ended, begin),
+        "status": str(outcome.data.get("status", "")),
+        "parts": _parts(outcome, begin),
+    }
+
+
+def _unfinished(intent: Entry, begin: Stamp) -> dict[str, Any]:
+    return {
+        "name": _name(intent),
+        "effect": str(intent.effect),
+        "from_seconds": _since(intent.stamp, begin),
+        "to_seconds": None,
+        "status": "indeterminate",
+        "parts": [],
+    }
+
+
+def _parts(outcome: Entry, begin: Stamp) -> list[dict[str, Any]]:
+    output = outcome.data.get("output")
+    report = output.get("drillmark") if isinstance(output, dict) else None
+    if not isinstance(report, dict):
+        return []
+    parts: list[dict[str, Any]] = []
+    for key, name in _PARTS:
+        span = report.get(key)
+        if isinstance(span, list) and len(span) == 2 and all(isinstance(edge, int) for edge in span):  # noqa: PLR2004
+            # Monotonic nanoseconds of the same machine as the outcome's stamps.
+            first, last = ((edge - begin.monotonic_ns) / NANOSECONDS for edge in span)
+            parts.append({"name": name, "from_seconds": first, "to_seconds": last})
+    return sorted(parts, key=lambda part: part["from_seconds"])
+
+
+def _served(steps: list[dict[str, Any]], measurements: Measurements) -> list[dict[str, Any]]:
+    """The wait from the end of the recovery until the service was good."""
+    restored = measurements.stamps.get("t_service_restored")
+    ends = [step["to_seconds"] for step in steps if step["effect"] == Effect.RECOVER and step["to_seconds"] is not None]
+    if restored is None or not ends or restored["hi"] < max(ends):
+        return []
+    return [
+        {
+            "name": "until the service was good again",
+            "effect": "serve",
+            "from_seconds": max(ends),
+            "to_seconds": restored["hi"],
+            "status": "succeeded",
+            "parts": [],
+        }
+    ]
+
+
+def _name(entry: Entry) -> str:
+    effect = entry.effect
+    assert effect is not None
+    return _STEPS[effect].format(name=entry.key.split(":", 1)[-1])
+
+
+def _stamp(value: object) -> Stamp | None:
+    if not isinstance(value, dict):
+        return None
+    try:
+        return Stamp.from_json(value)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _since(stamp: Stamp, begin: Stamp) -> float:
+    if stamp.same_clock(begin):
+        return (stamp.monotonic_ns - begin.monotonic_ns) / NANOSECONDS
+    return (stamp.wall_ns - begin.wall_ns) / NANOSECONDS
