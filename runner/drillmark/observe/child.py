@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from drillmark import clock, files
@@ -50,6 +51,7 @@ class Child:
         configuration: Chaos Toolkit's block, resolved in this process.
         secrets: likewise. Never stored, never shown.
         redactor: masks the values of `secrets`.
+        stop_requested: SIGTERM came. Work that waits in its own way installs a handler of its own, and looks here.
     """
 
     role: str
@@ -60,6 +62,7 @@ class Child:
     configuration: dict[str, Any] = field(default_factory=dict[str, Any])
     secrets: dict[str, Any] = field(default_factory=dict[str, Any], repr=False)
     redactor: Redactor = field(default_factory=Redactor, repr=False)
+    stop_requested: bool = False
 
     def samples(self, name: str) -> Path:
         """The path of one of the run's sample files; its directory is made."""
@@ -108,7 +111,7 @@ class Child:
         go = self.run_dir / "children" / f"{self.role}.go"
         give_up_ns = clock.monotonic_ns() + round(GO_WITHIN_SECONDS * NANOSECONDS)
         while not go.exists():
-            if clock.monotonic_ns() > give_up_ns:
+            if clock.monotonic_ns() > give_up_ns or self.stop_requested:
                 return False
             sleep(_POLL_SECONDS)
         return True
@@ -144,7 +147,7 @@ def run(arguments: list[str], work: Callable[[Child], None]) -> int:
         signal.signal(ignored, signal.SIG_IGN)
     try:
         child = load(Path(arguments[0]))
-        _arm_lease(child)
+        _obey(child)
         child.report("starting")
         child.resolve()
         if not child.wait_for_go():
@@ -161,7 +164,11 @@ def run(arguments: list[str], work: Callable[[Child], None]) -> int:
     return EXIT_ENDED
 
 
-def _arm_lease(child: Child) -> None:
+def _obey(child: Child) -> None:
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        child.stop_requested = True
+
+    signal.signal(signal.SIGTERM, stop)
     # The kernel ends this process even if its own loop hangs. Not a substitute for ending cleanly before.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, child.remaining_seconds + _LEASE_GRACE_SECONDS)

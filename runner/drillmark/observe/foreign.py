@@ -47,7 +47,7 @@ class ForeignProbe:
                 answer.set_result(result)
 
         def work() -> None:
-            result = self._perform()
+            result = perform(self._activity, self._configuration, self._secrets)
             if not loop.is_closed():
                 loop.call_soon_threadsafe(done, result)
 
@@ -57,14 +57,16 @@ class ForeignProbe:
     async def close(self) -> None:
         """Threads that hang are left to end with the process."""
 
-    def _perform(self) -> Answer:
-        try:
-            value = run_activity(self._activity, self._configuration, self._secrets)
-        except ActivityFailed as error:
-            return Answer(ok=False, detail="timeout" if "too long" in str(error) else "failed")
-        except Exception as error:  # noqa: BLE001  # a probe may raise anything; its beat is bad then
-            return Answer(ok=False, detail=type(error).__name__)
-        if self._activity["provider"]["type"] == "http":
-            return Answer(*http_is_good(self._activity, value, self._configuration, self._secrets))
-        met = is_met(self._activity, value, self._configuration, self._secrets)
-        return Answer(met, "ok" if met else "tolerance")
+
+def perform(activity: dict[str, Any], configuration: dict[str, Any], secrets: dict[str, Any]) -> Answer:
+    """Run a probe with chaoslib, in this thread, and judge it. Never raises for what the probe raises."""
+    try:
+        value = run_activity(activity, configuration, secrets)
+    except ActivityFailed as error:
+        return Answer(ok=False, detail="timeout" if "too long" in str(error) else "failed")
+    except Exception as error:  # noqa: BLE001  # a probe may raise anything; it was not good then
+        return Answer(ok=False, detail=type(error).__name__)
+    if activity["provider"]["type"] == "http":
+        return Answer(*http_is_good(activity, value, configuration, secrets))
+    met = is_met(activity, value, configuration, secrets)
+    return Answer(met, "ok" if met else "tolerance")

@@ -203,7 +203,7 @@ async def observe(me: child.Child) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
-    loop.call_later(me.remaining_seconds, stop.set)
+    loop.call_later(0.0 if me.stop_requested else me.remaining_seconds, stop.set)
     period_ns = max(1, round(float(me.config["every_seconds"]) * NANOSECONDS))
     timeout_seconds = float(me.config["timeout_seconds"])
     # No limit on connections: a beat must not wait for the answers to earlier ones. No cache of names either.
