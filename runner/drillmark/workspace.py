@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
+from pydantic import BaseModel
+
 from drillmark import plan as planning
+from drillmark import workspace_chaos
 from drillmark.define import Experiment, Parsed, read_drill, read_experiment, read_settings, read_targets
 from drillmark.define.drill import Drill
 from drillmark.define.marks import Path as Keys
 from drillmark.define.marks import get
-from drillmark.define.nearest import hint_for
+from drillmark.define.nearest import hint_for, nearest
 from drillmark.define.settings import Settings
 from drillmark.define.targets import Targets
 from drillmark.errors import InvalidDefinitionError, Problem, RefusedError, UsageError
@@ -29,6 +32,8 @@ from drillmark.workspace_files import Files, drill_paths, python_problem
 
 SETTINGS = "drillmark.yaml"
 TARGETS = "targets.yaml"
+
+T = TypeVar("T", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,37 +100,40 @@ def load_plan(path: str | Path, *, root: Path | None = None) -> Plan:
     return checked.plan
 
 
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A drill's file, read, with what it names."""
+
+    source: str
+    drill: Parsed[Drill]
+    experiment: Experiment | None
+    problems: list[Problem]
+
+
 class Workspace:
     """One workspace. Files are read, and Chaos Toolkit is asked, at most once each."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
         self.files = Files(self.root)
-        self._verdicts: dict[str, list[str]] = {}
+        self._experiments: dict[str, Experiment] = {}
 
     @cached_property
     def settings(self) -> Parsed[Settings]:
         """`drillmark.yaml`."""
         data = self.files.read(SETTINGS)
-        return read_settings(b"", SETTINGS) if isinstance(data, Problem) else read_settings(data, SETTINGS)
+        return _unread(read_settings, data) if isinstance(data, Problem) else read_settings(data, SETTINGS)
 
     @cached_property
     def targets(self) -> Parsed[Targets]:
-        """`targets.yaml`, its activities asked of Chaos Toolkit."""
+        """`targets.yaml`."""
         data = self.files.read(TARGETS)
-        if isinstance(data, Problem):
-            parsed = read_targets(b"", TARGETS)
-            parsed.problems[:] = [data]
-            return parsed
-        parsed = read_targets(data, TARGETS)
-        if parsed.value is not None:
-            parsed.problems.extend(self._activity_problems(parsed))
-        return parsed
+        return _unread(read_targets, data) if isinstance(data, Problem) else read_targets(data, TARGETS)
 
     def drills(self) -> list[str]:
         """Every drill file of the workspace, from its root."""
         found = [*self.root.glob("drills/**/*.yaml"), *self.root.glob("drills/**/*.yml")]
-        return sorted(str(path.relative_to(self.root).as_posix()) for path in found if path.is_file())
+        return sorted(path.relative_to(self.root).as_posix() for path in found if path.is_file())
 
     def drill_source(self, path: str | Path) -> str:
         """A drill's file from the workspace root, given from here or from there. Raises UsageError."""
@@ -139,107 +147,73 @@ class Workspace:
         hint = hint_for(str(path), self.drills(), what="drills here")
         raise UsageError(f"there is no drill file {given}", hint=hint)
 
-    def check_all(self, sources: list[str]) -> list[Checked]:
-        """Several drills, and that no two of them share an id."""
-        checked = [self.check(source) for source in sources]
-        first: dict[str, str] = {}
-        for item in checked:
-            drill = item.plan.drill if item.plan else None
-            if drill is not None and first.setdefault(drill, item.source) != item.source:
-                message = f"the id `{drill}` is taken by {first[drill]}"
-                item.problems.append(Problem(item.source, 1, 1, message, "ids are unique in a workspace"))
-        return checked
-
     def check(self, source: str) -> Checked:
         """One drill with everything that it names; every problem at once."""
+        return self.check_all([source])[0]
+
+    def check_all(self, sources: list[str]) -> list[Checked]:
+        """Several drills, and that no two of them share an id."""
+        opened = [self._open(source) for source in sources]
+        experiments, activities = workspace_chaos.objections(
+            {
+                item.experiment.file: item.experiment.value
+                for item in opened
+                if item.experiment and item.experiment.value
+            },
+            _activities(self.targets),
+        )
+        of_targets = [
+            self.targets.marks.problem(keys, f"Chaos Toolkit rejects `{get(self.targets.raw, *keys, 'name')}`: {text}")
+            for keys, texts in activities.items()
+            for text in texts
+        ]
+        checked: list[Checked] = []
+        first: dict[str, str] = {}
+        for item in opened:
+            said = experiments.get(item.experiment.file, []) if item.experiment else []
+            found = self._conclude(item, [*of_targets, *_rejections(item, said), *_taken(item, first)])
+            checked.append(found)
+        return checked
+
+    def _open(self, source: str) -> _Opened:
+        """Read a drill and its files; a file that cannot be read is a problem at the drill's own line."""
         data = self.files.read(source)
         if isinstance(data, Problem):
-            return Checked(source, None, [data])
+            return _Opened(source, _unread(read_drill, data), None, [])
         drill = read_drill(data, source)
-        experiment, missing = self._named_files(drill)
-        problems = [*self.settings.problems, *self.targets.problems, *drill.problems, *missing]
-        warnings = [*self.settings.warnings, *self.targets.warnings, *drill.warnings]
-        more, doubtful = planning.check(drill, self.targets, experiment)
-        problems += [*more, *self._time_zone_problems(drill)]
-        warnings += doubtful
+        experiment: Experiment | None = None
+        problems: list[Problem] = []
+        for keys, path in drill_paths(drill.raw):
+            content = self.files.read(path)
+            if isinstance(content, Problem):
+                problems.append(drill.marks.problem(keys, content.message, content.hint))
+            elif keys[0] == "fault":
+                experiment = self._experiments.setdefault(path, read_experiment(content, path))
+            elif keys[0] == "load" and (wrong := python_problem(content)):
+                problems.append(drill.marks.problem(keys, f"{path} is not Python: {wrong}"))
+        return _Opened(source, drill, experiment, problems)
+
+    def _conclude(self, item: _Opened, more: list[Problem]) -> Checked:
+        drill, experiment = item.drill, item.experiment
+        against, doubtful = planning.check(drill, self.targets, experiment)
+        problems = [*self.settings.problems, *self.targets.problems, *drill.problems, *item.problems, *against, *more]
+        warnings = [*self.settings.warnings, *self.targets.warnings, *drill.warnings, *doubtful]
         if experiment is not None:
-            problems += [*experiment.problems, *self._rejections(drill, experiment)]
+            problems += experiment.problems
             warnings += experiment.warnings
+        problems += _time_zone_problems(drill)
         if problems or drill.value is None or self.targets.value is None or self.settings.value is None:
-            return Checked(source, None, _in_order(problems), _in_order(warnings))
+            return Checked(item.source, None, _in_order(problems), _in_order(warnings))
         plan = planning.make(
             drill.value,
             self.targets.value,
             self.settings.value,
-            source=source,
+            source=item.source,
             experiment=experiment,
             sources=self._hashes(drill),
         )
         refusals = [*planning.unsupported(drill, self.targets), *self._overlays(plan)]
-        return Checked(source, plan, [], _in_order(warnings), refusals)
-
-    def _named_files(self, drill: Parsed[Drill]) -> tuple[Experiment | None, list[Problem]]:
-        """The experiment, and a problem at the drill's own line for every file that cannot be read."""
-        experiment: Experiment | None = None
-        problems: list[Problem] = []
-        for keys, path in drill_paths(drill.raw):
-            data = self.files.read(path)
-            if isinstance(data, Problem):
-                problems.append(drill.marks.problem(keys, data.message, data.hint))
-            elif keys[0] == "fault":
-                experiment = read_experiment(data, path)
-            elif keys[0] == "load" and (wrong := python_problem(data)):
-                problems.append(drill.marks.problem(keys, f"{path} is not Python: {wrong}"))
-        return experiment, problems
-
-    def _rejections(self, drill: Parsed[Drill], experiment: Experiment) -> Iterator[Problem]:
-        """What Chaos Toolkit itself says against the experiment, at the fault's line."""
-        if experiment.value is None:
-            return
-        keys: Keys = ("fault", "experiment") if get(drill.raw, "fault", "experiment") else ("fault",)
-        for message in self._asked(experiment.file, experiment.value):
-            yield drill.marks.problem(keys, f"Chaos Toolkit rejects {experiment.file}: {message}")
-
-    def _activity_problems(self, targets: Parsed[Targets]) -> Iterator[Problem]:
-        """Chaos Toolkit is asked once for all activities of all targets, and again for each only if it objects."""
-        from drillmark import chaos  # noqa: PLC0415 - starts a child; not needed where only settings are read
-
-        assert targets.value is not None
-        every = [
-            (("targets", name, "activities", index), activity.as_chaos())
-            for name, target in targets.value.targets.items()
-            for index, activity in enumerate(target.activities)
-        ]
-        blocks = {"configuration": targets.value.configuration, "secrets": targets.value.secrets}
-        probe = {"title": TARGETS, "description": TARGETS, **blocks, "method": [activity for _, activity in every]}
-        objections = self._asked(TARGETS, probe)
-        told = False
-        for keys, activity in every if objections else ():
-            for message in chaos.validate_activity(activity, str(activity["name"])):
-                told = True
-                yield targets.marks.problem(keys, f"Chaos Toolkit rejects `{activity['name']}`: {message}")
-        if objections and not told:
-            yield from (targets.marks.problem((), f"Chaos Toolkit rejects {TARGETS}: {text}") for text in objections)
-
-    def _asked(self, path: str, experiment: dict[str, Any]) -> list[str]:
-        from drillmark import chaos  # noqa: PLC0415
-
-        if path not in self._verdicts:
-            self._verdicts[path] = chaos.validate(experiment, path)
-        return self._verdicts[path]
-
-    def _time_zone_problems(self, drill: Parsed[Drill]) -> Iterator[Problem]:
-        """A zone that this machine does not know. A machine that knows none at all cannot tell."""
-        zone = get(drill.raw, "schedule", "time_zone")
-        if not isinstance(zone, str) or drill.value is None:
-            return
-        try:
-            ZoneInfo(zone)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            zones = sorted(available_timezones())
-            if zones:
-                hint = hint_for(zone, zones, what="such as").split(", ")[0]
-                yield drill.marks.problem(("schedule", "time_zone"), f'there is no time zone "{zone}"', hint)
+        return Checked(item.source, plan, [], _in_order(warnings), refusals)
 
     def _overlays(self, plan: Plan) -> Iterator[Problem]:
         overlay = f"environments/{plan.target.environment}.yaml"
@@ -255,6 +229,52 @@ class Workspace:
             for path, data in sorted(contents.items())
             if not isinstance(data, Problem)
         }
+
+
+def _unread(read: Callable[[bytes, str], Parsed[T]], problem: Problem) -> Parsed[T]:
+    """A file that could not be read, as if it had been."""
+    parsed = read(b"", problem.file)
+    return replace(parsed, value=None, raw=None, problems=[problem])
+
+
+def _activities(targets: Parsed[Targets]) -> dict[Keys, dict[str, Any]]:
+    """Every target's activities, by their place; none where the file has problems of its own."""
+    return {
+        ("targets", name, "activities", index): activity.as_chaos()
+        for name, target in (targets.value.targets.items() if targets.value else ())
+        for index, activity in enumerate(target.activities)
+    }
+
+
+def _rejections(item: _Opened, said: list[str]) -> Iterator[Problem]:
+    """What Chaos Toolkit itself says against the experiment, at the fault's line."""
+    keys: Keys = ("fault", "experiment") if get(item.drill.raw, "fault", "experiment") else ("fault",)
+    for text in said:
+        assert item.experiment is not None
+        yield item.drill.marks.problem(keys, f"Chaos Toolkit rejects {item.experiment.file}: {text}")
+
+
+def _taken(item: _Opened, first: dict[str, str]) -> Iterator[Problem]:
+    """An id that another drill has already. `first`: id -> the drill that has it."""
+    name = get(item.drill.raw, "id")
+    if isinstance(name, str) and first.setdefault(name, item.source) != item.source:
+        message = f"the id `{name}` is taken by {first[name]}"
+        yield item.drill.marks.problem(("id",), message, "ids are unique in a workspace")
+
+
+def _time_zone_problems(drill: Parsed[Drill]) -> Iterator[Problem]:
+    """A zone that this machine does not know. A machine that knows none at all cannot tell."""
+    zone = drill.value.schedule.time_zone if drill.value and drill.value.schedule else None
+    if zone is None:
+        return
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        zones = available_timezones()
+        if zones:
+            meant = nearest(zone, zones)
+            hint = f"did you mean `{meant}`?" if meant else "names are those of the IANA, such as Europe/Berlin"
+            yield drill.marks.problem(("schedule", "time_zone"), f'there is no time zone "{zone}"', hint)
 
 
 def _in_order(problems: list[Problem]) -> list[Problem]:

@@ -52,6 +52,8 @@ class Files:
         folder = (self.root / path).parent
         if not folder.is_dir():
             return "paths count from the workspace root, where drillmark.yaml is"
+        if not any(folder.iterdir()):
+            return f"its folder {folder.relative_to(self.root).as_posix()}/ is empty"
         siblings = [(folder / name.name).relative_to(self.root).as_posix() for name in sorted(folder.iterdir())]
         return hint_for(path, siblings, what="beside it")
 

@@ -116,13 +116,6 @@ def drill_warnings(raw: Any, marks: Marks) -> list[Problem]:
                 ("objectives", "time_to_detect"), "`time_to_detect` is judged only where `observe.alerts` are"
             )
         )
-    deadline, rto = _seconds(get(raw, "phases", "recover", "deadline")), _seconds(get(raw, "objectives", "rto") or "4h")
-    if deadline is not None and rto is not None and deadline < rto:
-        found.append(
-            marks.problem(
-                ("phases", "recover", "deadline"), "the recovery is ended before its objective (rto) is missed"
-            )
-        )
     return found
 
 

@@ -1,0 +1,206 @@
+"""`drillmark plan`: what a drill would do, step by step. Must never touch anything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from drillmark.cli import terminal
+from drillmark.errors import EXIT_INVALID, InvalidDefinitionError
+
+if TYPE_CHECKING:
+    from drillmark.model.plan import Plan, PlannedActivity
+    from drillmark.workspace import Checked
+
+Step = tuple[str, list[str]]
+
+
+@click.command()
+@click.argument("drill", type=click.Path())
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: the plan, its hash, what `run` would refuse.")
+@click.pass_context
+def command(context: click.Context, drill: str, *, as_json: bool) -> None:
+    """Show what a drill would do; touch nothing.
+
+    The resolved target, each step in order, the fault with its undo, the objectives, and the hash of the plan.
+    """
+    from drillmark import workspace as workspaces
+    from drillmark.cli import validate
+
+    workspace = workspaces.Workspace(workspaces.find())
+    checked = workspace.check(workspace.drill_source(drill))
+    if checked.plan is None:
+        if not as_json:
+            raise InvalidDefinitionError(checked.problems)
+        terminal.echo_json({"problems": [validate.as_json(problem) for problem in checked.problems]})
+        context.exit(EXIT_INVALID)
+    elif as_json:
+        terminal.echo_json(_document(checked, checked.plan))
+    else:
+        terminal.echo_lines(lines(checked, checked.plan))
+
+
+def _document(checked: Checked, plan: Plan) -> dict[str, Any]:
+    from drillmark import plan as planning
+    from drillmark.cli import validate
+
+    return {
+        "hash": planning.digest(plan),
+        "plan": plan.model_dump(mode="json"),
+        "warnings": [validate.as_json(problem) for problem in checked.warnings],
+        "refusals": [validate.as_json(problem) for problem in checked.refusals],
+    }
+
+
+def lines(checked: Checked, plan: Plan) -> list[tuple[str, str]]:
+    """The plan for people: (text, style)."""
+    from drillmark import plan as planning
+    from drillmark.report.words import harmless
+
+    told: list[tuple[str, str]] = [
+        (f"{plan.drill}: {plan.title}", "head"),
+        (f"  {plan.source}, {plan.mode}, owner {plan.owner}", ""),
+        (f"  target {_target(plan)}", ""),
+    ]
+    told.append(("Steps, in order", "head"))
+    for number, (name, details) in enumerate(_steps(plan), 1):
+        first, *rest = details
+        told.append((f"  {number:2} {name:<13} {first}", ""))
+        told += [(f"     {'':<13} {line}", "") for line in rest]
+    told.append(("Judged", "head"))
+    told += [(f"  {name:<18} {value}", "") for name, value in _objectives(plan)]
+    for title, problems in (("Warnings", checked.warnings), ("`run` refuses this, for now", checked.refusals)):
+        if problems:
+            told.append((title, "doubt"))
+            told += [
+                (f"  {problem.file}:{problem.line}:{problem.column}: {problem.message}", "") for problem in problems
+            ]
+    told.append((f"Plan {planning.digest(plan)}", "dim"))
+    told.append(("Nothing was touched.", "dim"))
+    return [(harmless(text), style) for text, style in told]
+
+
+def _target(plan: Plan) -> str:
+    target = plan.target
+    parts = [f"{target.name} in environment {target.environment}"]
+    if target.tier is not None:
+        parts.append(f"tier {target.tier}")
+    if target.disposable:
+        parts.append("disposable")
+    if target.touches:
+        parts.append(f"locks too: {', '.join(target.touches)}")
+    return ", ".join(parts)
+
+
+def _steps(plan: Plan) -> list[Step]:
+    from drillmark.report.words import duration
+
+    phases = plan.phases
+    steps: list[Step] = [("preflight", [f"{_told(item)}, must be true" for item in plan.preflight])]
+    steps += [("observe", _observed(plan)), ("load", _load(plan))]
+    steps.append(("baseline", [f"{duration(phases.baseline_seconds)} of steady state, else nothing is injected"]))
+    steps.append(("fault", _fault(plan)))
+    if plan.recovers:
+        steps += [("recover", [_told(item) + (", repeatable" if item.repeatable else "")]) for item in plan.recover]
+        steps[-1][1].append(f"all within {duration(phases.recover_deadline_seconds)}")
+        steps.append(("verify", [_told(item) for item in plan.verify]))
+        soak = f"{duration(phases.soak_seconds)}, until the service holds for {duration(phases.hold_seconds)}"
+        steps += [("soak", [soak]), ("read back", _read_back(plan)), ("undo", _undo(plan))]
+    else:
+        steps.append(("stay", [f"the fault stays for {duration(phases.fault_seconds)}"]))
+        steps += [("undo", _undo(plan)), ("soak", [f"{duration(phases.soak_seconds)} after the undo"])]
+        steps += [("read back", _read_back(plan)), ("verify", [_told(item) for item in plan.verify])]
+    steps.append(("conclude", ["measure, judge, file gaps, write the report"]))
+    return [(name, details) for name, details in steps if details]
+
+
+def _observed(plan: Plan) -> list[str]:
+    from drillmark.report.words import duration
+
+    told: list[str] = []
+    if plan.probes:
+        every, timeout = duration(plan.probes.every_seconds), duration(plan.probes.timeout_seconds)
+        pace = f"a beat every {every}, answered within {timeout}"
+        told += [pace, *(f"  {_told(item)}" for item in plan.probes.activities)]
+    if plan.markers:
+        rate = 1 / plan.markers.every_seconds
+        told.append(
+            f"{rate:g} marker writes a second from {plan.markers.writers} connections "
+            f"({plan.markers.store}, secrets {plan.markers.secrets})"
+        )
+    return told
+
+
+def _load(plan: Plan) -> list[str]:
+    load = plan.load
+    if load is None:
+        return []
+    return [f"{load.locustfile}: {load.users} users, {load.spawn_rate_per_second:g} more each second"]
+
+
+def _fault(plan: Plan) -> list[str]:
+    from drillmark.report.words import duration
+
+    fault = plan.fault
+    if fault is None:
+        return ["simulated: nothing is injected"]
+    told = [f"{fault.path}: {', '.join(fault.actions)}"]
+    if fault.effect:
+        told.append(f"proved by {_told(fault.effect)} within {duration(fault.effect_within_seconds)}")
+    else:
+        told.append("its effect is not probed")
+    told.append(f"undone by {', '.join(fault.undos)}" if fault.undos else "has no undo (the target is disposable)")
+    if fault.runner_lost == "undo":
+        told.append(f"if the runner is lost, the guard undoes it after {duration(fault.lease_seconds)}")
+    else:
+        told.append("if the runner is lost, the guard holds it until the run's deadline, then undoes it")
+    return told
+
+
+def _undo(plan: Plan) -> list[str]:
+    return list(plan.fault.undos) if plan.fault else []
+
+
+def _read_back(plan: Plan) -> list[str]:
+    told = ["every acknowledged marker write is looked for"] if plan.markers else []
+    return told + ([f"whose data it is: {_told(plan.identity)}"] if plan.identity and told else [])
+
+
+def _told(item: PlannedActivity) -> str:
+    """An activity in one line: its name, and what is called."""
+    provider = item.activity["provider"]
+    kind = provider["type"]
+    if kind == "python":
+        arguments = ", ".join(f"{key}={value}" for key, value in (provider.get("arguments") or {}).items())
+        called = f"{provider['module']}.{provider['func']}({arguments})"
+    elif kind == "http":
+        called = f"{provider.get('method', 'GET')} {provider['url']}"
+    else:
+        called = str(provider["path"])
+    return f"{item.name}: {called}"
+
+
+def _objectives(plan: Plan) -> list[tuple[str, str]]:
+    from drillmark.report.words import duration, quantity
+
+    goals, slo = plan.objectives, plan.objectives.slo
+    told = [
+        ("RTO", duration(goals.rto_seconds) + ("" if goals.rto_stated else " (the default)")),
+        ("RPO", duration(goals.rpo_seconds) + ("" if goals.rpo_stated else " (the default)")),
+    ]
+    seconds = (
+        ("time to detect", goals.time_to_detect_seconds),
+        ("MTD", goals.mtd_seconds),
+        ("after the undo", goals.after_undo_seconds),
+        ("latency p50", slo.latency.p50_seconds),
+        ("latency p95", slo.latency.p95_seconds),
+        ("latency p99", slo.latency.p99_seconds),
+    )
+    told += [(name, duration(value)) for name, value in seconds if value is not None]
+    others = (
+        ("availability", slo.availability_ratio, "ratio"),
+        ("error rate", slo.error_ratio, "ratio"),
+        ("throughput", slo.throughput_per_second, "per_second"),
+    )
+    return told + [(name, quantity(value, unit)) for name, value, unit in others if value is not None]
