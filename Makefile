@@ -1,31 +1,97 @@
-# Drillmark. `make` alone lists the targets.
+# Drillmark. `make` alone lists the targets. Needs Python >= 3.11 and a package index, nothing else.
+# Paths are relative throughout: the folder may be deep, and its name may hold spaces.
+
 SHELL := /bin/sh
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help drill test test-crash lint bench schemas lock clean
+.NOTPARALLEL:
+.PHONY: help install install-dev drill test test-crash bench lint format schemas lock wheel hooks clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+	@echo "Drillmark. Targets:"
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
-$(BIN)/.installed-lab: pyproject.toml requirements.lock
-	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "drillmark needs Python 3.11 or newer. HINT: make PYTHON=python3.12 ...")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
-	@touch $@
+# $(call install,LOCK) makes .venv hold what LOCK says (hashes are checked) and Drillmark itself, editable.
+# .venv/installed-LOCK says from which folder, for which Python and from which files that was done; where all of it
+# still holds, this takes milliseconds. .venv/unfinished says that an install was cut short: then it begins anew, as
+# pip cannot tell a package that is half there. $(1)-dev holds all of $(1), in the same versions.
+define install
+@set -eu; \
+python=; \
+for each in '$(PYTHON)' python3 python3.13 python3.12 python3.11; do \
+	if "$$each" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$$each; break; fi; \
+done; \
+[ -n "$$python" ] || { echo 'drillmark needs Python 3.11 or newer, and found none' >&2; \
+	echo 'HINT: name one: make PYTHON=/path/to/python3.12 ...' >&2; exit 1; }; \
+wanted=$$( { pwd -P; cat pyproject.toml requirements.lock requirements-dev.lock; } | cksum); \
+[ -e $(VENV)/unfinished ] || [ "$(origin PYTHON)" = file ] || \
+	[ "$$("$$python" -c 'import sys; print(sys.version, sys.base_prefix)')" = \
+	"$$($(BIN)/python -c 'import sys; print(sys.version, sys.base_prefix)' 2>/dev/null)" ] || rm -rf $(VENV); \
+for mark in $(VENV)/installed-$(1) $(VENV)/installed-requirements-dev; do \
+	if [ ! -e $(VENV)/unfinished ] && [ -e $$mark ] && [ "$$(cat $$mark)" = "$$wanted" ] && \
+		$(BIN)/python -c '' 2>/dev/null; then exit 0; fi; \
+done; \
+echo 'installing into .venv (a minute or so the first time)'; \
+if [ -e $(VENV)/unfinished ] || ! $(PIP) --version >/dev/null 2>&1 || \
+	[ "$$(cat $(VENV)/folder 2>/dev/null)" != "$$(pwd -P)" ]; then \
+	rm -rf $(VENV); mkdir $(VENV); touch $(VENV)/unfinished; \
+	"$$python" -m venv $(VENV) || { rm -rf $(VENV); \
+		echo 'HINT: on Debian and Ubuntu: apt-get install python3-venv' >&2; exit 1; }; \
+	pwd -P >$(VENV)/folder; \
+fi; \
+rm -f $(VENV)/installed-*; touch $(VENV)/unfinished; \
+$(PIP) install --quiet --use-pep517 --require-hashes -r $(1).lock; \
+$(PIP) install --quiet --no-deps --no-build-isolation --editable .; \
+echo "$$wanted" >$(VENV)/installed-$(1); rm -f $(VENV)/unfinished
+endef
 
-drill: $(BIN)/.installed-lab ## rehearse the loss of a database on the embedded lab (about two minutes)
+install: ## make .venv and install Drillmark with its lab and its tests, from requirements.lock
+	$(call install,requirements)
+
+install-dev: ## the same and what developing takes, from requirements-dev.lock
+	$(call install,requirements-dev)
+
+drill: install ## rehearse the loss of a real database under load, on the embedded lab (two minutes)
 	@$(BIN)/python -m drillmark run drills/quarterly/orders-db-lost.yaml
 
-test: $(BIN)/.installed-lab ## the whole suite
-	@$(BIN)/python -m pytest
+test: install ## run the whole suite; ARGS="-k rta" goes to pytest
+	@$(BIN)/python -m pytest $(ARGS)
 
-lint: $(BIN)/.installed-lab ## ruff and pyright, strict
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright
+test-crash: install ## kill the runner at every boundary, many seeds; ARGS goes to pytest
+	@$(BIN)/python -m pytest tests/crash $(ARGS)
 
-clean: ## take away what make made (the lab is stopped first)
-	@-test -x $(BIN)/drillmark && $(BIN)/python -m drillmark lab down
-	@rm -rf $(VENV) .drillmark .pytest_cache .hypothesis .ruff_cache dist
+bench: install ## measure speed side by side and print the figures
+	@$(BIN)/python -m pytest tests/benchmarks -s $(ARGS)
+
+lint: install-dev ## ruff and pyright, both strict
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/pyright
+
+format: install-dev ## let ruff put right what it can
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+schemas: install ## write schemas/ anew from the models
+	@$(BIN)/python -m drillmark schema --write schemas
+
+wheel: install ## build the wheel into dist/
+	@$(BIN)/python -m build --wheel --no-isolation
+
+lock: install ## resolve both locks anew: newest versions that pyproject.toml allows, with hashes
+	@$(PIP) install --quiet 'uv>=0.5'
+	@$(LOCK) --extra dev --output-file requirements-dev.lock
+	@$(LOCK) --extra test --constraint requirements-dev.lock --output-file requirements.lock
+LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command 'make lock'
+
+hooks: install-dev ## run the linters at every commit
+	@$(BIN)/pre-commit install
+
+clean: ## take away what make made; the lab is stopped first
+	@-test ! -x $(BIN)/drillmark || $(BIN)/python -m drillmark lab down
+	@rm -rf $(VENV) .drillmark .pytest_cache .hypothesis .ruff_cache dist build
