@@ -13,7 +13,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from drillmark import clock, postgres, processes
@@ -22,13 +22,16 @@ from drillmark.lab import control, state
 from drillmark.lab.layout import Layout
 from drillmark.lab.remains import end_processes, remove_shared_memory
 from drillmark.lab.state import Cluster, LabState, Service
+from drillmark.processes import ProcessIdentity
 
 DEFAULT_SCALE_BYTES = 16 * 1024 * 1024
 UP_SECONDS = 90.0
 LOCK_SECONDS = 120.0
 FIRST_CLUSTER = "main"
+_SHORT_PREFIX = "drillmark-"
 _SOCKET_PATH_BYTES = 90  # below 104 (macOS) and 108 (Linux), with room
 _POLL_SECONDS = 0.05
+_BACKUP_BYTES_PER_SECOND = 10e6  # slower than any disk that a lab should be on
 
 
 def up(directory: Path, *, scale_bytes: int = DEFAULT_SCALE_BYTES, backup_every_seconds: float = 600.0) -> LabState:
@@ -45,10 +48,13 @@ def up(directory: Path, *, scale_bytes: int = DEFAULT_SCALE_BYTES, backup_every_
     with _alone(layout.directory.parent):
         lab = _read_or_clear(layout)
         if lab is None:
-            lab = _make(layout, scale_bytes, backup_every_seconds)
-        if not _is_supervised(lab):
-            _start_supervisor(lab)
-        return _wait_until_up(layout)
+            try:
+                lab = _make(layout, scale_bytes, backup_every_seconds)
+            except BaseException:
+                _take_away(layout)
+                raise
+        supervisor = lab.supervisor if _is_supervised(lab) else _start_supervisor(lab)
+        return _wait_until_up(lab, supervisor)
 
 
 def down(directory: Path) -> bool:
@@ -120,6 +126,7 @@ def _make(layout: Layout, scale_bytes: int, backup_every_seconds: float) -> LabS
     for folder in layout.folders():
         folder.mkdir(mode=0o700, exist_ok=True)
         postgres.hand_over(folder)
+    layout.control_link.symlink_to(lab.short_directory)
     Path(lab.short_directory).mkdir(mode=0o700)
     data_directory = layout.clusters / FIRST_CLUSTER
     create.make_cluster(layout, data_directory, scale_bytes=scale_bytes)
@@ -132,7 +139,7 @@ def _make(layout: Layout, scale_bytes: int, backup_every_seconds: float) -> LabS
 
 def _short_directory() -> Path:
     for base in (tempfile.gettempdir(), "/tmp", "/var/tmp"):  # noqa: S108 a fresh 0700 folder is made in it
-        path = Path(base, f"drillmark-{secrets.token_hex(6)}")
+        path = Path(base, f"{_SHORT_PREFIX}{secrets.token_hex(6)}")
         if len(os.fsencode(path)) < _SOCKET_PATH_BYTES - len("/control") and os.access(base, os.W_OK):
             return path
     raise LabError(
@@ -154,20 +161,27 @@ def _is_supervised(lab: LabState) -> bool:
     return True
 
 
-def _start_supervisor(lab: LabState) -> None:
+def _start_supervisor(lab: LabState) -> ProcessIdentity:
     Path(lab.short_directory).mkdir(mode=0o700, exist_ok=True)
-    postgres.spawn(
+    return postgres.spawn(
         [sys.executable, "-m", "drillmark.lab.supervisor", lab.directory],
         environment=dict(os.environ),
         log=lab.layout.logs / "supervisor.log",
     )
 
 
-def _wait_until_up(layout: Layout) -> LabState:
-    deadline = clock.monotonic_ns() + round(UP_SECONDS * 1e9)
-    lab = status(layout.directory)
+def _wait_until_up(made: LabState, supervisor: ProcessIdentity | None) -> LabState:
+    layout = made.layout
+    seconds = UP_SECONDS + made.scale_bytes / _BACKUP_BYTES_PER_SECOND
+    deadline = clock.monotonic_ns() + round(seconds * 1e9)
+    lab: LabState | None = made
     while clock.monotonic_ns() < deadline:
         lab = status(layout.directory)
+        if supervisor is not None and not processes.is_alive(supervisor):
+            # It may have left the place to another one that was quicker.
+            supervisor = None if lab is not None and lab.state in {"up", "degraded"} else supervisor
+            if supervisor is not None:
+                break
         if lab is not None and lab.state == "up":
             return lab
         held = lab is not None and any(cluster.held for cluster in lab.clusters.values())
@@ -176,7 +190,7 @@ def _wait_until_up(layout: Layout) -> LabState:
         time.sleep(_POLL_SECONDS)
     detail = "it is gone" if lab is None else f"{lab.state}: {lab.detail}"
     raise LabError(
-        f"the lab did not come up within {UP_SECONDS:g} s: {detail}",
+        f"the lab did not come up in {seconds:.0f} s: {detail}",
         hint=f"Look into {layout.logs}; `drillmark lab down` takes the lab away.",
         code="lab-not-up",
     )
@@ -192,8 +206,8 @@ def _take_away(layout: Layout) -> None:
     if left:
         raise LabError(f"processes of the lab do not end: {', '.join(map(str, left))}", code="lab-not-down")
     remove_shared_memory(layout, lab)
-    if lab is not None:
-        shutil.rmtree(lab.short_directory, ignore_errors=True)
+    for short in _short_directories(layout, lab):
+        shutil.rmtree(short, ignore_errors=True)
     # The record goes last: a `down` that is cut short can be repeated.
     for path in layout.directory.iterdir():
         if path != layout.record:
@@ -202,8 +216,15 @@ def _take_away(layout: Layout) -> None:
     layout.directory.rmdir()
 
 
+def _short_directories(layout: Layout, lab: LabState | None) -> set[Path]:
+    found = set() if lab is None else {Path(lab.short_directory)}
+    with contextlib.suppress(OSError):
+        found.add(layout.control_link.readlink())
+    return {path for path in found if path.name.startswith(_SHORT_PREFIX) and not path.is_symlink()}
+
+
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _alone(folder: Path) -> Generator[None]:
     # The folder itself is locked: a lock file would be left behind.
     descriptor = os.open(folder, os.O_RDONLY)
     deadline = clock.monotonic_ns() + round(LOCK_SECONDS * 1e9)

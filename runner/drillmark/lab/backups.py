@@ -13,14 +13,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from drillmark import clock, postgres
+from drillmark import clock, files, postgres
 from drillmark.errors import LabError
-from drillmark.lab.layout import ADMIN_SERVICE, Layout, fsync_folder
+from drillmark.lab.layout import ADMIN_SERVICE, Layout
 from drillmark.lab.state import Cluster
 
 KEEP_BACKUPS = 3
 KEEP_OLD_CLUSTERS = 2
 TIMEOUT_SECONDS = 300.0
+_DRAFT_SECONDS = 600.0
 _START_FILE = re.compile(r"^START WAL LOCATION: \S+ \(file ([0-9A-F]{24})\)", re.MULTILINE)
 _SEGMENT = re.compile(r"^[0-9A-F]{8}([0-9A-F]{16})(\.[0-9A-F]{8}\.backup|\.partial)?$")
 
@@ -48,8 +49,9 @@ def take(layout: Layout, cluster: Cluster) -> Backup:
         LabError: pg_basebackup failed, or its WAL was not archived in time.
     """
     began = clock.monotonic_ns()
+    for leftover in layout.backups.glob(".*"):
+        shutil.rmtree(leftover)
     draft = layout.backups / f".new-{os.getpid()}"
-    shutil.rmtree(draft, ignore_errors=True)
     # The port is named here: a switch-over meanwhile must not lead this backup elsewhere.
     conninfo = f"service={ADMIN_SERVICE} port={cluster.port} dbname=replication application_name=lab-backup"
     try:
@@ -66,7 +68,7 @@ def take(layout: Layout, cluster: Cluster) -> Backup:
         draft.rename(layout.backups / final)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    fsync_folder(layout.backups)
+    files.sync_directory(layout.backups)
     size = sum(p.stat().st_size for p in (layout.backups / final).rglob("*") if p.is_file())
     return Backup(final, size, round((clock.monotonic_ns() - began) / 1e9, 3))
 
@@ -78,18 +80,17 @@ def retain(layout: Layout) -> None:
         doomed = layout.backups / f".old-{name}"
         (layout.backups / name).rename(doomed)
         shutil.rmtree(doomed)
-    kept = names(layout)
-    if not kept:
+    # The least of all that are kept: a cluster made anew counts its WAL from the beginning.
+    starts = [_first_segment(layout.backups / name) for name in names(layout)]
+    if not starts:
         return
-    label = (layout.backups / kept[0] / "backup_label").read_text(encoding="utf-8")
-    found = _START_FILE.search(label)
-    if found is None:
-        raise LabError(f"backup {kept[0]} does not say where its WAL begins", code="backup-broken")
-    first = found[1][8:]
     for path in layout.archive.iterdir():
         # As pg_archivecleanup: the timeline is not compared, and history files stay.
         segment = _SEGMENT.match(path.name)
-        if segment is not None and segment[1] < first:
+        if segment is not None and segment[1] < min(starts):
+            path.unlink(missing_ok=True)
+        elif path.name.startswith(".") and _age_seconds(path) > _DRAFT_SECONDS:
+            # A copy that was cut short; PostgreSQL has archived the file again since.
             path.unlink(missing_ok=True)
 
 
@@ -98,14 +99,30 @@ def retain_clusters(layout: Layout, in_use: set[Path]) -> list[Path]:
 
     `in_use` holds resolved paths. Returns what was taken away. A directory in which a server works stays.
     """
-    old = [p for p in layout.clusters.iterdir() if p.is_dir() and p.resolve() not in in_use]
+    places = (place for folder in (layout.clusters, layout.aside) if folder.is_dir() for place in folder.iterdir())
+    old = [place for place in places if place.is_dir() and place.resolve() not in in_use]
     old.sort(key=lambda path: path.stat().st_mtime)
     gone: list[Path] = []
     for path in old[:-KEEP_OLD_CLUSTERS]:
         if not postgres.server_processes(path):
             shutil.rmtree(path)
+            path.with_name(f"{path.name}.log").unlink(missing_ok=True)
             gone.append(path)
     return gone
+
+
+def _first_segment(backup: Path) -> str:
+    found = _START_FILE.search((backup / "backup_label").read_text(encoding="utf-8"))
+    if found is None:
+        raise LabError(f"backup {backup.name} does not say where its WAL begins", code="backup-broken")
+    return found[1][8:]
+
+
+def _age_seconds(path: Path) -> float:
+    try:
+        return clock.now().wall_ns / 1e9 - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _name(layout: Layout) -> str:

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
-from drillmark import postgres
+from drillmark import files, postgres
 from drillmark.lab import archive_wal
 from drillmark.lab.layout import (
     ADMIN_ROLE,
@@ -23,7 +24,6 @@ from drillmark.lab.layout import (
     DATABASE,
     SERVICE,
     Layout,
-    write_atomically,
 )
 
 ROW_BYTES = 1024
@@ -53,7 +53,7 @@ def make_cluster(layout: Layout, data_directory: Path, *, scale_bytes: int) -> N
     """
     passwords = {ADMIN_ROLE: secrets.token_urlsafe(24), APPLICATION_ROLE: secrets.token_urlsafe(24)}
     lines = [f"*:*:*:{role}:{password}\n" for role, password in passwords.items()]
-    write_atomically(layout.password_file, "".join(lines))
+    files.write_durably(layout.password_file, "".join(lines))
     _initdb(layout, data_directory, passwords[ADMIN_ROLE])
     port = postgres.free_port()
     log = layout.logs / "create.log"
@@ -70,12 +70,12 @@ def point_service_file(layout: Layout, port: int) -> None:
         f"[{name}]\nhost=127.0.0.1\nport={port}\ndbname={DATABASE}\nuser={role}\npassfile={layout.password_file}\n"
         for name, role in ((SERVICE, APPLICATION_ROLE), (ADMIN_SERVICE, ADMIN_ROLE))
     ]
-    write_atomically(layout.service_file, "\n".join(sections))
+    files.write_durably(layout.service_file, "\n".join(sections))
 
 
 def _initdb(layout: Layout, data_directory: Path, password: str) -> None:
     secret = layout.clusters / ".password"
-    write_atomically(secret, password + "\n")
+    files.write_durably(secret, password + "\n")
     postgres.hand_over(secret)
     try:
         postgres.run(
@@ -90,7 +90,7 @@ def _initdb(layout: Layout, data_directory: Path, password: str) -> None:
     finally:
         secret.unlink()
     for name, text in (("pg_hba.conf", _HBA), ("postgresql.conf", settings(layout))):
-        write_atomically(data_directory / name, text)
+        files.write_durably(data_directory / name, text)
         postgres.hand_over(data_directory / name)
 
 
@@ -125,14 +125,14 @@ def settings(layout: Layout) -> str:
 
 
 def _fill(port: int, passwords: dict[str, str], scale_bytes: int) -> None:
-    login = {"host": "127.0.0.1", "port": port, "user": ADMIN_ROLE, "password": passwords[ADMIN_ROLE]}
+    login = make_conninfo(host="127.0.0.1", port=port, user=ADMIN_ROLE, password=passwords[ADMIN_ROLE])
     role, database = sql.Identifier(APPLICATION_ROLE), sql.Identifier(DATABASE)
-    with psycopg.connect(**login, dbname="postgres", autocommit=True) as connection:
+    with psycopg.connect(login, dbname="postgres", autocommit=True) as connection:
         create = sql.SQL("create role {} login password {}")
         connection.execute(create.format(role, sql.Literal(passwords[APPLICATION_ROLE])))
         connection.execute(sql.SQL("create database {} owner {}").format(database, role))
     rows = max(MINIMUM_ROWS, scale_bytes // ROW_BYTES)
-    with psycopg.connect(**login, dbname=DATABASE) as connection:
+    with psycopg.connect(login, dbname=DATABASE) as connection:
         connection.execute(sql.SQL("grant pg_monitor to {}").format(role))
         connection.execute(sql.SQL("grant execute on function pg_switch_wal() to {}").format(role))
         connection.execute(sql.SQL("set role {}").format(role))
@@ -141,7 +141,7 @@ def _fill(port: int, passwords: dict[str, str], scale_bytes: int) -> None:
         connection.execute(_ROWS, {"rows": rows, "repeats": _PADDING_BYTES // 32})
         connection.execute("alter table orders add primary key (id)")
         connection.execute("select setval(pg_get_serial_sequence('orders', 'id'), %s)", (rows,))
-    with psycopg.connect(**login, dbname=DATABASE, autocommit=True) as connection:
+    with psycopg.connect(login, dbname=DATABASE, autocommit=True) as connection:
         connection.execute("vacuum (freeze, analyze) orders")
 
 

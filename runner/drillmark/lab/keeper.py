@@ -75,8 +75,6 @@ class Keeper:
                 pg_server.reap(service.process)
                 service.process, service.state = None, "down"
             for cluster in self.lab.clusters.values():
-                if cluster.held:
-                    continue
                 if not postgres.stop(cluster.path, "fast", timeout_seconds=10):
                     postgres.stop(cluster.path, "kill", timeout_seconds=10)
                 cluster.process, cluster.state = None, "down"
@@ -213,7 +211,8 @@ class Keeper:
         if clock.monotonic_ns() < self._next_start_ns.get(cluster.name, 0):
             return
         self._next_start_ns[cluster.name] = _after(RETRY_SECONDS)
-        # Remains of a killed server keep the directory's shared memory; PostgreSQL then refuses, and is asked again.
+        # While remains of a killed server still live, PostgreSQL refuses to start, and is asked again.
+        pg_server.forget_dead_server(cluster.path)
         file = self.lab.layout.logs / f"postgres-{cluster.name}.log"
         cluster.process = postgres.begin(cluster.path, options={"port": cluster.port}, log=file)
         cluster.state = "starting"

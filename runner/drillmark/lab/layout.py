@@ -1,8 +1,7 @@
-"""Where things lie in a lab's directory, and the atomic write that they share."""
+"""Where things lie in a lab's directory. Paths only: reads and writes nothing."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +27,16 @@ class Layout:
     def lock(self) -> Path:
         """Held by the living supervisor."""
         return self.directory / "supervisor.lock"
+
+    @property
+    def control_link(self) -> Path:
+        """A link to the short folder of the control socket: where to look should the record be lost."""
+        return self.directory / "control"
+
+    @property
+    def aside(self) -> Path:
+        """Where a fault moves a data directory that it takes away: same file system, gone with the lab."""
+        return self.directory / "aside"
 
     @property
     def clusters(self) -> Path:
@@ -61,25 +70,4 @@ class Layout:
 
     def folders(self) -> tuple[Path, ...]:
         """Every folder that a lab has from the beginning."""
-        return self.clusters, self.backups, self.archive, self.logs, self.service_file.parent
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a file (0600) in one step that survives a crash of this process or of the machine."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    fsync_folder(path.parent)
-
-
-def fsync_folder(path: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        return self.clusters, self.aside, self.backups, self.archive, self.logs, self.service_file.parent

@@ -23,7 +23,10 @@ from drillmark.postgres import server as pg_server
 from drillmark.processes import ProcessIdentity
 
 _MODULES = {"drillmark.lab.supervisor", "drillmark.lab.service"}
+_ARCHIVER = "archive_wal.py"
 _PROGRAMS = {"postgres", "initdb", "pg_basebackup", "pg_ctl"}
+_WRAPPERS = {"unshare", "setpriv"}  # what a program is until it execs, as root
+_SEGMENT_BYTES = 4096  # the segment only guards the directory: its size is 56
 _GRACE_SECONDS = 0.5
 _END_SECONDS = 15.0
 
@@ -43,6 +46,8 @@ def end_processes(layout: Layout, lab: LabState | None) -> list[int]:
         alive = [process for process in known if processes.is_alive(process)]
         left = {*alive, *_of_module(layout, _MODULES), *_postgres_programs(layout)}
         if not left:
+            for process in (*supervisors, *known):
+                pg_server.reap(process)
             return []
         gentle = clock.monotonic_ns() < gentle_until
         _kill(list(left), signal.SIGQUIT if gentle else signal.SIGKILL)
@@ -72,7 +77,7 @@ def _is_unused(segment: int) -> bool:
         for line in Path("/proc/sysvipc/shm").read_text(encoding="ascii").splitlines()[1:]:
             fields = line.split()
             if int(fields[1]) == segment:
-                return int(fields[6]) == 0 and int(fields[3]) < 4096 and int(fields[7]) == os.geteuid()
+                return int(fields[6]) == 0 and int(fields[3]) <= _SEGMENT_BYTES and int(fields[7]) == os.geteuid()
     return False
 
 
@@ -91,10 +96,14 @@ def _postgres_programs(layout: Layout) -> list[ProcessIdentity]:
     found: list[ProcessIdentity] = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if process.name() not in _PROGRAMS:
-                continue
-            works_inside = f"{process.cwd()}/".startswith(inside)
-            if works_inside or any(word.startswith(inside) for word in process.cmdline()):
+            name, words = process.name(), process.cmdline()
+            if name in _PROGRAMS:
+                ours = f"{process.cwd()}/".startswith(inside) or any(word.startswith(inside) for word in words)
+            else:
+                ours = name in _WRAPPERS and any(word.startswith(inside) for word in words)
+                # The archive command, a shell and its script, outlives a killed server for a moment.
+                ours = ours or (_ARCHIVER in " ".join(words) and inside in " ".join(words))
+            if ours:
                 _append(found, process.pid)
     return found
 

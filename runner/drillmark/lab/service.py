@@ -10,7 +10,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -26,6 +26,8 @@ from drillmark.lab.database import Database, DatabaseDownError
 
 _COLUMNS = "id, customer, item, quantity, price::text as price, created_at::text as created_at"
 _MAXIMUM_TEXT = 200
+_MAXIMUM_QUANTITY = 1_000_000
+_MAXIMUM_PRICE = 1_000_000_000
 
 
 class OrderError(ValueError):
@@ -37,7 +39,7 @@ def application(conninfo: str) -> Starlette:
     database = Database(conninfo)
 
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_: Starlette) -> AsyncGenerator[None]:
         await database.open()
         yield
         await database.close()
@@ -110,13 +112,13 @@ def _order(body: Any) -> tuple[str, str, int, Decimal]:
     for name, text in (("customer", customer), ("item", item)):
         if not isinstance(text, str) or not 0 < len(text) <= _MAXIMUM_TEXT or "\x00" in text:
             raise OrderError(f"{name} must be a text of 1 to {_MAXIMUM_TEXT} characters")
-    if not isinstance(quantity, int) or isinstance(quantity, bool) or not 0 < quantity < 1_000_000:
+    if not isinstance(quantity, int) or isinstance(quantity, bool) or not 0 < quantity < _MAXIMUM_QUANTITY:
         raise OrderError("quantity must be a whole number above 0")
     try:
         price = Decimal(str(body.get("price", 0)))
     except InvalidOperation as error:
         raise OrderError("price must be a number") from error
-    if not (price.is_finite() and 0 <= price < 1_000_000_000):
+    if not (price.is_finite() and 0 <= price < _MAXIMUM_PRICE):
         raise OrderError("price must be a number from 0 to 1,000,000,000")
     return str(customer), str(item), quantity, price
 

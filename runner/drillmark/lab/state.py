@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from drillmark import files
 from drillmark.errors import LabError
-from drillmark.lab.layout import SERVICE, Layout, write_atomically
+from drillmark.lab.layout import SERVICE, Layout
 from drillmark.processes import ProcessIdentity
 
 SCHEMA = "drillmark.lab/1"
@@ -119,11 +120,8 @@ class LabState:
             raise ValueError(f"not {SCHEMA}: {data['schema']!r}")
         values = {key: value for key, value in data.items() if key not in {"schema", "control", "environment"}}
         values["supervisor"] = _process(values["supervisor"])
-        values["service"] = Service(**{**values["service"], "process": _process(values["service"]["process"])})
-        values["clusters"] = {
-            name: Cluster(**{**cluster, "process": _process(cluster["process"])})
-            for name, cluster in values["clusters"].items()
-        }
+        values["service"] = Service(**_with_process(values["service"]))
+        values["clusters"] = {name: Cluster(**_with_process(cluster)) for name, cluster in values["clusters"].items()}
         return cls(**values)
 
 
@@ -147,7 +145,11 @@ def read(layout: Layout) -> LabState | None:
 
 def write(state: LabState) -> None:
     """Write `lab.json` atomically and durably."""
-    write_atomically(state.layout.record, json.dumps(state.as_json(), indent=2) + "\n")
+    files.write_durably(state.layout.record, json.dumps(state.as_json(), indent=2) + "\n")
+
+
+def _with_process(data: dict[str, Any]) -> dict[str, Any]:
+    return {**data, "process": _process(data["process"])}
 
 
 def _process(data: dict[str, Any] | None) -> ProcessIdentity | None:

@@ -23,6 +23,7 @@ from drillmark.lab.keeper import Keeper
 from drillmark.lab.layout import Layout
 
 TICK_SECONDS = 0.1
+FAILED_TICK_SECONDS = 1.0
 log = logging.getLogger("drillmark.lab.supervisor")
 
 
@@ -68,6 +69,7 @@ def supervise(keeper: Keeper) -> None:
         except Exception:
             # A supervisor that dies of one failure supervises nothing: it says so and goes on.
             log.exception("tick failed")
+            ending.wait(FAILED_TICK_SECONDS)
     server.shutdown()
     server.server_close()
     keeper.end()

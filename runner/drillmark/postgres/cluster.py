@@ -48,8 +48,10 @@ def postmaster(data_directory: Path) -> ProcessIdentity | None:
 
 
 def postmaster_state(data_directory: Path) -> str:
-    """What the postmaster last wrote of itself: `starting`, `ready`, `standby`, `stopping`, or an empty string."""
+    """What the living postmaster last wrote of itself, or `""`: `starting`, `ready`, `standby`, `stopping`."""
     lines = _pid_file(data_directory)
+    if postmaster(data_directory) is None:
+        return ""  # a killed server's file goes on saying `ready`
     return lines[_STATE_LINE].strip() if len(lines) > _STATE_LINE else ""
 
 

@@ -59,6 +59,19 @@ def reap(process: ProcessIdentity) -> None:
         os.waitpid(process.pid, os.WNOHANG)
 
 
+def forget_dead_server(data_directory: Path) -> None:
+    """Remove a dead server's `postmaster.pid` where its pid now belongs to something else.
+
+    PostgreSQL copes by itself with a pid that nobody has, but for a living one it refuses to start, whatever
+    that process is. Does nothing while any process of the cluster lives.
+    """
+    file = data_directory / "postmaster.pid"
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        pid = int(file.read_text(encoding="ascii").splitlines()[0])
+        if identify(pid) is not None and not server_processes(data_directory):
+            file.unlink()
+
+
 def begin(data_directory: Path, *, options: dict[str, str | int], log: Path) -> ProcessIdentity:
     """Start the server of a data directory, and wait for nothing.
 
