@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -53,7 +54,7 @@ def tell(entry: Entry, sentence: str, began: Stamp | None) -> Line | None:
     told = _told(entry, sentence)
     if told is None or not told[0]:
         return None
-    return Line(_since(entry.stamp, began), words.harmless(told[0], limit=300), told[1])
+    return Line(max(0.0, seconds_since(entry.stamp, began)), words.harmless(told[0], limit=300), told[1])
 
 
 def clock_text(seconds: float) -> str:
@@ -70,12 +71,18 @@ def phase(effect: str) -> str:
     return PHASES[Effect(effect)] if effect in set(Effect) else effect.replace("_", " ")
 
 
-def _since(stamp: Stamp, began: Stamp | None) -> float:
+def fault_began(entries: Sequence[Entry]) -> Stamp | None:
+    """I: when the intent to inject was journalled for the first time."""
+    return next((e.stamp for e in entries if e.kind is Kind.INTENT and e.effect is Effect.INJECT), None)
+
+
+def seconds_since(stamp: Stamp, began: Stamp | None) -> float:
+    """Seconds from one stamp to another; by the wall clock where the monotonic ones cannot be compared."""
     if began is None:
         return 0.0
     if stamp.same_clock(began):
-        return max(0.0, (stamp.monotonic_ns - began.monotonic_ns) / NANOSECONDS)
-    return max(0.0, (stamp.wall_ns - began.wall_ns) / NANOSECONDS)
+        return (stamp.monotonic_ns - began.monotonic_ns) / NANOSECONDS
+    return (stamp.wall_ns - began.wall_ns) / NANOSECONDS
 
 
 def _told(entry: Entry, sentence: str) -> tuple[str, Style] | None:  # noqa: PLR0911 (one for each kind)

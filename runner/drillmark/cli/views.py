@@ -115,7 +115,8 @@ class ScreenView:
     def _draw(self) -> None:
         if self._live is not None and self._now is not None:
             live, now, lines = self._live, self._now, self._story
-            self._painter.frame(lambda: live.update(self._text(now, lines), refresh=True))
+            # A frame may still wait when the screen is closed already.
+            self._painter.frame(lambda: live.is_started and live.update(self._text(now, lines), refresh=True))
 
     def _text(self, now: Live, lines: list[story.Line]) -> Text:
         from rich.text import Text

@@ -1,0 +1,30 @@
+"""`drillmark resume`: take up a run whose runner was lost. What happens then is the engine's business."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.argument("run", default="last")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing while it runs.")
+@click.pass_context
+def command(context: click.Context, run: str, *, as_json: bool) -> None:
+    """Take up a run whose runner was lost.
+
+    RUN is its id, the beginning of it, or `last`. What may still be in effect is undone or adopted, the rest of the
+    drill is run where that is possible, and the result is measured. The exit code is that of the verdict.
+    """
+    from drillmark import runs, workspace
+    from drillmark.cli import views
+    from drillmark.cli.run import prepare_lab, tell_end
+    from drillmark.engine import resume
+
+    root = workspace.find()
+    row = runs.find(root, run)
+    plan = runs.read_plan(root / row.directory)
+    prepare_lab(root, plan, quiet=as_json)
+    with views.choose(plan, quiet=as_json) as view:
+        ended = resume.resume(root, row, view=view)
+    tell_end(ended, as_json=as_json)
+    context.exit(ended.exit_code)

@@ -1,0 +1,96 @@
+"""`drillmark run`: a drill from its definition to its result. Wires the parts; decides nothing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from drillmark.cli import terminal
+
+if TYPE_CHECKING:
+    from drillmark.engine.start import RunEnded
+    from drillmark.model.plan import Plan
+
+
+class Duration(click.ParamType):
+    """A duration as drills write it: `90s`, `1h30m`."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number of seconds."""
+        from drillmark.define.units import duration_seconds
+
+        if isinstance(value, float):
+            return value
+        try:
+            seconds = duration_seconds(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if seconds <= 0:
+            self.fail("a time-out must be longer than zero", param, ctx)
+        return seconds
+
+
+@click.command()
+@click.argument("drill", type=click.Path())
+@click.option("--timeout", type=Duration(), help="Abort the run, and undo its fault, after so long (2h, 90s).")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing while it runs.")
+@click.pass_context
+def command(context: click.Context, drill: str, *, timeout: float | None, as_json: bool) -> None:
+    """Run a drill and measure what happens.
+
+    DRILL is a file, such as drills/quarterly/orders-db-lost.yaml. A drill on the lab brings the lab up if it is
+    down. Ctrl-C undoes the fault first, then stops. The exit code is that of the verdict.
+    """
+    from drillmark import workspace
+    from drillmark.cli import views
+    from drillmark.engine import start
+
+    root = workspace.find()
+    plan = workspace.load_plan(drill, root=root)
+    prepare_lab(root, plan, quiet=as_json)
+    with views.choose(plan, quiet=as_json) as view:
+        ended = start.run(root, plan, view=view, timeout_seconds=timeout)
+    tell_end(ended, as_json=as_json)
+    context.exit(ended.exit_code)
+
+
+def prepare_lab(root: Path, plan: Plan, *, quiet: bool) -> None:
+    """Bring the lab up where the target stands in it, and set its variables for all that the run starts."""
+    if plan.target.environment != "lab":
+        return
+    from drillmark import lab
+
+    directory = root / ".drillmark" / "lab"
+    state = lab.status(directory)
+    if not quiet and state is None:
+        click.echo("making the lab (a real PostgreSQL, its backups, an order service) ...", err=terminal.is_plain())
+    os.environ.update(lab.up(directory).environment)
+
+
+def tell_end(ended: RunEnded, *, as_json: bool) -> None:
+    """Print how a run ended: its result, or what is known where it has none."""
+    from drillmark.report import files, sentences, words
+
+    result = files.read(ended.directory)
+    if as_json:
+        without = {"run": ended.run, "verdict": ended.verdict, "reasons": list(ended.reasons)}
+        terminal.echo_json(result or without | {"exit_code": ended.exit_code})
+    elif result is None:
+        reasons = [(f"  {words.harmless(reason)}", "doubt") for reason in ended.reasons]
+        terminal.echo_lines([(f"{ended.verdict.upper()}  run {ended.run} has no result", "doubt"), *reasons])
+    else:
+        terminal.echo_lines(sentences.summary(result, report=report_path(ended.directory)))
+
+
+def report_path(directory: Path) -> str:
+    """Where the report lies, as one would open it from here."""
+    from drillmark.report import files
+
+    path = directory / files.REPORT
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -1,0 +1,201 @@
+"""`drillmark show`: a run's stored result, or what one of its numbers rests on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from drillmark.cli import terminal
+from drillmark.errors import UsageError
+
+if TYPE_CHECKING:
+    from drillmark.cli.stored import StoredRun
+
+Lines = list[tuple[str, str]]
+
+
+@click.command()
+@click.argument("run", default="last")
+@click.option(
+    "--why", type=click.Choice(["rto", "rpo", "slo"]), help="What this number rests on: formula, entries, samples."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(run: str, *, why: str | None, as_json: bool) -> None:
+    """Show a run's result, or what a number rests on.
+
+    RUN is its id, the beginning of it, `last`, or the folder where it lies.
+    """
+    from drillmark.cli import stored
+    from drillmark.report import files
+
+    found = stored.find(run)
+    result = files.read(found.directory)
+    if result is None:
+        _unfinished(found, as_json=as_json)
+    elif why is None and as_json:
+        terminal.echo_json(result)
+    elif why is None:
+        _summary(found, result)
+    elif as_json:
+        terminal.echo_json(explanation(result, why))
+    else:
+        terminal.echo_lines(explain(found, result, why))
+
+
+def _summary(found: StoredRun, result: dict[str, Any]) -> None:
+    from drillmark.report import files, sentences
+
+    when = f"run {result['run']}, {result['started']} to {result['ended']}"
+    terminal.echo_lines([(when, "dim"), *sentences.summary(result, report=str(found.directory / files.REPORT))])
+
+
+def _unfinished(found: StoredRun, *, as_json: bool) -> None:
+    from drillmark.cli import states, story
+
+    state = states.state_of(found.directory)
+    if as_json:
+        terminal.echo_json({"run": found.run, "state": state, "result": None})
+        return
+    began = found.entries[0].stamp if found.entries else None
+    told = [line for entry in found.entries if (line := story.tell(entry, "", began))]
+    lines: Lines = [(f"{story.clock_text(line.at_seconds)}  {line.text}", line.style) for line in told]
+    said = "is running" if state == "running" else f"has no result: `drillmark resume {found.run}` ends it"
+    terminal.echo_lines([*lines, (f"run {found.run} {said}", "head")])
+
+
+def explanation(result: dict[str, Any], why: str) -> dict[str, Any]:
+    """The parts of the result that say what a number rests on."""
+    if why == "slo":
+        judged = [item for item in result["objectives"] if item["name"].startswith("slo")]
+        return {"run": result["run"], "slo": result["slo"], "objectives": judged}
+    actual = result[why]["actual"]
+    parts = {
+        name: value for name, value in result["durations"].items() if name == actual or name.startswith(f"{actual}_")
+    }
+    about: dict[str, Any] = {"run": result["run"], why: result[why], "durations": parts, "stamps": result["stamps"]}
+    return about | ({"writes": result["writes"]} if why == "rpo" else {})
+
+
+def explain(found: StoredRun, result: dict[str, Any], why: str) -> Lines:
+    """What a number rests on, for people. Raises UsageError where the run has no such number."""
+    return _slo(result) if why == "slo" else _number(found, result, why)
+
+
+def _number(found: StoredRun, result: dict[str, Any], why: str) -> Lines:
+    from drillmark.report import sentences, words
+
+    judged = result[why]
+    label = judged["actual"].upper()
+    observed = words.interval(sentences.interval(judged["observed_seconds"]))
+    lines: Lines = [
+        (f"{label}  {observed}", "head"),
+        (
+            f"objective {words.duration(judged['objective_seconds'])}: {words.outcome(judged['verdict'])}",
+            sentences.STYLES[judged["verdict"]],
+        ),
+    ]
+    if judged["reason"]:
+        lines.append((words.harmless(judged["reason"]), "doubt"))
+    lines += [(f"to be read with: {words.harmless(str(flag))}", "") for flag in judged["flags"]]
+    return [*lines, *_rests_on(found, result, judged["cited"])]
+
+
+def _rests_on(found: StoredRun, result: dict[str, Any], cited: dict[str, Any]) -> Lines:
+    from drillmark.report import words
+
+    lines: Lines = []
+    if cited["formula"]:
+        lines += [("", ""), ("formula", "head"), (f"  {words.harmless(cited['formula'])}", "")]
+        if cited["filled_in"]:
+            lines.append((f"  {words.harmless(cited['filled_in'])}", ""))
+    if cited["terms"]:
+        width = max(len(name) for name in cited["terms"])
+        lines += [("", ""), ("terms (times in seconds since I, the fault's beginning)", "head")]
+        lines += [(words.harmless(f"  {name:{width}}  {_value(value)}"), "") for name, value in cited["terms"].items()]
+    if cited["entries"]:
+        lines += [("", ""), ("journal entries", "head"), *_entries(found, cited["entries"])]
+    if cited["samples"]:
+        sealed = {sample["file"]: sample for sample in result["evidence"]["samples"]}
+        lines += [("", ""), ("sample files", "head")]
+        lines += [(words.harmless(f"  {name}  {_sealed(sealed.get(name))}"), "") for name in cited["samples"]]
+    return lines or [("", ""), ("nothing is cited for it", "dim")]
+
+
+def _entries(found: StoredRun, numbers: list[int]) -> Lines:
+    from drillmark.cli import story
+    from drillmark.report import words
+
+    known = {entry.sequence: entry for entry in found.entries}
+    began = story.fault_began(found.entries) or (found.entries[0].stamp if found.entries else None)
+    lines: Lines = []
+    for number in numbers:
+        entry = known.get(number)
+        if entry is None:
+            lines.append((f"  {number:5}  is not in the journal", "bad"))
+            continue
+        what = " ".join(str(entry.data[key]) for key in ("effect", "key", "what", "status") if entry.data.get(key))
+        lines.append(
+            (words.harmless(f"  {number:5}  {_at(story.seconds_since(entry.stamp, began))}  {entry.kind} {what}"), "")
+        )
+    return lines
+
+
+def _slo(result: dict[str, Any]) -> Lines:
+    from drillmark.report import sentences, words
+
+    if not result["slo"]:
+        raise UsageError(
+            "the service level of this run was not measured", hint="it was refused, or has neither probes nor load"
+        )
+    lines: Lines = []
+    for item in result["objectives"]:
+        if item["name"].startswith("slo"):
+            observed = words.observed(sentences.interval(item["observed"]), item["unit"])
+            text = f"{words.objective(item['name'])}: {words.outcome(item['verdict'])}, {observed}"
+            text += f" against {words.quantity(item['objective'], item['unit'])}" + (
+                f" ({item['reason']})" if item["reason"] else ""
+            )
+            lines.append((words.harmless(text), sentences.STYLES[item["verdict"]]))
+    for name, phase in result["slo"].items():
+        begin, end = phase["window_seconds"]
+        judged = "" if phase["judged"] else ", reported only"
+        beats = phase["beats"]
+        lines += [("", ""), (f"{name}, {_at(begin)} to {_at(end)}{judged}", "head")]
+        lines.append((f"  beats: {beats['good']} good, {beats['bad']} bad, {beats['absent']} absent", ""))
+        lines.append((f"  load: {phase['requests']:,} requests, {phase['errors']:,} failed", ""))
+        for indicator_name, indicator in phase["indicators"].items():
+            observed = words.observed(sentences.interval(indicator["observed"]), indicator["unit"])
+            against = (
+                ""
+                if indicator["objective"] is None
+                else f" against {words.quantity(indicator['objective'], indicator['unit'])}"
+            )
+            met = {True: "met", False: "missed", None: "unknown"}[indicator["met"]] if against else "reported only"
+            lines.append(
+                (
+                    words.harmless(f"  {indicator_name:14} {observed}{against}: {met} {indicator['reason']}".rstrip()),
+                    _style(met),
+                )
+            )
+        if phase["cited"]["samples"]:
+            lines.append((f"  from {', '.join(phase['cited']['samples'])}", "dim"))
+    return lines
+
+
+def _style(met: str) -> str:
+    return {"met": "good", "missed": "bad", "unknown": "doubt"}.get(met, "")
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict) and set(value) == {"lo", "hi"}:
+        return f"{_value(value['lo'])} to {'unbounded' if value['hi'] is None else _value(value['hi'])}"
+    return f"{value:.6f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+
+
+def _at(seconds: float) -> str:
+    return f"{seconds:+.3f} s"
+
+
+def _sealed(sample: dict[str, Any] | None) -> str:
+    return "" if sample is None else f"{sample['rows']:,} rows, SHA-256 {sample['sha256']}"
