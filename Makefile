@@ -22,10 +22,10 @@ help: ## this list
 define install
 @set -eu; \
 python=; \
-for each in '$(PYTHON)' python3 python3.13 python3.12 python3.11; do \
+for each in $(if $(filter file,$(origin PYTHON)),python3 python3.13 python3.12 python3.11,'$(PYTHON)'); do \
 	if "$$each" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$$each; break; fi; \
 done; \
-[ -n "$$python" ] || { echo 'drillmark needs Python 3.11 or newer, and found none' >&2; \
+[ -n "$$python" ] || { echo 'drillmark needs Python 3.11 or newer; there is none, or not where PYTHON says' >&2; \
 	echo 'HINT: name one: make PYTHON=/path/to/python3.12 ...' >&2; exit 1; }; \
 wanted=$$( { pwd -P; cat pyproject.toml requirements.lock requirements-dev.lock; } | cksum); \
 [ -e $(VENV)/unfinished ] || [ "$(origin PYTHON)" = file ] || \
