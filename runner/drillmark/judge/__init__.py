@@ -1,0 +1,8 @@
+"""Judging: measurements against objectives, three-valued, worst wins. Pure.
+
+Must never let missing data pass, and never judge anything that the drill did not promise or perform.
+"""
+
+from drillmark.judge.core import exit_code, judge, worst
+
+__all__ = ["exit_code", "judge", "worst"]

@@ -1,0 +1,172 @@
+"""How the run was conducted: preflight, steady state, the fault's proof, actions, verification, undo.
+
+Yes-or-no questions. What was to be done and has no outcome is unknown; what ended badly has failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+from drillmark.measure.history import History, Ran
+from drillmark.model.entry import Effect, Kind, Status
+from drillmark.model.evidence import Evidence
+from drillmark.model.measurement import Cited, Judged, Measurements, Outcome
+
+
+def preflight(evidence: Evidence, told: History, measurements: Measurements) -> list[Judged]:
+    """What had to be true before anything was touched."""
+    del measurements
+    wanted = [one.name for one in evidence.plan.preflight]
+    return [_of_each("preflight", wanted, told.all(Effect.PREFLIGHT), "was not met")] if wanted else []
+
+
+def steady_state(evidence: Evidence, told: History, measurements: Measurements) -> list[Judged]:
+    """Chaos Toolkit's hypothesis, and the service level in the baseline: as the run saw it, and from the samples."""
+    del evidence
+    inject, baseline = told.one(Effect.INJECT), told.one(Effect.BASELINE)
+    cited = Cited(entries=tuple(sorted((*baseline.sequences, *inject.sequences))), samples=("samples/beats.dms",))
+    deviated = any(entry.data.get("deviated") for entry in (*told.one(Effect.UNDO).outcomes, *inject.outcomes))
+    seen, measured = cast("bool | None", baseline.data.get("met")), measurements.steady_state
+    met, reason = seen, str(baseline.data.get("reason") or "not known")
+    if inject.data.get("gate_failed"):
+        met, reason = False, str(inject.data.get("error") or "the experiment's hypothesis was not met")
+    elif deviated:
+        met, reason = False, "the experiment's hypothesis deviated"
+    elif baseline.outcome is None:
+        if _stopped_before(told):
+            return []
+        met, reason = None, "no baseline was watched to its end"
+    elif not measured.applicable:
+        return [Judged("steady_state", Outcome.NOT_APPLICABLE, unit="", reason=measured.reason)]
+    elif seen is True:
+        injected = measurements.fault_begin is not None
+        met, reason = (measured.met, measured.reason) if injected else (True, "")
+    return [_yes_or_no("steady_state", met=met, reason=reason, cited=cited)]
+
+
+def fault(evidence: Evidence, told: History, measurements: Measurements) -> list[Judged]:
+    """Whether the fault was injected and took effect."""
+    del measurements
+    if evidence.plan.fault is None or not told.one(Effect.INJECT).intents:
+        return []
+    inject, proof = told.one(Effect.INJECT), told.one(Effect.PROVE_EFFECT)
+    cited = Cited(entries=tuple(sorted((*inject.sequences, *proof.sequences))))
+    if inject.data.get("gate_failed"):
+        return []
+    if proof.status in (Status.SUCCEEDED, Status.SKIPPED):
+        return [_yes_or_no("fault", met=True, reason="", cited=cited)]
+    why = str(proof.data.get("error") or inject.data.get("error") or "")
+    return [_yes_or_no("fault", met=None, reason="fault not proved" + (f": {why}" if why else ""), cited=cited)]
+
+
+def verification(evidence: Evidence, told: History, measurements: Measurements) -> list[Judged]:
+    """Every verification of the plan."""
+    del measurements
+    wanted = [one.name for one in evidence.plan.verify]
+    if not wanted or _stopped_before(told):
+        return []
+    return [_of_each("verification", wanted, told.all(Effect.VERIFY), "failed")]
+
+
+def actions(evidence: Evidence, told: History, measurements: Measurements) -> list[Judged]:
+    """Every action of the fault and every activity of the recovery. One that failed is a failure of the run."""
+    del measurements
+    plan, inject = evidence.plan, told.one(Effect.INJECT)
+    if plan.fault is None or not inject.intents or inject.data.get("nothing_began") or inject.data.get("gate_failed"):
+        return []
+    done = [cast("dict[str, Any]", one) for one in inject.data.get("actions", []) if isinstance(one, dict)]
+    failed = [_said(one) for one in done if one.get("status") in (Status.FAILED, Status.TIMED_OUT)]
+    unclear = [_said(one) for one in done if one.get("status") not in (*_ENDED, Status.SUCCEEDED)]
+    if len(done) < len(plan.fault.actions):
+        unclear.append(f"{len(plan.fault.actions) - len(done)} of {len(plan.fault.actions)} actions have no outcome")
+    recoveries = told.all(Effect.RECOVER)
+    for ran in recoveries:
+        if ran.good is False:
+            failed.append(_said(ran.data, ran.key))
+        elif ran.good is None:
+            unclear.append(f"{_name(ran.key)} did not end")
+    if len(recoveries) < len(plan.recover):
+        unclear.append(f"{len(plan.recover) - len(recoveries)} of {len(plan.recover)} recovery activities never began")
+    cited = Cited(entries=tuple(sorted((*inject.sequences, *_sequences(recoveries)))))
+    return [_worst_of("actions", failed, unclear, cited)]
+
+
+def undo(evidence: Evidence, told: History, measurements: Measurements) -> list[Judged]:
+    """Every rollback, and the proof that the fault is gone."""
+    del measurements
+    plan, inject = evidence.plan, told.one(Effect.INJECT)
+    if plan.fault is None or not inject.intents or inject.data.get("nothing_began") or inject.data.get("gate_failed"):
+        return []
+    ran, proof = told.one(Effect.UNDO), told.one(Effect.PROVE_UNDONE)
+    guard = list(told.of(Kind.GUARD))
+    cited = Cited(entries=tuple(sorted((*ran.sequences, *proof.sequences, *(entry.sequence for entry in guard)))))
+    if any(entry.data.get("what") == "acting" for entry in guard):
+        return [_undone_by_guard([entry.data for entry in guard], cited)]
+    rollbacks = [cast("dict[str, Any]", one) for one in ran.data.get("rollbacks", []) if isinstance(one, dict)]
+    failed = [_said(one) for one in rollbacks if one.get("status") in (Status.FAILED, Status.TIMED_OUT)]
+    unclear = [_said(one) for one in rollbacks if one.get("status") not in (*_ENDED, Status.SUCCEEDED)]
+    if ran.good is False and not failed:
+        failed.append(_said(ran.data, "undo"))
+    if ran.good is None:
+        unclear.append("the undo did not end" if ran.intents else "the fault was never undone")
+    if len(rollbacks) < len(plan.fault.undos) and ran.good is not None:
+        unclear.append(f"{len(plan.fault.undos) - len(rollbacks)} of {len(plan.fault.undos)} undos have no outcome")
+    if proof.status in (Status.FAILED, Status.TIMED_OUT):
+        failed.append(f"the fault is not proved gone: {proof.data.get('error', '')}".rstrip(": "))
+    elif proof.status not in (Status.SUCCEEDED, Status.SKIPPED):
+        unclear.append("nothing proves that the fault is gone")
+    return [_worst_of("undo", failed, unclear, cited)]
+
+
+_ENDED = (Status.FAILED, Status.TIMED_OUT)
+
+
+def _undone_by_guard(lines: list[dict[str, Any]], cited: Cited) -> Judged:
+    if any(line.get("what") == "undone" for line in lines):
+        return _yes_or_no("undo", met=True, reason="", cited=cited)
+    failed = [str(line.get("error") or "an undo failed") for line in lines if line.get("what") == "undo_failed"]
+    return _worst_of("undo", failed, ["the guard's undo is not known to have succeeded"], cited)
+
+
+def _of_each(name: str, wanted: list[str], found: list[Ran], failing: str) -> Judged:
+    cited = Cited(entries=_sequences(found))
+    failed = [f"{_name(ran.key)} {failing}{_because(ran.data)}" for ran in found if ran.good is False]
+    unclear = [f"{_name(ran.key)} has no outcome" for ran in found if ran.good is None]
+    if len(found) < len(wanted):
+        unclear.append(f"{len(wanted) - len(found)} of {len(wanted)} were never begun")
+    return _worst_of(name, failed, unclear, cited)
+
+
+def _worst_of(name: str, failed: list[str], unclear: list[str], cited: Cited) -> Judged:
+    if failed:
+        return _yes_or_no(name, met=False, reason="; ".join(failed), cited=cited)
+    return _yes_or_no(name, met=None if unclear else True, reason="; ".join(unclear), cited=cited)
+
+
+def _yes_or_no(name: str, *, met: bool | None, reason: str, cited: Cited) -> Judged:
+    outcome = {True: Outcome.PASSED, False: Outcome.FAILED, None: Outcome.UNKNOWN}[met]
+    return Judged(name, outcome, unit="", reason=reason, cited=cited)
+
+
+def _stopped_before(told: History) -> bool:
+    """Whether the run stopped before the fault, for a reason that is judged elsewhere."""
+    return not told.one(Effect.INJECT).intents and any(ran.good is False for ran in told.all(Effect.PREFLIGHT))
+
+
+def _sequences(found: Iterable[Ran]) -> tuple[int, ...]:
+    return tuple(sorted(number for ran in found for number in ran.sequences))
+
+
+def _name(key: str) -> str:
+    return key.split(":", 1)[-1]
+
+
+def _because(data: dict[str, Any]) -> str:
+    error = str(data.get("error") or "")
+    return f" ({error})" if error else ""
+
+
+def _said(data: dict[str, Any], key: str = "") -> str:
+    name = str(data.get("name") or _name(key))
+    return f"{name}: {data.get('error') or data.get('status') or 'no status'}"

@@ -1,0 +1,95 @@
+"""The run's verdict out of every single one, and the exit code that it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from drillmark.errors import EXIT_ABORTED, EXIT_FAILED, EXIT_PASSED, EXIT_UNKNOWN
+from drillmark.judge import conduct, numbers, service
+from drillmark.measure import history
+from drillmark.measure.history import History
+from drillmark.model.entry import Kind
+from drillmark.model.evidence import Evidence
+from drillmark.model.measurement import Judged, Measurements, Outcome, Verdict
+
+_SEVERITY = {Outcome.NOT_APPLICABLE: 0, Outcome.PASSED: 1, Outcome.UNKNOWN: 2, Outcome.FAILED: 3}
+
+
+def judge(evidence: Evidence, measurements: Measurements) -> Verdict:
+    """The verdict on a run. Never raises: what cannot be judged is unknown."""
+    told = history.read(evidence.entries)
+    judged: list[Judged] = []
+    for name, part in _PARTS.items():
+        try:
+            judged.extend(part(evidence, told, measurements))
+        except Exception as error:  # noqa: BLE001 (a judging part that raises makes its verdict unknown)
+            judged.append(Judged(name, Outcome.UNKNOWN, reason=f"judging {name} failed: {error!r}"))
+    judged.extend(Judged("run", Outcome.UNKNOWN, reason=error) for error in measurements.errors)
+    aborted = _aborted(told)
+    outcome = worst(one.outcome for one in judged)
+    reasons = [
+        f"{one.name}: {one.reason}"
+        for level in (Outcome.FAILED, Outcome.UNKNOWN)
+        for one in judged
+        if one.outcome is level
+    ]
+    if not any(numbers.is_objective(one.name) and one.outcome is not Outcome.NOT_APPLICABLE for one in judged):
+        outcome = worst((outcome, Outcome.UNKNOWN))
+        reasons.append("no objective was judged")
+    if aborted:
+        outcome = worst((outcome, Outcome.UNKNOWN))
+        reasons.append(f"aborted: {aborted}")
+    return Verdict(
+        outcome=outcome,
+        reasons=tuple(dict.fromkeys(reasons)),
+        judged=tuple(judged),
+        aborted=bool(aborted),
+        refused=any(entry.data.get("refused") for entry in told.of(Kind.OUTCOME)),
+    )
+
+
+def worst(outcomes: Iterable[Outcome]) -> Outcome:
+    """The worst of some: failed, unknown, passed; what is not applicable takes no part."""
+    return max(outcomes, key=_SEVERITY.__getitem__, default=Outcome.NOT_APPLICABLE)
+
+
+def exit_code(verdict: Verdict) -> int:
+    """The exit code of a run that came to a verdict: 3 before 1 before 4 before 0."""
+    if verdict.aborted or verdict.refused:
+        return EXIT_ABORTED
+    return {Outcome.FAILED: EXIT_FAILED, Outcome.PASSED: EXIT_PASSED}.get(verdict.outcome, EXIT_UNKNOWN)
+
+
+def _finished(evidence: Evidence, told: History, measurements: Measurements) -> list[Judged]:
+    """A run that did not come to its end has shown nothing: what was still to come may have failed."""
+    del evidence, measurements
+    if not told.finished:
+        return [Judged("run", Outcome.UNKNOWN, reason="the run did not come to its end")]
+    return []
+
+
+def _aborted(told: History) -> str:
+    for entry in told.of(Kind.ABORT):
+        return f"{entry.data.get('by', 'somebody')}: {entry.data.get('reason', 'no reason given')}"
+    if any(entry.data.get("what") == "acting" for entry in told.of(Kind.GUARD)):
+        return "the guard undid the fault"
+    return ""
+
+
+_Part = Callable[[Evidence, History, Measurements], list[Judged]]
+_PARTS: dict[str, _Part] = {
+    "preflight": conduct.preflight,
+    "steady_state": conduct.steady_state,
+    "fault": conduct.fault,
+    "rto": numbers.rto,
+    "rpo": numbers.rpo,
+    "integrity": numbers.integrity,
+    "slo": service.slo,
+    "time_to_detect": numbers.time_to_detect,
+    "mtd": numbers.mtd,
+    "after_undo": numbers.after_undo,
+    "verification": conduct.verification,
+    "actions": conduct.actions,
+    "undo": conduct.undo,
+    "run": _finished,
+}

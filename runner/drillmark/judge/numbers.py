@@ -1,0 +1,118 @@
+"""Durations against their objectives: hi <= objective passes, lo > objective fails, between is unknown."""
+
+from __future__ import annotations
+
+from drillmark.measure.after_undo import MISSING
+from drillmark.measure.history import History
+from drillmark.measure.rta import ENDED_BY_UNDO
+from drillmark.model.evidence import Evidence
+from drillmark.model.measurement import Judged, Measured, Measurements, Outcome
+
+STRADDLES = "straddles"
+_OBJECTIVES = ("rto", "rpo", "mtd", "after_undo", "time_to_detect")
+
+
+def is_objective(name: str) -> bool:
+    """Whether a verdict of this name is on an objective, not on how the run was conducted."""
+    return name in _OBJECTIVES or name.startswith("slo.")
+
+
+def against(name: str, measured: Measured, objective: float) -> Judged:
+    """One duration against its objective in seconds.
+
+    What the runner's own absence may have added to the lower edge does not fail an objective.
+    """
+    observed = measured.seconds
+    if observed is None:
+        outcome = Outcome.UNKNOWN if measured.applicable else Outcome.NOT_APPLICABLE
+        return Judged(name, outcome, objective, reason=measured.reason or "not measured", cited=measured.cited)
+    reason = measured.reason
+    if observed.hi is not None and observed.hi <= objective:
+        outcome, reason = Outcome.PASSED, ""
+    elif observed.lo - measured.away_seconds > objective:
+        outcome, reason = Outcome.FAILED, reason or "missed"
+    elif observed.lo > objective:
+        outcome, reason = Outcome.UNKNOWN, "the runner was away, the delay may be ours"
+    else:
+        outcome, reason = Outcome.UNKNOWN, f"{STRADDLES}: {reason}" if reason else STRADDLES
+    return Judged(name, outcome, objective, observed, reason=reason, cited=measured.cited)
+
+
+def rto(evidence: Evidence, told: History, measurements: Measurements) -> list[Judged]:
+    """RTA against RTO. A drill that states an RTO and whose fault only the undo ended has failed it."""
+    del told
+    objectives, measured = evidence.plan.objectives, measurements.rta
+    judged = against("rto", measured, objectives.rto_seconds)
+    if judged.outcome is Outcome.NOT_APPLICABLE and objectives.rto_stated:
+        outcome = Outcome.FAILED if measured.reason == ENDED_BY_UNDO else Outcome.UNKNOWN
+        return [Judged("rto", outcome, objectives.rto_seconds, reason=measured.reason, cited=measured.cited)]
+    return [judged]
+
+
+def rpo(evidence: Evidence, told: History, measurements: Measurements) -> list[Judged]:
+    """RPA against RPO."""
+    del told
+    objectives = evidence.plan.objectives
+    judged = against("rpo", measurements.rpa, objectives.rpo_seconds)
+    if judged.outcome is Outcome.NOT_APPLICABLE and objectives.rpo_stated:
+        return [Judged("rpo", Outcome.UNKNOWN, objectives.rpo_seconds, reason=judged.reason, cited=judged.cited)]
+    return [judged]
+
+
+def integrity(evidence: Evidence, told: History, measurements: Measurements) -> list[Judged]:
+    """Holes, split brain, unexpected writes, and writes that even the restored store lost."""
+    del told
+    writes = measurements.writes
+    if writes is None:
+        if evidence.plan.markers is None:
+            return [Judged("integrity", Outcome.NOT_APPLICABLE, unit="", reason="the target has no markers")]
+        return [Judged("integrity", Outcome.UNKNOWN, unit="", reason=measurements.rpa.reason or "not measured")]
+    found = {
+        "holes": writes.holes,
+        "split brain": writes.split_brain,
+        "unexpected": writes.unexpected,
+        "lost by the restored store": writes.lost_after,
+    }
+    bad = [f"{name}: {number}" for name, number in found.items() if number]
+    outcome = Outcome.FAILED if bad else Outcome.PASSED
+    return [Judged("integrity", outcome, unit="", reason=", ".join(bad), cited=writes.cited)]
+
+
+def time_to_detect(evidence: Evidence, told: History, measurements: Measurements) -> list[Judged]:
+    """Judged only where it is stated and alerts are observed."""
+    del told
+    objective = evidence.plan.objectives.time_to_detect_seconds
+    measured = measurements.durations.get("time_to_detect")
+    return [] if objective is None or measured is None else [against("time_to_detect", measured, objective)]
+
+
+def mtd(evidence: Evidence, told: History, measurements: Measurements) -> list[Judged]:
+    """RTA + WRT against the maximum tolerable downtime, where stated."""
+    del told
+    objective = evidence.plan.objectives.mtd_seconds
+    measured = measurements.durations.get("rta_and_wrt", Measured(None, "not measured"))
+    if objective is None:
+        return []
+    judged = against("mtd", measured, objective)
+    if judged.outcome is Outcome.NOT_APPLICABLE:
+        return [Judged("mtd", Outcome.UNKNOWN, objective, reason=judged.reason, cited=judged.cited)]
+    return [judged]
+
+
+def after_undo(evidence: Evidence, told: History, measurements: Measurements) -> list[Judged]:
+    """From the undo's end until service held again. Never restored is a failure, stated or not."""
+    del told
+    objective = evidence.plan.objectives.after_undo_seconds
+    measured = measurements.durations.get("after_undo", Measured(None, "not measured"))
+    if not measured.applicable:
+        return []
+    if measured.seconds is not None and measured.seconds.hi is None:
+        outcome = Outcome.UNKNOWN if measured.reason == MISSING else Outcome.FAILED
+        return [
+            Judged("after_undo", outcome, objective, measured.seconds, reason=measured.reason, cited=measured.cited)
+        ]
+    if objective is None:
+        if measured.seconds is None and measurements.fault_begin is not None:
+            return [Judged("after_undo", Outcome.UNKNOWN, reason=measured.reason, cited=measured.cited)]
+        return []
+    return [against("after_undo", measured, objective)]

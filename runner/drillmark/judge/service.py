@@ -1,0 +1,63 @@
+"""The service level against its objectives: each on its own, over every phase in which it is judged."""
+
+from __future__ import annotations
+
+from drillmark.measure.history import History
+from drillmark.model.evidence import Evidence
+from drillmark.model.measurement import Indicator, Judged, Measurements, Outcome, PhaseSlo
+from drillmark.model.plan import Plan
+
+_ORDER = {True: 0, None: 1, False: 2}
+
+
+def slo(evidence: Evidence, told: History, measurements: Measurements) -> list[Judged]:
+    """One verdict for each objective, the worst of its phases."""
+    del told
+    phases = [phase for phase in measurements.slo.values() if phase.judged]
+    names = list(dict.fromkeys([*_stated(evidence.plan), *_judged_names(phases)]))
+    return [_judge(name, phases, _expected(evidence.plan), measurements) for name in names]
+
+
+def _judged_names(phases: list[PhaseSlo]) -> list[str]:
+    return [name for phase in phases for name, one in phase.indicators.items() if one.objective is not None]
+
+
+def _stated(plan: Plan) -> dict[str, float]:
+    slo = plan.objectives.slo
+    values = {
+        "availability": slo.availability_ratio,
+        "error_rate": slo.error_ratio,
+        "latency.p50": slo.latency.p50_seconds,
+        "latency.p95": slo.latency.p95_seconds,
+        "latency.p99": slo.latency.p99_seconds,
+        "throughput": slo.throughput_per_second,
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _expected(plan: Plan) -> tuple[str, ...]:
+    return ("baseline", "soak") if plan.recovers else ("baseline", "fault", "soak")
+
+
+def _judge(name: str, phases: list[PhaseSlo], expected: tuple[str, ...], measurements: Measurements) -> Judged:
+    seen = {phase.phase for phase in phases}
+    found: list[tuple[PhaseSlo, Indicator]] = []
+    for phase in phases:
+        indicator = phase.indicators.get(name)
+        if indicator is not None and indicator.objective is not None:
+            found.append((phase, indicator))
+    label = f"slo.{name}"
+    missing = [phase for phase in expected if phase not in seen]
+    if not found:
+        where = "nothing was injected" if measurements.fault_begin is None else "it was not measured"
+        return Judged(label, Outcome.UNKNOWN, reason=where, unit=_unit(name))
+    phase, worst = max(found, key=lambda one: _ORDER[one[1].met])
+    outcome = {True: Outcome.PASSED, None: Outcome.UNKNOWN, False: Outcome.FAILED}[worst.met]
+    reason = "" if worst.met else f"{worst.reason} in {phase.phase}"
+    if missing and outcome is Outcome.PASSED:
+        outcome, reason = Outcome.UNKNOWN, f"there was no {' and no '.join(missing)} to judge it in"
+    return Judged(label, outcome, worst.objective, worst.observed, worst.unit, reason, phase.cited)
+
+
+def _unit(name: str) -> str:
+    return "seconds" if name.startswith("latency") else "per_second" if name == "throughput" else "ratio"

@@ -1,0 +1,159 @@
+"""Beats: rounds of all user-level probes, out of the prober's rows. Which were good, which bad, which are absent.
+
+Must never let a missing row pass for a good one: of a table that its writer did not close, only the slots are
+believed before which nothing can still be pending.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drillmark.measure.frame import Frame, UnmeasurableError
+from drillmark.model.evidence import Table
+
+FOREVER = np.iinfo(np.int64).max // 4
+# An absence is more than two periods between beats; a quarter more is a send that came late, not a slot missed.
+_ABSENCE_PERIODS = 2.25
+IN_FLIGHT_TOLERATED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Beats:
+    """Beats that are there, in the order sent. Times in ns since I.
+
+    Attributes:
+        first: when the first probe of each was sent (as a lower edge, a beat counts from here).
+        last: when its last probe was sent (as an upper edge, from here).
+        received: when the last answer, or failure, came.
+        good: all probes were answered rightly within the time-out; the others are bad.
+        latency: of the slowest probe.
+        horizon: what was sent up to here is known; FOREVER for a table that was closed.
+        present: when beats were sent that are there at all, also such as count for neither side.
+    """
+
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+    received: NDArray[np.int64]
+    good: NDArray[np.bool_]
+    latency: NDArray[np.int64]
+    period_ns: int
+    timeout_ns: int
+    horizon: int
+    present: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    @property
+    def absence_ns(self) -> int:
+        """Longer than this between two sends is an absence."""
+        return int(self.period_ns * _ABSENCE_PERIODS)
+
+    def until(self, end_ns: int) -> Beats:
+        """Those sent before an end."""
+        return self._cut(self.first < end_ns, self.present[self.present < end_ns])
+
+    def settled(self, end_ns: int) -> tuple[Beats, int]:
+        """Those answered by an end, and how many were in flight at it. The latter count for neither side.
+
+        As for absences, beats in flight are there as long as they are no more than `IN_FLIGHT_TOLERATED`.
+        """
+        sent = self.first < end_ns
+        flying = sent & (self.received > end_ns)
+        in_flight = int(np.count_nonzero(flying))
+        there = sent if in_flight <= IN_FLIGHT_TOLERATED else sent & ~flying
+        return self._cut(sent & ~flying, self.first[there]), in_flight
+
+    def _cut(self, mask: NDArray[np.bool_], present: NDArray[np.int64]) -> Beats:
+        return replace(
+            self,
+            first=self.first[mask],
+            last=self.last[mask],
+            received=self.received[mask],
+            good=self.good[mask],
+            latency=self.latency[mask],
+            present=present,
+        )
+
+    def gaps(self, begin_ns: int, end_ns: int) -> NDArray[np.int64]:
+        """(begin, end) of every absence that reaches into a window; shape (n, 2), in order.
+
+        Between beats, before the first, after the last up to the end. Of a table that was not closed, any time
+        beyond what is known is an absence, however short.
+        """
+        there = self.present
+        lower, upper = there[:-1], there[1:]
+        inside = (upper - lower > self.absence_ns) & (upper > begin_ns) & (lower < end_ns)
+        found = [(int(a), int(b)) for a, b in zip(lower[inside], upper[inside], strict=True)]
+        first = int(there[0]) if len(there) else end_ns
+        if first - begin_ns > self.absence_ns:
+            found.insert(0, (begin_ns, first))
+        last = int(there[-1]) if len(there) else end_ns
+        if end_ns - last > self.absence_ns:
+            found.append((last, end_ns))
+        elif self.horizon + 1 < end_ns:
+            found.append((max(begin_ns, min(self.horizon, last)), end_ns))
+        return np.array(found, dtype=np.int64).reshape(-1, 2)
+
+
+def read(table: Table | None, frame: Frame, *, journalled_rows: int | None = None) -> Beats:
+    """The beats of a run. Raises UnmeasurableError where there are none that can be used."""
+    if table is None or not len(table):
+        raise UnmeasurableError("no beats were recorded")
+    if journalled_rows is not None and len(table) < journalled_rows:
+        raise UnmeasurableError(f"beats.dms holds {len(table)} rows, the journal says {journalled_rows}")
+    zero = frame.zero_of(table, "beats.dms")
+    period, timeout = int(table.meta["period_ns"]), int(table.meta["timeout_ns"])
+    sent = table["sent_ns"].astype(np.int64) - zero
+    received = table["received_ns"].astype(np.int64) - zero
+    ok = (table["ok"] != 0) & (received - sent <= timeout)
+    probes = len(table.meta.get("probes") or ()) or len(np.unique(table["probe"]))
+    slot, turn = _slots(table["beat"], table["probe"], sent)
+    order = np.lexsort((sent, turn, slot))
+    starts = np.flatnonzero(np.concatenate(([True], (np.diff(slot[order]) != 0) | (np.diff(turn[order]) != 0))))
+    sizes = np.diff(np.append(starts, len(order)))
+    all_ok = np.minimum.reduceat(ok[order].astype(np.uint8), starts) == 1
+    first = np.minimum.reduceat(sent[order], starts)
+    last = np.maximum.reduceat(sent[order], starts)
+    came = np.maximum.reduceat(received[order], starts)
+    latency = np.maximum.reduceat((received - sent)[order], starts)
+    there = ~all_ok | (sizes >= probes)  # one bad probe makes a beat bad, whatever became of the others
+    in_order = np.argsort(first, kind="stable")
+    horizon = FOREVER
+    if not table.closed:
+        settled = timeout + period + max(0, int((came - first).max()) - timeout)
+        horizon = _horizon(slot[order][starts][in_order], first[in_order], there[in_order], int(came.max()) - settled)
+    keep = in_order[there[in_order] & (first[in_order] <= horizon)]
+    if not len(keep):
+        raise UnmeasurableError("no whole beat was recorded")
+    sends = first[keep]
+    return Beats(sends, last[keep], came[keep], all_ok[keep], latency[keep], period, timeout, horizon, sends)
+
+
+def _slots(
+    beat: NDArray[np.int64], probe: NDArray[np.int64], sent: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Slot numbers, and which turn of a slot it is: a prober that began anew counts its slots from 0 again."""
+    beat = beat.astype(np.int64)
+    order = np.lexsort((sent, probe, beat))
+    same = (np.diff(beat[order]) == 0) & (np.diff(probe[order]) == 0)
+    turn = np.zeros(len(beat), dtype=np.int64)
+    if same.any():
+        counter = np.concatenate(([0], np.cumsum(same)))
+        group = np.concatenate(([0], np.where(same, 0, counter[1:])))
+        turn[order] = counter - np.maximum.accumulate(group)
+    return beat, turn
+
+
+def _horizon(slot: NDArray[np.int64], first: NDArray[np.int64], there: NDArray[np.bool_], surely_ns: int) -> int:
+    """Until when every slot is known: before `surely_ns` none is pending; after it, up to the first that is missing."""
+    follows = np.concatenate(([True], np.diff(slot) == 1)) & there
+    late = first > surely_ns
+    missing = np.flatnonzero(late & ~follows)
+    if not len(missing):
+        return int(first[-1])
+    before = first[: missing[0]]
+    return max(int(before[-1]) if len(before) else -FOREVER, surely_ns)

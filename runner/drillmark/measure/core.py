@@ -1,0 +1,185 @@
+"""All measurements of a run, each on its own: one that cannot be made is unknown and stops no other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from drillmark.measure import after_undo, durations, rpa, rta, scene, slo, steady
+from drillmark.measure.frame import InapplicableError, Span, UnmeasurableError
+from drillmark.measure.rta import Service
+from drillmark.measure.scene import Scene
+from drillmark.measure.start import Start
+from drillmark.model.entry import Effect
+from drillmark.model.evidence import Evidence
+from drillmark.model.measurement import Check, Cited, Measured, Measurements, PhaseSlo, Writes
+
+T = TypeVar("T")
+_RPA_PARTS = ("rpa", "rpa_before_t0", "rpa_after_t0")
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt(Generic[T]):
+    """What measuring one thing came to."""
+
+    value: T | None
+    reason: str = ""
+    applicable: bool = True
+
+    def require(self) -> T:
+        """The value; raises as measuring it did."""
+        if self.value is None:
+            raise (UnmeasurableError if self.applicable else InapplicableError)(self.reason)
+        return self.value
+
+
+def measure(evidence: Evidence) -> Measurements:
+    """Everything that a run says in numbers. Never raises: what cannot be measured is unknown, and says why."""
+    errors: list[str] = []
+    made = _attempt("journal", lambda: scene.build(evidence, live=False), errors)
+    if made.value is None:
+        unknown = Measured(None, made.reason)
+        return Measurements(
+            None,
+            durations=dict.fromkeys(("rta", "rpa"), unknown),
+            steady_state=Check(None, made.reason),
+            errors=tuple(errors),
+        )
+    return _measure(made.value, [*errors, *made.value.errors])
+
+
+def _measure(this: Scene, errors: list[str]) -> Measurements:
+    facts = this.facts
+    begin = _attempt("t0", lambda: rta.disaster(facts, this.beats), errors)
+    found = _attempt(
+        "service", lambda: rta.service(facts, this.require_beats(), this.load, this.limits, begin.require()), errors
+    )
+    after = _attempt("after_undo", lambda: _after_undo(this), errors)
+    counted = _attempt("writes", lambda: rpa.count(this.evidence, facts), errors)
+    measured = {name: _one(name, make, errors) for name, make in _makers(this, begin, found).items()}
+    measured |= _points(this, begin, counted, errors)
+    return Measurements(
+        fault_begin=facts.frame.origin if facts.injected else None,
+        stamps=_stamps(this, begin.value, found.value),
+        durations=measured,
+        slo=_slo(this, found.value, after.value, errors),
+        writes=None if counted.value is None else counted.value[0],
+        steady_state=_attempt("steady_state", lambda: _steady(this), errors).value
+        or Check(None, "the steady state could not be measured"),
+        flags=tuple(dict.fromkeys(facts.flags)),
+        errors=tuple(errors),
+    )
+
+
+def _attempt(name: str, make: Callable[[], T], errors: list[str]) -> Attempt[T]:
+    try:
+        return Attempt(make())
+    except InapplicableError as why:
+        return Attempt(None, str(why), applicable=False)
+    except UnmeasurableError as why:
+        return Attempt(None, str(why))
+    except Exception as error:  # noqa: BLE001 (a measuring part that raises makes its measurement unknown)
+        errors.append(f"{name}: {error!r}")
+        return Attempt(None, f"measuring {name} failed: {error!r}")
+
+
+def _one(name: str, make: Callable[[], Measured], errors: list[str]) -> Measured:
+    made = _attempt(name, make, errors)
+    return made.value or Measured(None, made.reason, applicable=made.applicable)
+
+
+def _makers(this: Scene, begin: Attempt[Start], found: Attempt[Service]) -> dict[str, Callable[[], Measured]]:
+    facts = this.facts
+
+    def recovery_time() -> Measured:
+        durations.check_order(facts, found.value)
+        start = begin.require()
+        unseen = rta.unseen(facts, this.require_beats(), this.load, this.limits)
+        return unseen or rta.measured(facts, start, found.require())
+
+    return {
+        "rta": recovery_time,
+        "time_to_detect": lambda: durations.time_to_detect(facts),
+        "wrt": lambda: durations.work_recovery(facts, found.require()),
+        "rta_and_wrt": lambda: durations.downtime(facts, begin.require(), found.require()),
+        "after_undo": lambda: after_undo.measured(facts, this.require_beats(), this.load, this.limits),
+        "from_declaration": lambda: durations.from_declaration(facts, found.require()),
+        "restore_copy": lambda: durations.restore_part(facts, "copy"),
+        "restore_replay": lambda: durations.restore_part(facts, "replay"),
+        "restore_verify": lambda: durations.restore_part(facts, "verify"),
+    }
+
+
+def _points(
+    this: Scene, begin: Attempt[Start], counted: Attempt[tuple[Writes, rpa.Sets]], errors: list[str]
+) -> dict[str, Measured]:
+    def points() -> list[Measured]:
+        writes, sets = counted.require()
+        durations.check_order(this.facts, None)
+        return rpa.measured(this.facts, begin.value, this.evidence, writes, sets)
+
+    made = _attempt("rpa", points, errors)
+    values = made.value or [Measured(None, made.reason, applicable=made.applicable)] * len(_RPA_PARTS)
+    return dict(zip(_RPA_PARTS, values, strict=True))
+
+
+def _after_undo(this: Scene) -> int:
+    end = this.facts.after_undo_ended
+    if end is None:
+        raise UnmeasurableError("service was not watched to an end after the undo")
+    _, found = after_undo.find(this.facts, this.require_beats(), this.load, this.limits, end.lo)
+    if found.d is None:
+        raise UnmeasurableError(after_undo.STILL_DOWN)
+    return found.d[0]
+
+
+def _slo(this: Scene, found: Service | None, after: int | None, errors: list[str]) -> dict[str, PhaseSlo]:
+    result: dict[str, PhaseSlo] = {}
+    for window in slo.windows(this.facts, None if found is None else found.d_first, after):
+        made = _attempt(
+            f"slo in {window.phase}",
+            lambda window=window: slo.phase(this.facts, window, this.beats, this.load, this.limits),
+            errors,
+        )
+        if made.value is not None:
+            result[window.phase] = made.value
+    return result
+
+
+def _steady(this: Scene) -> Check:
+    facts, plan = this.facts, this.evidence.plan
+    if plan.probes is None and plan.load is None:
+        return Check(None, "neither probes nor load", applicable=False)
+    if not facts.injected:
+        return Check(None, rta.NOT_INJECTED)
+    beats = None if plan.probes is None else this.require_beats()
+    if facts.baseline_begun is None:
+        return Check(None, "no baseline was watched")
+    met, reason = steady.judge(
+        beats, this.load, this.limits, begin_ns=facts.baseline_begun.hi, end_ns=0, hold_ns=rta.hold_ns(facts)
+    )
+    cited = Cited(entries=facts.cite(Effect.BASELINE, Effect.INJECT), samples=("samples/beats.dms",))
+    return Check(met, reason, cited)
+
+
+def _stamps(this: Scene, begin: Start | None, found: Service | None) -> dict[str, dict[str, float] | None]:
+    facts = this.facts
+    spans: dict[str, Span | None] = {
+        "I": Span(0, 0) if facts.injected else None,
+        "e": facts.effect,
+        "t0": None if begin is None else Span(begin.a, begin.b),
+        "t_detect": None,
+        "t_declare": facts.declared,
+        "t_restore_start": facts.restore_start,
+        "t_data_restored": facts.data_restored,
+        "t_verified": facts.verified,
+        "t_service_restored": None if found is None or found.d is None else Span(found.c, found.d),
+        "first_refused": None
+        if begin is None or begin.first_refused is None
+        else Span(begin.first_refused, begin.first_refused),
+        "undo_begin": facts.undo_begun,
+        "undo_end": facts.undo_ended,
+        "soak_end": facts.soak_ended if facts.plan.recovers else facts.after_undo_ended,
+    }
+    return {name: None if span is None else span.as_json() for name, span in spans.items()}

@@ -1,0 +1,94 @@
+"""From when on service was there again: d, and the latest time at which it certainly was not: c.
+
+d is the first good beat, not before a floor, from which on the service level holds over `hold` and to the end.
+Must never take a start for refuted because something is missing: that would make the lower edge too late.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from drillmark.measure.beats import Beats
+from drillmark.measure.limits import MET, MISSED, UNKNOWN, Answer, Limits, Window, beats_hold, hold, load_holds, worst
+from drillmark.measure.load import Load
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What was found. Times in ns since I.
+
+    Attributes:
+        d: (first send, last send) of the first good beat of the restored service; None: there is none.
+        c: first send of the last beat that was bad, or good and refuted as a start, before d or before the first
+            start that is not refuted; None: there is none.
+        down_at_end: the last beat was bad, or the service level was still missed at the end.
+        missing: beats or load are missing somewhere from the floor to the end.
+    """
+
+    d: tuple[int, int] | None
+    c: int | None
+    down_at_end: bool
+    missing: bool
+
+
+def find(
+    beats: Beats, load: Load | None, limits: Limits, *, since_ns: int, floor_ns: int, end_ns: int, hold_ns: int
+) -> Ending:
+    """Look for d among beats sent from `floor_ns` on, and for c among those sent from `since_ns` on.
+
+    `beats` are those that count up to `end_ns`, as `Beats.until` or `Beats.settled` give them.
+    """
+    places = np.flatnonzero(beats.good & (beats.first >= floor_ns))
+    begin = beats.first[places]
+    answer = _answers(beats, load, limits, begin, end_ns, hold_ns)
+    held = np.flatnonzero(answer == MET)
+    standing = np.flatnonzero(answer != MISSED)
+    d = int(places[held[0]]) if len(held) else None
+    first_standing = int(places[standing[0]]) if len(standing) else len(beats)
+    against = ~beats.good
+    against[places[answer == MISSED]] = True
+    against &= beats.first >= since_ns
+    against[first_standing:] = False
+    refuted = np.flatnonzero(against)
+    return Ending(
+        d=None if d is None else (int(beats.first[d]), int(beats.last[d])),
+        c=int(beats.first[refuted[-1]]) if len(refuted) else None,
+        down_at_end=d is None and _down_at_end(beats, load, limits, end_ns, hold_ns),
+        missing=_missing(beats, load, limits, floor_ns, end_ns),
+    )
+
+
+def _answers(beats: Beats, load: Load | None, limits: Limits, begin: Window, end_ns: int, hold_ns: int) -> Answer:
+    whole = begin + hold_ns <= end_ns
+    end = np.full(len(begin), end_ns, dtype=np.int64)
+    answer = worst(
+        hold(beats, load, limits, begin, np.minimum(begin + hold_ns, end)), hold(beats, load, limits, begin, end)
+    )
+    # A window cut short by the end proves nothing, but for a bad beat where none is allowed.
+    short = beats_hold(beats, limits, begin, end)
+    proof = (short == MISSED) & (limits.availability is None)
+    return np.where(whole, answer, np.where(proof, MISSED, UNKNOWN)).astype(np.int8)
+
+
+def _down_at_end(beats: Beats, load: Load | None, limits: Limits, end_ns: int, hold_ns: int) -> bool:
+    if not len(beats):
+        return False
+    if not beats.good[-1]:
+        return True
+    # Beats are well again, but the load's objectives? In doubt it is not called down: they must miss in the whole
+    # last hold window, in its second half, and in the last second (or ten beats).
+    tails = [hold_ns, hold_ns // 2, min(hold_ns, max(1_000_000_000, 10 * beats.period_ns))]
+    begin = end_ns - np.array(tails, dtype=np.int64)
+    return bool((load_holds(load, limits, begin, np.full(len(begin), end_ns)) == MISSED).all())
+
+
+def _missing(beats: Beats, load: Load | None, limits: Limits, floor_ns: int, end_ns: int) -> bool:
+    if end_ns <= floor_ns:
+        return True
+    if len(beats.gaps(floor_ns, end_ns)):
+        return True
+    if not limits.loaded:
+        return False
+    return load is None or not bool(load.lived(np.array([floor_ns]), np.array([end_ns]))[0])

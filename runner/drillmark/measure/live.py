@@ -1,0 +1,102 @@
+"""The same questions while a run goes on, over what the files hold so far. Cheap enough for once a second.
+
+These answers only decide how long to watch; what is measured in the end is measured anew over whole files.
+"""
+
+from __future__ import annotations
+
+from drillmark.measure import after_undo as undone
+from drillmark.measure import ending, rta, scene, steady
+from drillmark.measure.frame import InapplicableError, UnmeasurableError
+from drillmark.measure.limits import limits_of
+from drillmark.measure.scene import Scene
+from drillmark.model.evidence import Evidence
+from drillmark.model.stamp import Stamp
+
+
+def steady_state(evidence: Evidence, upto_ns: int) -> tuple[bool | None, str]:
+    """Whether the baseline so far is a steady state, up to `upto_ns` of this machine's monotonic clock.
+
+    Returns:
+        met: None is unknown; nothing may be injected then either. And the reason, empty where it is met.
+    """
+    plan = evidence.plan
+    if plan.probes is None and plan.load is None:
+        return True, "neither probes nor load: there is no steady state to look at"
+    try:
+        this = scene.build(evidence, live=True)
+    except UnmeasurableError as why:
+        return None, str(why)
+    facts = this.facts
+    if plan.probes is not None and this.beats is None:
+        return None, this.beats_reason
+    if facts.baseline_begun is None:
+        return None, "no baseline has begun"
+    upto = upto_ns - facts.frame.origin.monotonic_ns
+    end = steady.live_end(this.beats, this.load, upto)
+    if end is None:
+        return False, "beats or load fell silent in the baseline"
+    begin, hold = facts.baseline_begun.hi, rta.hold_ns(facts)
+    limits = limits_of(plan, this.load, (begin, end))
+    # What is written lags a little behind: as long a window as there is then must do.
+    lag = upto - end
+    return steady.judge(
+        this.beats,
+        this.load,
+        limits,
+        begin_ns=begin,
+        end_ns=end,
+        hold_ns=min(hold, max(1, end - begin, hold - lag)),
+    )
+
+
+def restored(evidence: Evidence) -> Stamp | None:
+    """D as of the samples so far: service restored by the recovery, held for `hold` and to the newest sample."""
+    this = _scene(evidence)
+    if this is None or this.beats is None:
+        return None
+    facts = this.facts
+    if facts.plan.recovers and not facts.recovered:
+        return None
+    try:
+        begin = rta.disaster(facts, this.beats)
+    except (UnmeasurableError, InapplicableError):
+        return None
+    end = _newest(this)
+    found = ending.find(
+        this.beats.until(end),
+        this.load,
+        this.limits,
+        since_ns=0,
+        floor_ns=rta.floor_of(facts, begin),
+        end_ns=end,
+        hold_ns=rta.hold_ns(facts),
+    )
+    return None if found.d is None else facts.frame.stamp(found.d[1])
+
+
+def after_undo_restored(evidence: Evidence) -> Stamp | None:
+    """The same after the undo, in a drill without a recovery."""
+    this = _scene(evidence)
+    if this is None or this.beats is None:
+        return None
+    try:
+        _, found = undone.find(this.facts, this.beats, this.load, this.limits, _newest(this))
+    except (UnmeasurableError, InapplicableError):
+        return None
+    return None if found.d is None else this.facts.frame.stamp(found.d[1])
+
+
+def _scene(evidence: Evidence) -> Scene | None:
+    try:
+        return scene.build(evidence, live=True)
+    except UnmeasurableError:
+        return None
+
+
+def _newest(this: Scene) -> int:
+    assert this.beats is not None
+    newest = min(this.beats.horizon + 1, int(this.beats.first[-1]) + 1)
+    if this.load is not None and len(this.load.alive):
+        newest = min(newest, int(this.load.alive[-1, 1]))
+    return newest

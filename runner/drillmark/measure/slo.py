@@ -1,0 +1,190 @@
+"""The service level by phase: what was observed, beside what was promised. For reading and for judging.
+
+Judged in baseline, hold and soak, and in `fault` where there is no recovery; in an outage that is to be recovered
+it is reported only. Must never show a number for a window in which the load was not alive all through.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drillmark.measure.beats import FOREVER, Beats
+from drillmark.measure.facts import Facts
+from drillmark.measure.limits import MET, UNKNOWN, Limits, beats_hold, load_holds
+from drillmark.measure.load import Load
+from drillmark.model.entry import Effect
+from drillmark.model.measurement import Cited, Indicator, PhaseSlo
+from drillmark.model.stamp import NANOSECONDS, Interval
+
+PERCENTILES = (50, 95, 99)
+_NOTHING = Limits(None, {}, None, None, throughput_is_default=False, loaded=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A phase and when it was, in ns since I."""
+
+    phase: str
+    begin: int
+    end: int
+    judged: bool
+
+
+def windows(facts: Facts, d_first: int | None, d_after_undo: int | None) -> list[Window]:
+    """The phases of a run, as far as it came."""
+    hold = round(facts.plan.phases.hold_seconds * NANOSECONDS)
+    found: list[Window] = []
+    if facts.baseline_begun is not None and facts.injected:
+        found.append(Window("baseline", facts.baseline_begun.hi, 0, judged=True))
+    if not facts.injected:
+        return found
+    if facts.plan.recovers:
+        begin, d, end = facts.soak_begun, d_first, facts.soak_ended
+        if end is not None:
+            found.append(Window("outage", 0, end.lo if d is None else d, judged=False))
+    else:
+        begin, d, end = facts.undo_ended, d_after_undo, facts.after_undo_ended
+        if facts.undo_begun is not None:
+            found.append(Window("fault", 0, facts.undo_begun.lo, judged=True))
+    if end is None:
+        return found
+    if d is not None:
+        return [
+            *found,
+            Window("hold", d, d + hold, judged=True),
+            Window("soak", d, end.lo, judged=True),
+        ]
+    if begin is not None:
+        found.append(Window("soak", begin.hi, end.lo, judged=True))
+    return [window for window in found if window.end > window.begin]
+
+
+def phase(facts: Facts, window: Window, beats: Beats | None, load: Load | None, limits: Limits) -> PhaseSlo:
+    """One phase."""
+    indicators: dict[str, Indicator] = {}
+    bounds = (window.begin / NANOSECONDS, window.end / NANOSECONDS)
+    result = PhaseSlo(window.phase, bounds, window.judged, indicators, cited=_cited(facts))
+    if beats is not None:
+        counted = _counted(beats, window)
+        indicators["availability"] = _availability(counted, window, limits)
+        result = _with_beats(result, counted, window)
+    elif limits.availability is not None:
+        indicators["availability"] = Indicator(
+            "availability", "ratio", None, limits.availability, None, "no beats were recorded"
+        )
+    for indicator in _of_load(load, window, limits, baseline=window.phase == "baseline"):
+        indicators[indicator.name] = indicator
+    if load is not None:
+        low, high = (int(place[0]) for place in load.between(*_edges(window)))
+        result = replace(result, requests=high - low, errors=int(np.count_nonzero(~load.ok[low:high])))
+    return result
+
+
+def _counted(beats: Beats, window: Window) -> Beats:
+    # What an edge of ours cut through, the fault's or the undo's, counts for neither side.
+    if window.phase in ("baseline", "fault"):
+        return beats.settled(window.end)[0]
+    return beats.until(window.end)
+
+
+def _edges(window: Window) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    return np.array([window.begin]), np.array([window.end])
+
+
+def _availability(beats: Beats, window: Window, limits: Limits) -> Indicator:
+    inside = beats.first >= window.begin
+    good, count = int(np.count_nonzero(beats.good[inside])), int(np.count_nonzero(inside))
+    gaps = beats.gaps(window.begin, window.end)
+    slots = max(count, round((window.end - window.begin) / beats.period_ns)) if len(gaps) else count
+    observed = Interval(good / slots, (good + slots - count) / slots) if slots else None
+    if limits.availability is None:
+        return Indicator("availability", "ratio", observed)
+    answer = int(beats_hold(beats, limits, *_edges(window))[0])
+    met = None if answer == UNKNOWN else answer == MET
+    reason = "" if met else "missed" if met is False else "beats are absent"
+    return Indicator("availability", "ratio", observed, limits.availability, met, reason)
+
+
+def _with_beats(result: PhaseSlo, beats: Beats, window: Window) -> PhaseSlo:
+    inside = beats.first >= window.begin
+    good = int(np.count_nonzero(beats.good[inside]))
+    latency = np.sort(np.where(beats.good, beats.latency, FOREVER)[inside])
+    present = int(np.count_nonzero(beats.present >= window.begin))
+    slots = round((window.end - window.begin) / beats.period_ns)
+    p50, p95, p99 = (_rank(latency, share) for share in PERCENTILES)
+    return replace(
+        result,
+        good_beats=good,
+        bad_beats=len(latency) - good,
+        absent_beats=max(0, slots - present),
+        beat_p50_seconds=p50,
+        beat_p95_seconds=p95,
+        beat_p99_seconds=p99,
+    )
+
+
+def _rank(in_order: NDArray[np.int64], share: int) -> float | None:
+    """The nearest-rank percentile in seconds; None where that one was never answered rightly."""
+    if not len(in_order):
+        return None
+    value = int(in_order[max(0, int(np.ceil(share / 100 * len(in_order) - 1e-9)) - 1)])
+    return None if value >= FOREVER else value / NANOSECONDS
+
+
+def _of_load(load: Load | None, window: Window, limits: Limits, *, baseline: bool) -> list[Indicator]:
+    wanted: list[tuple[str, str, float | None, Limits]] = []
+    for share in PERCENTILES:
+        limit = limits.latency_ns.get(share)
+        only = replace(_NOTHING, latency_ns={} if limit is None else {share: limit})
+        wanted.append((f"latency.p{share}", "seconds", None if limit is None else limit / NANOSECONDS, only))
+    wanted.append(("error_rate", "ratio", limits.error_ratio, replace(_NOTHING, error_ratio=limits.error_ratio)))
+    rate = None if baseline and limits.throughput_is_default else limits.throughput_per_second
+    wanted.append(("throughput", "per_second", rate, replace(_NOTHING, throughput_per_second=rate)))
+    if not limits.loaded:
+        return [
+            Indicator(name, unit, None, objective, None, "the drill has no load")
+            for name, unit, objective, _ in wanted
+            if objective is not None
+        ]
+    alive = load is not None and bool(load.lived(*_edges(window))[0])
+    found: list[Indicator] = []
+    for name, unit, objective, only in wanted:
+        observed = _observed(load, window, name) if load is not None and alive else None
+        if objective is None:
+            found.append(Indicator(name, unit, observed))
+            continue
+        answer = int(load_holds(load, only, *_edges(window))[0])
+        met = None if answer == UNKNOWN else answer == MET
+        why = "the load died, stalled, or sent nothing" if met is None else "" if met else "missed"
+        found.append(Indicator(name, unit, observed, objective, met, why))
+    return found
+
+
+def _observed(load: Load, window: Window, name: str) -> Interval | None:
+    low, high = (int(place[0]) for place in load.between(*_edges(window)))
+    if name == "throughput":
+        rate = int(load.completions(*_edges(window))[0]) * NANOSECONDS / (window.end - window.begin)
+        return Interval(rate, rate)
+    if high <= low:
+        return None
+    if name == "error_rate":
+        ratio = int(np.count_nonzero(~load.ok[low:high])) / (high - low)
+        return Interval(ratio, ratio)
+    in_order = np.sort(load.latency[low:high])
+    value = _rank(in_order, int(name.removeprefix("latency.p")))
+    if value is not None:
+        return Interval(value, value)
+    answered = in_order[in_order < FOREVER]
+    return Interval(int(answered[-1]) / NANOSECONDS if len(answered) else 0.0, None)
+
+
+def _cited(facts: Facts) -> Cited:
+    samples = ("samples/beats.dms", "samples/load.dms", "samples/load-users.dms")
+    return Cited(
+        entries=facts.cite(Effect.BASELINE, Effect.INJECT, Effect.SOAK, Effect.AFTER_UNDO),
+        samples=samples if facts.plan.load else samples[:1],
+        formula="availability = good / (good + bad); percentiles by nearest rank over all requests sent in the window",
+    )

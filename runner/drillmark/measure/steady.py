@@ -1,0 +1,58 @@
+"""The steady state before the fault: whether the service level held over the baseline, and just before I.
+
+A baseline in which something is missing is not a steady state: nothing may be injected on top of it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from drillmark.measure.beats import IN_FLIGHT_TOLERATED, Beats
+from drillmark.measure.limits import MET, UNKNOWN, Limits, holds_once, load_holds
+from drillmark.measure.load import Load
+from drillmark.model.stamp import NANOSECONDS
+
+# How far what is written may lag behind what happens, beyond what is still in flight, while a run goes on.
+_LAG_NS = 2 * NANOSECONDS
+
+
+def judge(
+    beats: Beats | None, load: Load | None, limits: Limits, *, begin_ns: int, end_ns: int, hold_ns: int
+) -> tuple[bool | None, str]:
+    """The steady state over [begin, end], and its reason where it is not met or not known.
+
+    `beats` None: the drill has no probes, and the load alone tells.
+    """
+    if end_ns - begin_ns < hold_ns:
+        return None, "the baseline is shorter than the hold window"
+    if beats is not None:
+        beats, in_flight = beats.settled(end_ns)
+        if in_flight > IN_FLIGHT_TOLERATED:
+            return False, f"{in_flight} beats were in flight when the baseline ended"
+        if len(beats.gaps(begin_ns, end_ns)):
+            return False, "beats are absent in the baseline"
+    for begin, name in ((begin_ns, "the baseline"), (end_ns - hold_ns, "the last hold window before the fault")):
+        held = _held(beats, load, limits, begin, end_ns)
+        if held is None:
+            return None, f"the load was not alive, or sent nothing, all through {name}"
+        if not held:
+            return False, f"the service level is missed over {name}"
+    return True, ""
+
+
+def live_end(beats: Beats | None, load: Load | None, upto_ns: int) -> int | None:
+    """Until when is known what a run that goes on shows now; None: it has been silent for too long."""
+    end, lag = upto_ns, _LAG_NS
+    if beats is not None:
+        end = min(end, beats.horizon + 1)
+        lag += beats.timeout_ns
+    if load is not None and len(load.alive):
+        end = min(end, int(load.alive[-1, 1]))
+    return end if upto_ns - end <= lag else None
+
+
+def _held(beats: Beats | None, load: Load | None, limits: Limits, begin_ns: int, end_ns: int) -> bool | None:
+    if beats is not None:
+        return holds_once(beats, load, limits, begin_ns, end_ns)
+    answer = int(load_holds(load, limits, np.array([begin_ns]), np.array([end_ns]))[0])
+    return None if answer == UNKNOWN else answer == MET
