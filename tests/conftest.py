@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-SMALL_BYTES = 1024 * 1024
+from lab_helpers import SMALL_BYTES
+
 LabFactory = Callable[..., "object"]
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import psutil
 
+SMALL_BYTES = 1024 * 1024
+
 
 def request(lab: Any, method: str, path: str, body: object = None, *, timeout_seconds: float = 5.0) -> tuple[int, Any]:
     """Status and JSON of one request to the order service; status 0 where nobody listens."""
@@ -28,7 +30,9 @@ def request(lab: Any, method: str, path: str, body: object = None, *, timeout_se
 
 def order(lab: Any, customer: str = "ada") -> int:
     """Create an order and return its id."""
-    status, answer = request(lab, "POST", "/orders", {"customer": customer, "item": "lamp", "quantity": 2, "price": "9.50"})
+    status, answer = request(
+        lab, "POST", "/orders", {"customer": customer, "item": "lamp", "quantity": 2, "price": "9.50"}
+    )
     assert status == 201, answer
     return answer["id"]
 

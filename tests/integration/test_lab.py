@@ -13,14 +13,15 @@ import threading
 import time
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
-from lab_helpers import assert_gone, healthy, order, processes_of, request, wait_for
 
 from drillmark import lab as labs
 from drillmark import postgres, processes
 from drillmark.errors import LabError
 from drillmark.lab import control
+from lab_helpers import SMALL_BYTES, assert_gone, healthy, order, processes_of, request, wait_for
 
 pytestmark = pytest.mark.lab
 
@@ -46,7 +47,14 @@ def test_orders_are_created_and_read_from_the_database(shared_lab):
 
 @pytest.mark.parametrize(
     "body",
-    [None, [], {}, {"customer": "a"}, {"customer": "a", "item": "b", "quantity": 0}, {"customer": "a", "item": "b", "price": "x"}],
+    [
+        None,
+        [],
+        {},
+        {"customer": "a"},
+        {"customer": "a", "item": "b", "quantity": 0},
+        {"customer": "a", "item": "b", "price": "x"},
+    ],
 )
 def test_what_is_no_order_is_refused_with_the_reason(shared_lab, body):
     status, answer = request(shared_lab, "POST", "/orders", body)
@@ -79,7 +87,9 @@ def test_files_are_private_and_the_password_is_asked_for(shared_lab):
         assert path.stat().st_mode & 0o077 == 0
     assert Path(shared_lab.short_directory).stat().st_mode & 0o777 == 0o700
     with pytest.raises(psycopg.OperationalError, match="password"):
-        psycopg.connect(host="127.0.0.1", port=main_of(shared_lab).port, user="orders", password="wrong", dbname="orders")
+        psycopg.connect(
+            host="127.0.0.1", port=main_of(shared_lab).port, user="orders", password="wrong", dbname="orders"
+        )
 
 
 def test_up_twice_changes_nothing(shared_lab):
@@ -105,23 +115,33 @@ def test_an_idle_change_is_archived_within_seconds(shared_lab):
     wait_for(lambda: set(shared_lab.layout.archive.iterdir()) - before, within_seconds=15)
 
 
-def test_a_killed_server_comes_back_with_every_acknowledged_order(lab):
-    made = lab()
+@pytest.fixture(scope="module")
+def sturdy(tmp_path_factory):
+    """A lab that tests hit hard, one after the other; each leaves it well, and looks first that it is."""
+    place = tmp_path_factory.mktemp("sturdy") / "lab"
+    yield labs.up(place, scale_bytes=SMALL_BYTES)
+    labs.down(place)
+
+
+@pytest.fixture
+def made(sturdy):
+    place = Path(sturdy.directory)
+    wait_for(lambda: healthy(sturdy), within_seconds=20)
+    return wait_for(lambda: (found := labs.status(place)).state == "up" and found, within_seconds=20)
+
+
+def test_a_killed_server_comes_back_with_every_acknowledged_order(made):
     number = order(made)
     head = postgres.postmaster(main_of(made).path)
     os.kill(head.pid, signal.SIGKILL)
-    wait_for(lambda: not processes.is_alive(head), within_seconds=2)
-    began = time.monotonic()
+    wait_for(lambda: not processes.is_alive(head), within_seconds=5)
     wait_for(lambda: healthy(made), within_seconds=10)
-    assert time.monotonic() - began < 10
     assert request(made, "GET", f"/orders/{number}")[0] == 200
-    now = postgres.postmaster(main_of(made).path)
-    assert now != head
+    assert postgres.postmaster(main_of(made).path) != head
     wait_for(lambda: labs.status(Path(made.directory)).state == "up", within_seconds=5)
 
 
-def test_a_dead_database_is_said_quickly_and_not_hidden(lab):
-    made = lab()
+def test_a_dead_database_is_said_quickly_and_not_hidden(made):
     order(made)
     call(made, "POST", "/hold", cluster="main")
     assert postgres.stop(main_of(made).path, "kill")
@@ -134,26 +154,25 @@ def test_a_dead_database_is_said_quickly_and_not_hidden(lab):
         assert request(made, method, path, body)[0] == 503
         assert time.monotonic() - began < 1.5
     assert labs.status(Path(made.directory)).state == "degraded"
+    call(made, "POST", "/release", cluster="main")
 
 
-def test_a_server_that_stands_still_is_said_within_the_timeouts(lab):
-    made = lab()
+def test_a_server_that_stands_still_is_said_within_the_timeouts(made):
     order(made)
     stopped = postgres.server_processes(main_of(made).path)
     try:
         for process in stopped:
             os.kill(process.pid, signal.SIGSTOP)
         began = time.monotonic()
-        assert request(made, "GET", "/health", timeout_seconds=10)[0] == 503
-        assert time.monotonic() - began < 5
+        assert request(made, "GET", "/health", timeout_seconds=15)[0] == 503
+        assert time.monotonic() - began < 6
     finally:
         for process in stopped:
             os.kill(process.pid, signal.SIGCONT)
     wait_for(lambda: healthy(made), within_seconds=10)
 
 
-def test_a_held_cluster_stays_down_until_it_is_released(lab):
-    made = lab()
+def test_a_held_cluster_stays_down_until_it_is_released(made):
     number = order(made)
     place = main_of(made).path
     for _ in range(2):
@@ -175,25 +194,49 @@ def test_a_held_cluster_stays_down_until_it_is_released(lab):
     assert request(made, "GET", f"/orders/{number}")[0] == 200
 
 
-def test_servers_of_a_deleted_directory_are_found(lab):
-    made = lab()
-    call(made, "POST", "/hold", cluster="main")
-    place = main_of(made).path
-    pids = {process.pid for process in postgres.server_processes(place)}
-    aside = made.layout.aside / "gone"
-    place.rename(aside)
-    shutil.rmtree(aside, ignore_errors=True)
-    assert pids <= {process.pid for process in postgres.server_processes(place)}
-    labs.down(Path(made.directory))
-    assert_gone(made)
-
-
-def test_a_killed_service_comes_back_on_its_port(lab):
-    made = lab()
-    head = labs.status(Path(made.directory)).service.process
+def test_a_killed_service_comes_back_on_its_port(made):
+    head = made.service.process
     os.kill(head.pid, signal.SIGKILL)
     wait_for(lambda: not processes.is_alive(head), within_seconds=2)
     wait_for(lambda: healthy(made), within_seconds=10)
+
+
+def test_a_killed_supervisor_is_noticed_and_replaced(made):
+    os.kill(made.supervisor.pid, signal.SIGKILL)
+    wait_for(lambda: not processes.is_alive(made.supervisor), within_seconds=2)
+    assert labs.status(Path(made.directory)).state == "unsupervised"
+    head = postgres.postmaster(main_of(made).path)
+    assert healthy(made), "what it supervised went with it"
+    again = labs.up(Path(made.directory))
+    assert again.supervisor != made.supervisor
+    assert main_of(again).process == head, "a server that lives is adopted, not restarted"
+    os.kill(head.pid, signal.SIGKILL)
+    wait_for(lambda: postgres.postmaster(main_of(made).path) not in {None, head}, within_seconds=5)
+    wait_for(lambda: healthy(made), within_seconds=10)
+
+
+def test_a_supervisor_that_is_told_to_end_stops_everything_and_up_goes_on(made):
+    number = order(made)
+    os.kill(made.supervisor.pid, signal.SIGTERM)
+    wait_for(lambda: not processes.is_alive(made.supervisor), within_seconds=15)
+    assert postgres.server_processes(main_of(made).path) == []
+    assert labs.status(Path(made.directory)).state == "stopped"
+    assert postgres.control_data(main_of(made).path)["Database cluster state"] == "shut down"
+    assert healthy(labs.up(Path(made.directory)))
+    assert request(made, "GET", f"/orders/{number}")[0] == 200
+
+
+def test_requests_that_cannot_be_done_say_why(shared_lab):
+    with pytest.raises(LabError, match="no cluster nobody"):
+        call(shared_lab, "POST", "/hold", cluster="nobody")
+    with pytest.raises(LabError, match="no server runs in"):
+        call(shared_lab, "POST", "/adopt", cluster="x", data_directory="/nonexistent", port=1)
+    with pytest.raises(LabError, match="bad request"):
+        call(shared_lab, "POST", "/hold")
+    with pytest.raises(LabError, match="no such request"):
+        call(shared_lab, "POST", "/nothing")
+    with pytest.raises(LabError, match="does not answer"):
+        control.call("/nonexistent/control", "GET", "/status")
 
 
 def test_a_switch_leads_service_and_new_connections_to_the_other_cluster(lab, monkeypatch):
@@ -233,36 +276,39 @@ def test_a_switch_leads_service_and_new_connections_to_the_other_cluster(lab, mo
     wait_for(lambda: labs.status(Path(made.directory)).last_backup != taken, within_seconds=20)
 
 
-def test_requests_that_cannot_be_done_say_why(shared_lab):
-    with pytest.raises(LabError, match="no cluster nobody"):
-        call(shared_lab, "POST", "/hold", cluster="nobody")
-    with pytest.raises(LabError, match="no server runs in"):
-        call(shared_lab, "POST", "/adopt", cluster="x", data_directory="/nonexistent", port=1)
-    with pytest.raises(LabError, match="bad request"):
-        call(shared_lab, "POST", "/hold")
-    with pytest.raises(LabError, match="no such request"):
-        call(shared_lab, "POST", "/nothing")
-    with pytest.raises(LabError, match="does not answer"):
-        control.call("/nonexistent/control", "GET", "/status")
-
-
-def test_down_leaves_nothing(lab):
+def test_servers_of_a_deleted_directory_are_found(lab):
     made = lab()
+    call(made, "POST", "/hold", cluster="main")
+    place = main_of(made).path
+    pids = {process.pid for process in postgres.server_processes(place)}
+    aside = made.layout.aside / "gone"
+    place.rename(aside)
+    shutil.rmtree(aside, ignore_errors=True)
+    assert pids <= {process.pid for process in postgres.server_processes(place)}
+    labs.down(Path(made.directory))
+    assert_gone(made)
+
+
+def test_down_leaves_nothing_however_the_lab_was_left(lab):
+    made = lab()
+    place = Path(made.directory)
     # Killed servers leave shared memory behind: that goes too.
     call(made, "POST", "/hold", cluster="main")
     os.kill(postgres.postmaster(main_of(made).path).pid, signal.SIGKILL)
-    made = labs.status(Path(made.directory))
-    assert labs.down(Path(made.directory))
+    made = labs.status(place)
+    assert labs.down(place)
     assert_gone(made)
-    assert not labs.down(Path(made.directory))
-    assert labs.status(Path(made.directory)) is None
-
-
-def test_up_down_up_in_the_same_place(lab):
-    first = lab()
-    labs.down(Path(first.directory))
-    again = lab(directory=Path(first.directory))
-    assert healthy(again)
+    assert not labs.down(place)
+    assert labs.status(place) is None
+    # Once more in the same place; now without a supervisor and without a record.
+    made = lab(directory=place)
+    assert healthy(made)
+    os.kill(made.supervisor.pid, signal.SIGKILL)
+    made.layout.record.write_text("{ torn")
+    with pytest.raises(LabError, match="cannot read"):
+        labs.status(place)
+    assert labs.down(place)
+    assert_gone(made)
 
 
 def test_two_labs_come_up_at_once_and_know_nothing_of_each_other(lab):
@@ -280,44 +326,6 @@ def test_two_labs_come_up_at_once_and_know_nothing_of_each_other(lab):
     assert healthy(two)
 
 
-def test_a_killed_supervisor_is_noticed_and_replaced(lab):
-    made = lab()
-    os.kill(made.supervisor.pid, signal.SIGKILL)
-    wait_for(lambda: not processes.is_alive(made.supervisor), within_seconds=2)
-    said = labs.status(Path(made.directory))
-    assert said.state == "unsupervised"
-    head = postgres.postmaster(main_of(made).path)
-    assert healthy(made), "what it supervised went with it"
-    again = labs.up(Path(made.directory))
-    assert again.supervisor != made.supervisor
-    assert main_of(again).process == head, "a server that lives is adopted, not restarted"
-    os.kill(head.pid, signal.SIGKILL)
-    wait_for(lambda: postgres.postmaster(main_of(made).path) not in {None, head}, within_seconds=5)
-    wait_for(lambda: healthy(made), within_seconds=10)
-
-
-def test_down_without_a_supervisor_and_without_a_record(lab):
-    made = lab()
-    os.kill(made.supervisor.pid, signal.SIGKILL)
-    made.layout.record.write_text("{ torn")
-    with pytest.raises(LabError, match="cannot read"):
-        labs.status(Path(made.directory))
-    assert labs.down(Path(made.directory))
-    assert_gone(made)
-
-
-def test_a_supervisor_that_is_told_to_end_stops_everything_and_up_goes_on(lab):
-    made = lab()
-    number = order(made)
-    os.kill(made.supervisor.pid, signal.SIGTERM)
-    wait_for(lambda: not processes.is_alive(made.supervisor), within_seconds=15)
-    assert postgres.server_processes(main_of(made).path) == []
-    assert labs.status(Path(made.directory)).state == "stopped"
-    assert postgres.control_data(main_of(made).path)["Database cluster state"] == "shut down"
-    assert healthy(labs.up(Path(made.directory)))
-    assert request(made, "GET", f"/orders/{number}")[0] == 200
-
-
 def test_a_folder_that_is_no_lab_is_left_alone(tmp_path):
     (tmp_path / "lab").mkdir()
     (tmp_path / "lab" / "thesis.txt").write_text("ten years of work")
@@ -327,10 +335,12 @@ def test_a_folder_that_is_no_lab_is_left_alone(tmp_path):
     assert (tmp_path / "lab" / "thesis.txt").read_text() == "ten years of work"
 
 
-@pytest.mark.parametrize("after_seconds", [0.6, 1.2, 2.0])
+@pytest.mark.parametrize("after_seconds", [0.7, 1.6])
 def test_an_up_that_was_killed_can_be_repeated_or_taken_away(lab, tmp_path, after_seconds):
     place = tmp_path / "lab"
-    with subprocess.Popen([*COMMAND, "up", "--scale", "8MB", "--directory", str(place)], stdout=subprocess.DEVNULL) as cut:
+    with subprocess.Popen(
+        [*COMMAND, "up", "--scale", "8MB", "--directory", str(place)], stdout=subprocess.DEVNULL
+    ) as cut:
         time.sleep(after_seconds)
         cut.kill()
     if after_seconds > 1:
@@ -341,16 +351,20 @@ def test_an_up_that_was_killed_can_be_repeated_or_taken_away(lab, tmp_path, afte
     assert not place.exists()
 
 
-def test_a_deep_path_with_every_kind_of_character(lab, tmp_path, monkeypatch):
-    place = tmp_path / "it's 100% \"odd\" %p $HOME ünï" / ("deep " * 12) / "lab"
+def test_a_deep_path_with_every_kind_of_character_and_100_mb(lab, tmp_path, monkeypatch):
+    place = tmp_path / 'it\'s 100% "odd" %p $HOME ünï' / ("deep " * 12) / "lab"
     long = tmp_path / ("t" * 90)
     long.mkdir()
     monkeypatch.setenv("TMPDIR", str(long))
     monkeypatch.setattr("tempfile.tempdir", None)
-    made = lab(directory=place)
+    made = lab(directory=place, scale_bytes=100 * 1024 * 1024)
     assert len(str(made.control)) < 100
     assert healthy(made)
     assert list(made.layout.archive.iterdir()), "nothing was archived"
+    login = {"host": "127.0.0.1", "port": main_of(made).port, "user": "orders", "dbname": "orders"}
+    with psycopg.connect(**login, passfile=str(made.layout.password_file)) as connection:
+        (size,) = connection.execute("select pg_table_size('orders')").fetchone()
+    assert 0.9 < size / (100 * 1024 * 1024) < 1.2
     number = order(made)
     os.kill(postgres.postmaster(main_of(made).path).pid, signal.SIGKILL)
     wait_for(lambda: request(made, "GET", f"/orders/{number}")[0] == 200, within_seconds=10)
@@ -358,52 +372,43 @@ def test_a_deep_path_with_every_kind_of_character(lab, tmp_path, monkeypatch):
     assert_gone(made)
 
 
-def test_scale_is_the_size_of_the_data(lab):
-    began = time.monotonic()
-    made = lab(scale_bytes=100 * 1024 * 1024)
-    assert time.monotonic() - began < 60
-    login = {"host": "127.0.0.1", "port": main_of(made).port, "user": "orders", "dbname": "orders"}
-    with psycopg.connect(**login, passfile=str(made.layout.password_file)) as connection:
-        (size,) = connection.execute("select pg_table_size('orders')").fetchone()
-    assert 0.9 < size / (100 * 1024 * 1024) < 1.2
-
-
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="only root can become nobody")
-def test_an_ordinary_user_has_the_same_lab(tmp_path_factory):
+def test_an_ordinary_user_has_the_same_lab():
     nobody = pwd.getpwnam("nobody")
     become = ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
-    if subprocess.run([*become, sys.executable, "-c", "import psycopg, psutil, drillmark"], capture_output=True).returncode:
-        pytest.skip("this environment's packages cannot be read by nobody")
     base = Path("/tmp") / f"dm-nobody-{os.getpid()}"
     base.mkdir()
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "HOME": str(base)}
+
+    def run(program, *words, check=True):
+        return subprocess.run(
+            [*become, program, *words],
+            capture_output=True, text=True, cwd=base, timeout=120, env=environment, check=check,
+        )  # fmt: skip
+
+    # A virtual environment may lead to an interpreter in root's own home.
+    imports = (
+        "import os, sys, psycopg, psutil, starlette, uvicorn, drillmark; os.execv(sys.executable, ['python', '-c', ''])"
+    )
+    programs = (sys.executable, f"/usr/bin/python3.{sys.version_info.minor}")
+    usable = [p for p in programs if Path(p).exists() and run(p, "-c", imports, check=False).returncode == 0]
+    place = base / "a lab"
     try:
+        if not usable:
+            pytest.skip("no interpreter with this environment's packages can be run by nobody")
         os.chown(base, nobody.pw_uid, nobody.pw_gid)
-        place = base / "a lab"
-
-        def run(*words):
-            done = subprocess.run(
-                [*become, *COMMAND, *words, "--directory", str(place)], capture_output=True, text=True, cwd=base, timeout=120
-            )
-            assert done.returncode == 0, done.stderr
-            return done.stdout
-
-        run("up", "--scale", "1MB")
+        words = (usable[0], *COMMAND[1:])
+        run(*words, "up", "--scale", "1MB", "--directory", str(place))
         made = labs.status(place)
         assert healthy(made)
         order(made)
         assert {path.owner() for path in base.rglob("*")} == {"nobody"}
-        assert psutil_owner(main_of(made).process.pid) == "nobody"
-        run("down")
+        assert psutil.Process(main_of(made).process.pid).username() == "nobody"
+        run(*words, "down", "--directory", str(place))
         assert_gone(made)
     finally:
-        subprocess.run([*become, *COMMAND, "down", "--directory", str(base / "a lab")], cwd=base, capture_output=True)
+        labs.down(place)
         shutil.rmtree(base)
-
-
-def psutil_owner(pid):
-    import psutil
-
-    return psutil.Process(pid).username()
 
 
 def test_the_command_says_how_the_lab_is(shared_lab):

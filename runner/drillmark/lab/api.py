@@ -18,7 +18,7 @@ from pathlib import Path
 
 from drillmark import clock, postgres, processes
 from drillmark.errors import LabError
-from drillmark.lab import control, state
+from drillmark.lab import control, service_file, state
 from drillmark.lab.layout import Layout
 from drillmark.lab.remains import end_processes, remove_shared_memory
 from drillmark.lab.state import Cluster, LabState, Service
@@ -131,7 +131,7 @@ def _make(layout: Layout, scale_bytes: int, backup_every_seconds: float) -> LabS
     data_directory = layout.clusters / FIRST_CLUSTER
     create.make_cluster(layout, data_directory, scale_bytes=scale_bytes)
     port = postgres.free_port()
-    create.point_service_file(layout, port)
+    service_file.point(layout, port)
     lab.clusters[FIRST_CLUSTER] = Cluster(FIRST_CLUSTER, str(data_directory), port)
     state.write(lab)
     return lab

@@ -94,21 +94,23 @@ def retain(layout: Layout) -> None:
             path.unlink(missing_ok=True)
 
 
-def retain_clusters(layout: Layout, in_use: set[Path]) -> list[Path]:
-    """Take away data directories of earlier recoveries, but for those in use and the newest ones.
+def old_clusters(layout: Layout, in_use: set[Path]) -> list[Path]:
+    """Data directories of earlier recoveries, and aside, that may go: all but those in use and the newest ones.
 
-    `in_use` holds resolved paths. Returns what was taken away. A directory in which a server works stays.
+    `in_use` holds resolved paths. Removes nothing.
     """
     places = (place for folder in (layout.clusters, layout.aside) if folder.is_dir() for place in folder.iterdir())
     old = [place for place in places if place.is_dir() and place.resolve() not in in_use]
     old.sort(key=lambda path: path.stat().st_mtime)
-    gone: list[Path] = []
-    for path in old[:-KEEP_OLD_CLUSTERS]:
-        if not postgres.server_processes(path):
-            shutil.rmtree(path)
-            path.with_name(f"{path.name}.log").unlink(missing_ok=True)
-            gone.append(path)
-    return gone
+    return old[:-KEEP_OLD_CLUSTERS]
+
+
+def remove_cluster(path: Path) -> None:
+    """Stop whatever works in a data directory, and remove it with its log. Raises LabError if it does not stop."""
+    if not postgres.stop(path, "immediate", timeout_seconds=5) and not postgres.stop(path, "kill", timeout_seconds=5):
+        raise LabError(f"the old cluster in {path} does not stop", code="cluster-not-stopped")
+    shutil.rmtree(path)
+    path.with_name(f"{path.name}.log").unlink(missing_ok=True)
 
 
 def _first_segment(backup: Path) -> str:

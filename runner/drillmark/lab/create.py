@@ -19,10 +19,8 @@ from drillmark import files, postgres
 from drillmark.lab import archive_wal
 from drillmark.lab.layout import (
     ADMIN_ROLE,
-    ADMIN_SERVICE,
     APPLICATION_ROLE,
     DATABASE,
-    SERVICE,
     Layout,
 )
 
@@ -62,15 +60,6 @@ def make_cluster(layout: Layout, data_directory: Path, *, scale_bytes: int) -> N
         _fill(port, passwords, scale_bytes)
     finally:
         postgres.stop(data_directory, "fast")
-
-
-def point_service_file(layout: Layout, port: int) -> None:
-    """Let both libpq services lead to the server on `port`: atomically, so new connections go one way or the other."""
-    sections = [
-        f"[{name}]\nhost=127.0.0.1\nport={port}\ndbname={DATABASE}\nuser={role}\npassfile={layout.password_file}\n"
-        for name, role in ((SERVICE, APPLICATION_ROLE), (ADMIN_SERVICE, ADMIN_ROLE))
-    ]
-    files.write_durably(layout.service_file, "\n".join(sections))
 
 
 def _initdb(layout: Layout, data_directory: Path, password: str) -> None:

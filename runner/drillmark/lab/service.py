@@ -133,6 +133,8 @@ def main() -> None:
         port=port,
         log_level="warning",
         access_log=False,
+        loop="asyncio",
+        ws="none",
         timeout_graceful_shutdown=1,
         backlog=512,
     )

@@ -21,6 +21,8 @@ from drillmark import processes
 from drillmark.lab import control_server, state
 from drillmark.lab.keeper import Keeper
 from drillmark.lab.layout import Layout
+from drillmark.lab.requests import Requests
+from drillmark.lab.schedule import Schedule
 
 TICK_SECONDS = 0.1
 FAILED_TICK_SECONDS = 1.0
@@ -59,13 +61,16 @@ def supervise(keeper: Keeper) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, on_signal)
     keeper.begin()
+    schedule = Schedule(keeper)
+    schedule.begin()
     control = keeper.lab.control
     control.parent.mkdir(mode=0o700, exist_ok=True)
-    server = control_server.serve(control, keeper.routes())
+    server = control_server.serve(control, Requests(keeper, schedule).routes())
     log.info("supervising %s, control %s", keeper.lab.directory, control)
     while not ending.wait(TICK_SECONDS):
         try:
             keeper.tick()
+            schedule.tick()
         except Exception:
             # A supervisor that dies of one failure supervises nothing: it says so and goes on.
             log.exception("tick failed")
