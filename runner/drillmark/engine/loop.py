@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 from drillmark.decide import Decision, decide
 from drillmark.engine import activities, concluding, faulting, observing, waiting
+from drillmark.engine.context import Context
 from drillmark.engine.hands import Hands, interrupted_outcome
 from drillmark.engine.pulse import Interrupted
 from drillmark.errors import DrillmarkError, JournalError, StaleEpochError, UndoFileError
-from drillmark.model.entry import Effect, Kind
+from drillmark.journal.entries import last
+from drillmark.model.entry import Effect, Kind, Status
 
 PERFORMERS: dict[Effect, Callable[[Hands, Decision], None]] = {
     Effect.PREFLIGHT: activities.preflight,
@@ -68,6 +70,17 @@ def _perform(hands: Hands, decision: Decision) -> None:
         )
     except (StaleEpochError, JournalError, UndoFileError):
         raise
-    except DrillmarkError as error:
-        # An effect that raised has no outcome: without one it would be decided again for ever.
-        context.outcome(decision.effect, decision.key, decision.attempt, "failed", error=str(error))
+    except (DrillmarkError, OSError) as error:
+        _journal_failure(context, decision, error)
+
+
+def _journal_failure(context: Context, decision: Decision, error: Exception) -> None:
+    """An effect that raised has no outcome yet; without one it would be decided again for ever."""
+    assert decision.effect is not None
+    found = last(context.entries, decision.effect, decision.key)
+    begun = found is not None and found.attempt == decision.attempt and found.outcome is None
+    if not begun:
+        context.intent(decision.effect, decision.key, decision.attempt)
+    context.outcome(
+        decision.effect, decision.key, decision.attempt, Status.FAILED, error=str(error), nothing_began=not begun
+    )

@@ -23,7 +23,7 @@ from drillmark.engine.paths import RunPaths, WorkspacePaths
 from drillmark.engine.pulse import Pulse
 from drillmark.engine.start import RunEnded, ended, lock_targets, undo_seconds, undo_without_journal
 from drillmark.engine.view import SilentView, View
-from drillmark.errors import JournalError, RefusedError, UndoFileError, UsageError
+from drillmark.errors import JournalError, RefusedError, StaleEpochError, UsageError
 from drillmark.journal.entries import last
 from drillmark.journal.store import JournalStore, RunRow
 from drillmark.model.entry import Effect, Kind, Status
@@ -63,7 +63,9 @@ def resume(root: Path, row: RunRow, *, view: View | None = None, timeout_seconds
             _import(hands)
             lock.release()
             drive(hands)
-        except (JournalError, UndoFileError):
+        except (StaleEpochError, UsageError, RefusedError):
+            raise
+        except BaseException:
             undo_without_journal(hands)
             raise
         finally:

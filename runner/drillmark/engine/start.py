@@ -15,6 +15,7 @@ from pathlib import Path
 
 from drillmark import __version__, clock, files, undo
 from drillmark import plan as planning
+from drillmark.decide import stops
 from drillmark.engine import concluding, faulting, observing
 from drillmark.engine.context import Context
 from drillmark.engine.hands import Hands
@@ -23,9 +24,9 @@ from drillmark.engine.loop import drive
 from drillmark.engine.paths import RunPaths, WorkspacePaths
 from drillmark.engine.pulse import Pulse
 from drillmark.engine.view import SilentView, View
-from drillmark.errors import DrillmarkError, JournalError, RefusedError, UndoFileError
+from drillmark.errors import JournalError, RefusedError, StaleEpochError, UndoFileError
 from drillmark.journal.store import JournalStore, RunRow
-from drillmark.model.entry import Kind
+from drillmark.model.entry import Kind, Status
 from drillmark.model.plan import Plan
 from drillmark.model.stamp import NANOSECONDS
 from drillmark.undo import UndoState
@@ -72,7 +73,9 @@ def run(root: Path, plan: Plan, *, view: View | None = None, timeout_seconds: fl
         except RefusedError as error:
             context.journal(Kind.ABORT, {"by": "runner", "reason": str(error), "refused": True}, sentence=str(error))
         drive(hands)
-    except (JournalError, UndoFileError):
+    except StaleEpochError:
+        raise  # whoever took the run over undoes it; this process touches nothing
+    except BaseException:
         undo_without_journal(hands)
         raise
     finally:
@@ -122,16 +125,30 @@ def undo_seconds(plan: Plan) -> float:
 
 def undo_without_journal(hands: Hands) -> None:
     """Undo what may be in effect although the journal or the undo file cannot be written any more."""
-    with contextlib.suppress(DrillmarkError, OSError):
-        state = hands.context.undo_state
-        if hands.child is not None:
-            hands.child.kill()
-        observing.end_orphans(hands, ("chaos", "worker", "prober", "markers", "load", "read_back"))
-        for undoable in reversed(state.undoables):
-            faulting.undo_from(hands.context.paths, undoable)
-        observing.stop_guard(hands)
+    state = hands.context.undo_state
+    # Held so that the guard, should it find the lease run out, ends this process first and undoes by itself.
+    hands.context.lock.acquire(exclusive=False, wait_seconds=0.0)
+    if hands.child is not None:
+        hands.child.kill()
+    observing.end_orphans(hands, ("chaos", "worker", "prober", "markers", "load", "read_back"))
+    bad = [
+        f"{outcome.name}: {outcome.error or outcome.status}"
+        for undoable in (reversed(state.undoables) if began(hands.context) else ())
+        for outcome in faulting.undo_from(hands.context.paths, undoable)
+        if outcome.status != Status.SUCCEEDED
+    ]
+    if bad:
+        hands.context.view.notice(f"the fault could not be undone, the guard will try again: {'; '.join(bad)}")
+        return
+    observing.stop_guard(hands)
+    with contextlib.suppress(OSError):
         hands.context.paths.undo.unlink(missing_ok=True)
         concluding.export_journal(hands.context)
+
+
+def began(context: Context) -> bool:
+    """Whether a fault may have begun, as far as this process knows."""
+    return stops.may_be_in_effect(context.entries)
 
 
 def _create(  # everything that a run needs before its first entry
