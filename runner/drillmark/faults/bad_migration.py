@@ -12,6 +12,7 @@ from psycopg import sql
 
 from drillmark.errors import RecoveryError
 from drillmark.recovery.activity import Configuration, Secrets, activity, logger, need_dsn
+from drillmark.recovery.connecting import connect_to_store
 
 
 @activity
@@ -25,7 +26,7 @@ def delete_rows(
     condition = sql.SQL(cast("LiteralString", where))
     copy = sql.SQL("create table {} as select * from {} where {}").format(_aside(table), _name(table), condition)
     delete = sql.SQL("delete from {} where {}").format(_name(table), condition)
-    with _connect(dsn, secrets, configuration) as connection, connection.transaction():
+    with connect_to_store(need_dsn(dsn, secrets, configuration)) as connection, connection.transaction():
         # Rows that came between the two statements would be deleted and not copied.
         connection.execute(sql.SQL("lock table {} in share row exclusive mode").format(_name(table)))
         copied = connection.execute(copy).rowcount
@@ -41,7 +42,7 @@ def put_rows_back(
     table: str, dsn: str | None = None, configuration: Configuration = None, secrets: Secrets = None
 ) -> str:
     """The undo: put the rows back where the old system still serves; a restored one has them, and knows no copy."""
-    with _connect(dsn, secrets, configuration) as connection, connection.transaction():
+    with connect_to_store(need_dsn(dsn, secrets, configuration)) as connection, connection.transaction():
         if not _exists(connection, table):
             return f"nothing of {table} lies aside in the system that serves"
         back = sql.SQL("insert into {} overriding system value select * from {} on conflict do nothing")
@@ -59,7 +60,7 @@ def rows_are_gone(
     secrets: Secrets = None,
 ) -> bool:
     """The proof: rows lie aside, and none of them is in the table."""
-    with _connect(dsn, secrets, configuration) as connection:
+    with connect_to_store(need_dsn(dsn, secrets, configuration)) as connection:
         if not _exists(connection, table):
             return False
         query = sql.SQL("select exists (select from {} join {} using ({})), exists (select from {})")
@@ -67,13 +68,6 @@ def rows_are_gone(
             query.format(_name(table), _aside(table), sql.Identifier(key), _aside(table))
         ).fetchone()
     return row == (False, True)
-
-
-def _connect(dsn: str | None, secrets: Secrets, configuration: Configuration) -> psycopg.Connection[Any]:
-    try:
-        return psycopg.connect(need_dsn(dsn, secrets, configuration), autocommit=True, connect_timeout=5)
-    except psycopg.Error as error:
-        raise RecoveryError(f"the store does not answer: {error}") from error
 
 
 def _exists(connection: psycopg.Connection[Any], table: str) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -94,6 +95,6 @@ def seconds(text: str | float) -> float:
         value = float(number) * units[unit]
     except ValueError:
         value = -1.0
-    if value < 0:
+    if not 0 <= value < math.inf:
         raise RecoveryError(f"not a duration: {text!r}", hint="write 90s, 15m, 1h or 2d")
     return value

@@ -25,6 +25,7 @@ from drillmark.recovery.activity import (
     seconds,
     setting,
 )
+from drillmark.recovery.connecting import connect
 from drillmark.recovery.progress import Progress
 from drillmark.recovery.restoring import Request
 from drillmark.recovery.target import Target, iso
@@ -105,7 +106,7 @@ def log_position(dsn: str | None = None, configuration: Configuration = None, se
         ActivityFailed: the store does not answer.
     """
     try:
-        with psycopg.connect(need_dsn(dsn, secrets, configuration), autocommit=True, connect_timeout=5) as connection:
+        with connect(need_dsn(dsn, secrets, configuration)) as connection:
             row = connection.execute("select pg_current_wal_insert_lsn()::text").fetchone()
     except psycopg.Error as error:
         raise RecoveryError(f"cannot read the log position: {error}") from error
@@ -300,7 +301,7 @@ def _running_system(dsn: str) -> str:
     if not dsn:
         return ""
     try:
-        with psycopg.connect(dsn, autocommit=True, connect_timeout=5) as connection:
+        with connect(dsn) as connection:
             row = connection.execute("select system_identifier::text from pg_control_system()").fetchone()
     except psycopg.Error:
         return ""

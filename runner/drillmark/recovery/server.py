@@ -6,13 +6,13 @@ that nobody serves from would leave a foreign timeline in the archive of the one
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shlex
 import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -20,6 +20,7 @@ from psycopg.conninfo import make_conninfo
 from drillmark import clock, files, postgres
 from drillmark.errors import RecoveryError
 from drillmark.processes import ProcessIdentity, is_alive
+from drillmark.recovery.connecting import connect
 from drillmark.recovery.progress import Progress
 from drillmark.recovery.target import Target
 
@@ -82,30 +83,32 @@ def replay(directory: Path, server: ProcessIdentity, dsn: str, log: Path, start:
     Looks every 20 ms: at what the postmaster says of itself, and once it takes connections at
     `pg_is_in_recovery()`. Raises RecoveryError, with the server's own words, where it ends or refuses us.
     """
-    asked_ns = last_false_ns = clock.monotonic_ns()
-    with contextlib.ExitStack() as stack:
-        connection: psycopg.Connection | None = None
-        refused_since_ns: int | None = None
+    last_false_ns = clock.monotonic_ns()
+    refused_since_ns: int | None = None
+    connection: psycopg.Connection[Any] | None = None
+    try:
         while True:
             asked_ns = clock.monotonic_ns()
             if not is_alive(server):
                 raise RecoveryError(f"the restored server ended in its replay: {_why(log)}")
-            if connection is None and postgres.postmaster_state(directory) == "ready":
-                try:
-                    connection = stack.enter_context(
-                        psycopg.connect(address(directory, dsn), autocommit=True, connect_timeout=5)
-                    )
-                except psycopg.OperationalError as error:
-                    refused_since_ns = refused_since_ns or asked_ns
-                    if asked_ns - refused_since_ns > _REFUSED_SECONDS * 1e9:
-                        raise RecoveryError(f"the restored server refuses us: {error}") from error
-            if connection is not None:
-                found = _look(connection, start, progress)
-                if found is not None:
-                    host, port = _host_and_port(directory)
-                    return Replayed(last_false_ns, clock.monotonic_ns(), *found, host, port)
+            try:
+                if connection is None and postgres.postmaster_state(directory) == "ready":
+                    connection = connect(address(directory, dsn))
+                found = None if connection is None else _look(connection, start, progress)
+                refused_since_ns = None
+            except psycopg.OperationalError as error:
+                # It is about to end, and then says why; or it does not want us, and goes on.
+                connection, found = None, None
+                refused_since_ns = refused_since_ns or asked_ns
+                if asked_ns - refused_since_ns > _REFUSED_SECONDS * 1e9:
+                    raise RecoveryError(f"the restored server refuses us: {error}") from error
+            if found is not None:
+                return Replayed(last_false_ns, clock.monotonic_ns(), *found, *_host_and_port(directory))
             last_false_ns = asked_ns
             time.sleep(_POLL_SECONDS)
+    finally:
+        if connection is not None:
+            connection.close()
 
 
 def address(directory: Path, dsn: str) -> str:
@@ -114,7 +117,7 @@ def address(directory: Path, dsn: str) -> str:
     return make_conninfo(dsn, host=host, port=port)
 
 
-def _look(connection: psycopg.Connection, start: int, progress: Progress) -> tuple[int | None, int, int] | None:
+def _look(connection: psycopg.Connection[Any], start: int, progress: Progress) -> tuple[int | None, int, int] | None:
     row = connection.execute(
         "select pg_is_in_recovery(), coalesce(pg_last_wal_replay_lsn() - '0/0', 0)::bigint"
     ).fetchone()
@@ -147,8 +150,13 @@ def _host_and_port(directory: Path) -> tuple[str, int]:
 
 
 def _why(log: Path) -> str:
-    lines = [line for line in _lines(log) if " FATAL: " in line or " PANIC: " in line or " HINT: " in line]
-    return " | ".join(line.split("] ", 1)[-1] for line in lines[-3:]) or f"see {log}"
+    lines = _lines(log)
+    fatal = [number for number, line in enumerate(lines) if "FATAL:" in line or "PANIC:" in line]
+    if not fatal:
+        return f"see {log}"
+    # The line before may hold the reason (a setting that is wrong), the one after the hint.
+    around = lines[max(0, fatal[-1] - 1) : fatal[-1] + 2]
+    return " | ".join(line.strip() for line in around)
 
 
 def _lines(path: Path) -> list[str]:

@@ -17,6 +17,7 @@ from drillmark import clock, files, postgres, site
 from drillmark.errors import RecoveryError
 from drillmark.recovery import server
 from drillmark.recovery.activity import logger
+from drillmark.recovery.connecting import connect
 
 _POLL_SECONDS = 0.02
 
@@ -68,7 +69,7 @@ def wait_until_led_there(dsn: str, port: int, timeout_seconds: float) -> None:
     seen = "nobody"
     while True:
         try:
-            with psycopg.connect(dsn, autocommit=True, connect_timeout=2) as connection:
+            with connect(dsn) as connection:
                 row = connection.execute("select current_setting('port')::int, pg_is_in_recovery()").fetchone()
             if row == (port, False):
                 return

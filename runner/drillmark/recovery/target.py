@@ -54,13 +54,16 @@ class Target:
     @property
     def settings(self) -> dict[str, str]:
         """PostgreSQL's own words for it; every `recovery_target_*`, so that none left in a file interferes."""
-        time = "" if self.wall_ns is None else iso(self.wall_ns)
-        return {
+        targets = {
             "recovery_target": "",
             "recovery_target_name": "",
             "recovery_target_xid": "",
-            "recovery_target_time": time,
+            "recovery_target_time": "" if self.wall_ns is None else iso(self.wall_ns),
             "recovery_target_lsn": "" if self.position is None else int_to_lsn(self.position),
+        }
+        return {
+            # The one that is set goes last: PostgreSQL takes an empty one after it for a second target.
+            **dict(sorted(targets.items(), key=lambda item: item[1] != "")),
             "recovery_target_inclusive": "on" if self.inclusive else "off",
             "recovery_target_timeline": "latest",
             "recovery_target_action": "promote",

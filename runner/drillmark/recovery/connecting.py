@@ -1,0 +1,30 @@
+"""How recovery and faults connect: as the user's own connection string says, and alike everywhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+from drillmark.errors import RecoveryError
+
+_TIMEOUT_SECONDS = 5
+
+
+def connect(dsn: str) -> psycopg.Connection[Any]:
+    """A connection that commits each statement. Raises psycopg.Error.
+
+    The client encoding is set because text of a database without one (SQL_ASCII) would come as bytes, and the
+    time zone because times are compared as text.
+    """
+    connection = psycopg.connect(dsn, autocommit=True, connect_timeout=_TIMEOUT_SECONDS, client_encoding="UTF8")
+    connection.execute("set time zone 'UTC'")
+    return connection
+
+
+def connect_to_store(dsn: str) -> psycopg.Connection[Any]:
+    """The same. Raises RecoveryError where the store does not answer."""
+    try:
+        return connect(dsn)
+    except psycopg.Error as error:
+        raise RecoveryError(f"the store does not answer: {error}") from error
