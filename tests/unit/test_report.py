@@ -10,8 +10,8 @@ from xml.etree import ElementTree as ET
 
 import jsonschema
 import pytest
-import report_builders as build
 
+import report_builders as build
 from drillmark.errors import UsageError
 from drillmark.model.entry import Effect, Kind
 from drillmark.model.measurement import Measured, Outcome, Verdict
@@ -126,13 +126,16 @@ def test_exit_codes(verdict, expected):
 def test_where_the_time_went_has_the_steps_and_the_restores_parts_in_order():
     steps = document_of()["timeline"]
     assert [step["name"] for step in steps] == [
+        "inject the fault",
+        "users without good service",
+        "prove its effect",
         "fence",
         "restore-latest",
         "switch-over",
         "until the service was good again",
         "verify: rows-match-orders",
     ]
-    parts = steps[1]["parts"]
+    parts = steps[4]["parts"]
     assert [(part["name"], part["from_seconds"], part["to_seconds"]) for part in parts] == [
         ("verify the backup", 4.0, 7.0),
         ("copy the backup", 7.0, 47.0),

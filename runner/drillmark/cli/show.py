@@ -164,23 +164,22 @@ def _slo(result: dict[str, Any]) -> Lines:
         lines += [("", ""), (f"{name}, {_at(begin)} to {_at(end)}{judged}", "head")]
         lines.append((f"  beats: {beats['good']} good, {beats['bad']} bad, {beats['absent']} absent", ""))
         lines.append((f"  load: {phase['requests']:,} requests, {phase['errors']:,} failed", ""))
-        for indicator_name, indicator in phase["indicators"].items():
-            observed = words.observed(sentences.interval(indicator["observed"]), indicator["unit"])
-            against = (
-                ""
-                if indicator["objective"] is None
-                else f" against {words.quantity(indicator['objective'], indicator['unit'])}"
-            )
-            met = {True: "met", False: "missed", None: "unknown"}[indicator["met"]] if against else "reported only"
-            lines.append(
-                (
-                    words.harmless(f"  {indicator_name:14} {observed}{against}: {met} {indicator['reason']}".rstrip()),
-                    _style(met),
-                )
-            )
+        lines += [_indicator(each, indicator) for each, indicator in phase["indicators"].items()]
         if phase["cited"]["samples"]:
             lines.append((f"  from {', '.join(phase['cited']['samples'])}", "dim"))
     return lines
+
+
+def _indicator(name: str, indicator: dict[str, Any]) -> tuple[str, str]:
+    from drillmark.report import sentences, words
+
+    observed = words.observed(sentences.interval(indicator["observed"]), indicator["unit"])
+    if indicator["objective"] is None:
+        return words.harmless(f"  {name:14} {observed}: reported only"), ""
+    met = {True: "met", False: "missed", None: "unknown"}[indicator["met"]]
+    reason = "" if indicator["reason"] in {"", met} else f" ({indicator['reason']})"
+    against = words.quantity(indicator["objective"], indicator["unit"])
+    return words.harmless(f"  {name:14} {observed} against {against}: {met}{reason}"), _style(met)
 
 
 def _style(met: str) -> str:

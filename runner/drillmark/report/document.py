@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from drillmark.errors import EXIT_ABORTED, EXIT_FAILED, EXIT_PASSED, EXIT_UNKNOWN
+from drillmark.judge import exit_code
 from drillmark.model.entry import Effect, Entry, Kind
 from drillmark.model.gap import Gap
 from drillmark.model.measurement import (
@@ -72,15 +72,6 @@ def build(
         "evidence": _evidence(entries, started),
         "errors": list(measurements.errors),
     }
-
-
-def exit_code(verdict: Verdict) -> int:
-    """The process's exit code: the first that applies, as `docs/reference/exit-codes.md` orders them."""
-    if verdict.aborted or verdict.refused:
-        return EXIT_ABORTED
-    if verdict.outcome is Outcome.FAILED:
-        return EXIT_FAILED
-    return EXIT_PASSED if verdict.outcome is Outcome.PASSED else EXIT_UNKNOWN
 
 
 def concluded(entries: Sequence[Entry]) -> list[Entry]:

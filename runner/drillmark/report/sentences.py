@@ -5,6 +5,7 @@ Reads the document (`drillmark.result/1`) and nothing else, so that the terminal
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any, Literal
 
 from drillmark.model.stamp import Interval
@@ -17,7 +18,8 @@ Line = tuple[str, Style]
 STYLES: dict[str, Style] = {"passed": "good", "failed": "bad", "unknown": "doubt", "not_applicable": "dim"}
 MARKS = {"passed": "ok", "failed": "FAIL", "unknown": "?", "not_applicable": "-"}
 _GAPS_SHOWN = 6
-_STEPS_SHOWN = 12
+_STEPS_SHOWN = 14
+_WIDTH = 100
 
 
 def headline(document: Document) -> str:
@@ -66,7 +68,9 @@ def summary(document: Document, *, report: str = "") -> list[Line]:
     lines.append(blank)
     if report:
         lines.append((f"report  {report}", ""))
-    lines.append((f"next    {next_step(document)}", "head"))
+    lines.extend(
+        (text, "head") for text in textwrap.wrap(f"next    {next_step(document)}", _WIDTH, subsequent_indent=" " * 8)
+    )
     return lines
 
 
@@ -121,7 +125,7 @@ def _actual(label: str, judged: Document, said: list[str]) -> Line:
     verdict, reason = str(judged["verdict"]), words.harmless(judged["reason"])
     text = f"{label}     {words.interval(interval(judged['observed_seconds']))}"
     text += f", objective {words.duration(judged['objective_seconds'])}: {words.outcome(verdict)}"
-    if reason and verdict != "passed" and reason not in said:
+    if reason and verdict != "passed" and not _is_said(reason, said):
         text += f" ({reason})"
     flags = [words.harmless(str(flag)) for flag in judged["flags"]]
     return text + (f" [{', '.join(flags)}]" if flags else ""), STYLES[verdict]
@@ -140,10 +144,14 @@ def _others(document: Document, said: list[str]) -> list[Line]:
             observed = words.observed(interval(item["observed"]), item["unit"])
             text += f", {observed} against {words.quantity(item['objective'], item['unit'])}"
         reason = words.harmless(item["reason"])
-        if reason and verdict != "passed" and reason not in said:
+        if reason and verdict != "passed" and not _is_said(reason, said):
             text += f" ({reason})"
         lines.append((f"{MARKS[verdict]:7} {text}", STYLES[verdict]))
     return lines
+
+
+def _is_said(reason: str, said: list[str]) -> bool:
+    return any(text == reason or text.endswith(f": {reason}") for text in said)
 
 
 def _where_the_time_went(document: Document) -> list[Line]:

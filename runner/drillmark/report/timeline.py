@@ -14,6 +14,8 @@ from drillmark.model.stamp import NANOSECONDS, Stamp
 
 _PARTS = (("verify_ns", "verify the backup"), ("copy_ns", "copy the backup"), ("replay_ns", "replay the log"))
 _STEPS = {
+    Effect.INJECT: "inject the fault",
+    Effect.PROVE_EFFECT: "prove its effect",
     Effect.DETECT: "detect and declare",
     Effect.RECOVER: "{name}",
     Effect.VERIFY: "verify: {name}",
@@ -38,8 +40,9 @@ def build(entries: Sequence[Entry], measurements: Measurements) -> list[dict[str
         elif entry.kind is Kind.OUTCOME and mark in intents:
             steps.append(_step(intents.pop(mark), entry, begin))
     steps += [_unfinished(intent, begin) for intent in intents.values()]
-    back = _served(steps, measurements)
-    return sorted([*steps, *back], key=lambda step: (step["from_seconds"], step["to_seconds"] or 0.0))
+    return sorted(
+        [*steps, *_served(steps, measurements)], key=lambda step: (step["from_seconds"], step["to_seconds"] or 0.0)
+    )
 
 
 def _step(intent: Entry, outcome: Entry, begin: Stamp) -> dict[str, Any]:
@@ -82,21 +85,28 @@ def _parts(outcome: Entry, begin: Stamp) -> list[dict[str, Any]]:
 
 
 def _served(steps: list[dict[str, Any]], measurements: Measurements) -> list[dict[str, Any]]:
-    """The wait from the end of the recovery until the service was good."""
-    restored = measurements.stamps.get("t_service_restored")
-    ends = [step["to_seconds"] for step in steps if step["effect"] == Effect.RECOVER and step["to_seconds"] is not None]
-    if restored is None or not ends or restored["hi"] < max(ends):
+    """The outage as users had it, and the wait from the end of the recovery until the service was good."""
+    restored, disaster = measurements.stamps.get("t_service_restored"), measurements.stamps.get("t0")
+    if restored is None:
         return []
-    return [
-        {
-            "name": "until the service was good again",
-            "effect": "serve",
-            "from_seconds": max(ends),
-            "to_seconds": restored["hi"],
-            "status": "succeeded",
-            "parts": [],
-        }
-    ]
+    rows: list[dict[str, Any]] = []
+    if disaster is not None and disaster["hi"] <= restored["hi"]:
+        rows.append(_row("users without good service", "outage", disaster["hi"], restored["hi"]))
+    ends = [step["to_seconds"] for step in steps if step["effect"] == Effect.RECOVER and step["to_seconds"] is not None]
+    if ends and restored["hi"] >= max(ends):
+        rows.append(_row("until the service was good again", "serve", max(ends), restored["hi"]))
+    return rows
+
+
+def _row(name: str, effect: str, begin: float, end: float) -> dict[str, Any]:
+    return {
+        "name": name,
+        "effect": effect,
+        "from_seconds": begin,
+        "to_seconds": end,
+        "status": "succeeded",
+        "parts": [],
+    }
 
 
 def _name(entry: Entry) -> str:

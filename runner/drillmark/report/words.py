@@ -48,6 +48,7 @@ OBJECTIVE_WORDS = {
     "preflight": "preflight",
     "integrity": "integrity of the data",
     "fault": "proof of the fault",
+    "run": "course of the run",
 }
 
 
@@ -102,7 +103,7 @@ def interval(value: Interval | None) -> str:
     decimals = _decimals(value)
     lo = _floor(value.lo, decimals)
     if value.hi is None:
-        return f"{lo} s or more (no upper bound)" if value.lo > 0 else "anything (no upper bound)"
+        return f"{lo} s or more (no upper bound)" if float(lo) > 0 else "anything (no upper bound)"
     hi = _ceil(value.hi, decimals)
     middle = (value.lo + value.hi) / 2
     if value.hi == 0:
@@ -127,11 +128,11 @@ def quantity(value: float | None, unit: str) -> str:
 
 def observed(value: Interval | None, unit: str) -> str:
     """What was observed, in its unit, with both bounds where they differ."""
-    if unit == "seconds":
-        if value is not None and value.hi is not None and value.hi < 1:
-            return quantity(value.hi, unit) if value.lo == value.hi else _span(value, unit)
+    if value is None:
+        return "not measured"
+    if unit == "seconds" and value.hi is not None and value.hi >= 1:
         return interval(value)
-    return "not measured" if value is None else _span(value, unit)
+    return _span(value, unit)
 
 
 def wall(wall_ns: int) -> str:
