@@ -29,7 +29,11 @@ def main() -> int:
     request: dict[str, Any] = json.loads(channel.receive())
     redactor = Redactor()
     log = Log(channel.log_file, redactor)
-    events = EventLog(Path(request["event_log"]))
+    try:
+        events = EventLog(Path(request["event_log"]))
+    except OSError as error:
+        log.write(f"the event log cannot be opened, so nothing begins: {error}")
+        return GAVE_UP
     announce(request["run_dir"], request.get("variables") or {})
     try:
         return _run(request, channel, events, redactor)

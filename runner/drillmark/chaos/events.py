@@ -148,7 +148,7 @@ class EventReader:
             with self._path.open("rb") as file:
                 file.seek(self._offset)
                 data = file.read()
-        except FileNotFoundError:
+        except (FileNotFoundError, IsADirectoryError):
             return []
         whole = data.rfind(b"\n") + 1
         self._offset += whole
