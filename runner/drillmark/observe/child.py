@@ -154,11 +154,17 @@ def run(arguments: list[str], work: Callable[[Child], None]) -> int:
             return EXIT_NOT_TOLD_TO_GO
     except (DrillmarkError, OSError) as error:
         return _fail_early(arguments[0], error)
+    return _carry_out(child, work)
+
+
+def _carry_out(child: Child, work: Callable[[Child], None]) -> int:
     try:
         work(child)
         child.report("ended")
     except (DrillmarkError, OSError) as error:
         return _fail(child, str(error))
+    except SystemExit as error:  # a foreign library's way out must not pass for a clean end
+        return _fail(child, f"something in it called sys.exit({error.code})")
     except Exception as error:  # noqa: BLE001  # whatever it is, the status file must say that the samples end here
         return _fail(child, f"{type(error).__name__}: {error}")
     return EXIT_ENDED
