@@ -18,7 +18,8 @@ help: ## this list
 # $(call install,LOCK) makes .venv hold what LOCK says (hashes are checked) and Drillmark itself, editable.
 # .venv/installed-LOCK says from which folder, for which Python and from which files that was done; where all of it
 # still holds, this takes milliseconds. .venv/unfinished says that an install was cut short: then it begins anew, as
-# pip cannot tell a package that is half there. $(1)-dev holds all of $(1), in the same versions.
+# pip cannot tell a package that is half there. $(1)-dev holds all of $(1), in the same versions. One at a time: the
+# lock is on pyproject.toml, held by descriptor 9 of this shell and of a pip that outlives it.
 define install
 @set -eu; \
 python=; \
@@ -27,6 +28,7 @@ for each in $(if $(filter file,$(origin PYTHON)),python3 python3.13 python3.12 p
 done; \
 [ -n "$$python" ] || { echo 'drillmark needs Python 3.11 or newer; there is none, or not where PYTHON says' >&2; \
 	echo 'HINT: name one: make PYTHON=/path/to/python3.12 ...' >&2; exit 1; }; \
+exec 9<pyproject.toml; "$$python" -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'; \
 wanted=$$( { pwd -P; cat pyproject.toml requirements.lock requirements-dev.lock; } | cksum); \
 [ -e $(VENV)/unfinished ] || [ "$(origin PYTHON)" = file ] || \
 	[ "$$("$$python" -c 'import sys; print(sys.version, sys.base_prefix)')" = \
@@ -55,8 +57,12 @@ install: ## make .venv and install Drillmark with its lab and its tests, from re
 install-dev: ## the same and what developing takes, from requirements-dev.lock
 	$(call install,requirements-dev)
 
+# A lab that was there before stays; one that the drill brought up goes, unless its run has to be taken up again.
 drill: install ## rehearse the loss of a real database under load, on the embedded lab (two minutes)
-	@$(BIN)/python -m drillmark run drills/quarterly/orders-db-lost.yaml
+	@up=; test ! -e .drillmark/lab/lab.json || up=yes; \
+	$(BIN)/python -m drillmark run drills/quarterly/orders-db-lost.yaml; status=$$?; \
+	case $$up$$status in 0|1|4) $(BIN)/python -m drillmark lab down >/dev/null || status=$$?;; esac; \
+	exit $$status
 
 test: install ## run the whole suite; ARGS="-k rta" goes to pytest
 	@$(BIN)/python -m pytest $(ARGS)
