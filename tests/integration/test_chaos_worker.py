@@ -209,7 +209,7 @@ def test_huge_outputs_are_cut_and_say_so(worker):
     outcome = worker.run(python("p", "huge", characters=5_000_000), timeout_seconds=20)
     assert outcome.status is Status.SUCCEEDED
     assert len(outcome.output) < LIMIT_BYTES
-    assert outcome.output.endswith("[cut: 5000000 bytes in all, the first 32668 are shown]")
+    assert outcome.output.endswith("[cut: 5000000 bytes in all, the first 32768 are shown]")
     cut = worker.run(shell("p", "head -c 300000 /dev/zero | tr '\\0' y"), timeout_seconds=20).output
     assert cut["status"] == 0
     assert "[cut: 300000 bytes" in cut["stdout"]

@@ -9,6 +9,7 @@ from typing import Any
 
 LIMIT_BYTES = 64 * 1024
 _LEAF_BYTES = 16 * 1024
+_NOTE_BYTES = 200
 _DEPTH = 40
 _HTTP_ERROR = 400
 _SAID_CHARACTERS = 500
@@ -39,7 +40,7 @@ def cut(value: Any) -> Any:
     if _size(value) <= LIMIT_BYTES:
         return value
     if isinstance(value, str):
-        return _cut_text(value, LIMIT_BYTES - 200)
+        return _cut_text(value, LIMIT_BYTES)
     shorter = _cut_leaves(value)
     if _size(shorter) <= LIMIT_BYTES:
         return shorter
@@ -86,11 +87,15 @@ def _cut_leaves(value: Any) -> Any:
 
 def _cut_text(text: str, limit_bytes: int) -> str:
     data = text.encode("utf-8")
-    if len(data) <= limit_bytes:
+    if len(data) <= limit_bytes and _size(text) <= limit_bytes:
         return text
-    # JSON may need up to six bytes for a control character; half is kept so that the whole stays below the limit.
-    kept = data[: limit_bytes // 2].decode("utf-8", "ignore")
-    return f"{kept}\n[cut: {len(data)} bytes in all, the first {len(kept.encode())} are shown]"
+    keep_bytes = limit_bytes // 2
+    while True:
+        kept = data[:keep_bytes].decode("utf-8", "ignore")
+        # JSON needs up to six bytes for one control character.
+        if _size(kept) <= limit_bytes - _NOTE_BYTES:
+            return f"{kept}\n[cut: {len(data)} bytes in all, the first {len(kept.encode())} are shown]"
+        keep_bytes //= 2
 
 
 def _text(value: Any) -> str:
