@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -34,6 +34,8 @@ SETTINGS = "drillmark.yaml"
 TARGETS = "targets.yaml"
 
 T = TypeVar("T", bound=BaseModel)
+Said = tuple[dict[str, list[str]], dict[Keys, list[str]]]
+Ask = Callable[[Mapping[str, Any], Mapping[Keys, dict[str, Any]]], Said]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +113,11 @@ class _Opened:
 
 
 class Workspace:
-    """One workspace. Files are read, and Chaos Toolkit is asked, at most once each."""
+    """One workspace. Files are read at most once each; `ask` says what Chaos Toolkit has against them."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, ask: Ask | None = None) -> None:
         self.root = root.resolve()
+        self.ask = ask or workspace_chaos.objections
         self.files = Files(self.root)
         self._experiments: dict[str, Experiment] = {}
 
@@ -138,12 +141,12 @@ class Workspace:
     def drill_source(self, path: str | Path) -> str:
         """A drill's file from the workspace root, given from here or from there. Raises UsageError."""
         given = Path(path).expanduser()
-        for candidate in (Path.cwd() / given, self.root / given):
-            if candidate.is_file():
-                resolved = candidate.resolve()
-                if resolved.is_relative_to(self.root):
-                    return resolved.relative_to(self.root).as_posix()
-                raise UsageError(f"{given} lies outside the workspace {self.root}")
+        found = [each.resolve() for each in (Path.cwd() / given, self.root / given) if each.is_file()]
+        for each in found:
+            if each.is_relative_to(self.root):
+                return each.relative_to(self.root).as_posix()
+        if found:
+            raise UsageError(f"{given} lies outside the workspace {self.root}")
         hint = hint_for(str(path), self.drills(), what="drills here")
         raise UsageError(f"there is no drill file {given}", hint=hint)
 
@@ -154,7 +157,7 @@ class Workspace:
     def check_all(self, sources: list[str]) -> list[Checked]:
         """Several drills, and that no two of them share an id."""
         opened = [self._open(source) for source in sources]
-        experiments, activities = workspace_chaos.objections(
+        experiments, activities = self.ask(
             {
                 item.experiment.file: item.experiment.value
                 for item in opened

@@ -38,6 +38,7 @@ def experiment_warnings(experiment: dict[str, Any], marks: Marks) -> list[Proble
         for index, item in enumerate(items if isinstance(items, list) else []):
             if isinstance(item, dict):
                 found += activity_warnings(item, marks, (*path, index))
+                found += exposed_secret_warnings(item, marks, (*path, index), experiment.get("secrets"))
     return found
 
 
@@ -62,6 +63,22 @@ def variable_warnings(activity: Any, marks: Marks, at: Path, configuration: Any,
         for name in _VARIABLE.findall(text):
             if name not in known:
                 yield marks.problem(path, f"nothing fills in `${{{name}}}`", hint_for(name, known))
+
+
+def exposed_secret_warnings(activity: Any, marks: Marks, at: Path, secrets: Any) -> Iterator[Problem]:
+    """Secrets that a process would get as arguments: every user of the machine can read those."""
+    if get(activity, "provider", "type") != "process":
+        return
+    known = {key for block in (secrets.values() if isinstance(secrets, dict) else ()) for key in _keys(block)}
+    for path, text in _texts(get(activity, "provider", "arguments"), (*at, "provider", "arguments")):
+        for name in _VARIABLE.findall(text):
+            if name in known:
+                message = f"the secret `{name}` would stand on a command line, where every user can read it"
+                yield marks.problem(path, message, "let the process read it from its environment or a file")
+
+
+def _keys(block: Any) -> list[str]:
+    return [str(key) for key in block] if isinstance(block, dict) else []
 
 
 def _texts(value: Any, at: Path) -> Iterator[tuple[Path, str]]:

@@ -201,6 +201,7 @@ def targets_warnings(raw: Any, marks: Marks) -> list[Problem]:
             if isinstance(item, dict):
                 found += chaos_keys.activity_warnings(item, marks, at, extra={"repeatable"})
                 found += chaos_keys.variable_warnings(item, marks, at, get(raw, "configuration"), get(raw, "secrets"))
+                found += chaos_keys.exposed_secret_warnings(item, marks, at, get(raw, "secrets"))
     return found
 
 

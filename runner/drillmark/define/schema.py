@@ -42,6 +42,8 @@ class _Generator(GenerateJsonSchema):
 
     def default_schema(self, schema: Any) -> dict[str, Any]:
         made = self.generate_inner(schema["schema"])
+        if "$ref" in made:
+            made = {"allOf": [made]}  # a bare reference would lose the field's own description
         default = schema.get("default")
         return made | {"default": default} if isinstance(default, (str, bool, int)) else made
 
@@ -53,6 +55,10 @@ def _tidy(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     made = {key: _tidy(item) for key, item in value.items() if not (key == "title" and isinstance(item, str))}
+    if len(made.get("allOf") or ()) == 1:
+        made = made.pop("allOf")[0] | made
+    if "patternProperties" in made:
+        made["additionalProperties"] = False
     if "oneOf" in made:
         made["anyOf"] = made.pop("oneOf")
     if isinstance(made.get("anyOf"), list):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from drillmark.define.chaos_keys import variable_warnings
+from drillmark.define.chaos_keys import exposed_secret_warnings, variable_warnings
 from drillmark.define.drill import Drill
 from drillmark.define.experiment import Experiment
 from drillmark.define.marks import Marks, Path, get
@@ -37,10 +37,10 @@ def check(
         problems += _uses(raw, marks, target)
         problems += _observed(raw, marks, target)
         warnings += _weak(raw, marks, target)
+        configuration, secrets = get(targets.raw, "configuration"), get(targets.raw, "secrets")
         for path, use in uses(raw):
-            warnings += variable_warnings(
-                use, marks, path, get(targets.raw, "configuration"), get(targets.raw, "secrets")
-            )
+            warnings += variable_warnings(use, marks, path, configuration, secrets)
+            warnings += exposed_secret_warnings(use, marks, path, secrets)
         if experiment is not None and experiment.value is not None:
             problems += _undo(marks, target, experiment)
     if experiment is not None and experiment.value is not None and not experiment.problems and not experiment.actions:
