@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from drillmark.journal.entries import follow
 from drillmark.model.entry import Effect, Entry, Kind
 from drillmark.model.gap import Gap, Occurrence
@@ -16,12 +18,21 @@ from drillmark.model.measurement import (
     Verdict,
     Writes,
 )
-from drillmark.model.plan import Plan, PlannedActivity, PlannedLoad, PlannedMarkers, PlannedProbes, PlannedTarget
+from drillmark.model.plan import (
+    Plan,
+    PlannedActivity,
+    PlannedFault,
+    PlannedLoad,
+    PlannedMarkers,
+    PlannedProbes,
+    PlannedTarget,
+)
 from drillmark.model.stamp import Interval, Stamp
 
 RUN = "20260302T100000Z-orders-db-lost-a1b2c3"
 BEGAN_NS = 1_772_445_600 * 1_000_000_000
 FAULT_SECONDS = 40.0
+TODAY = date(2026, 3, 2)
 
 
 def plan(**changes) -> Plan:
@@ -31,6 +42,14 @@ def plan(**changes) -> Plan:
         "owner": "team-orders",
         "source": "drills/quarterly/orders-db-lost.yaml",
         "target": PlannedTarget(name="orders-db", environment="lab"),
+        "fault": PlannedFault(
+            path="experiments/orders-db-lost.yaml",
+            sha256="0" * 64,
+            experiment={"title": "x", "description": "x", "method": [], "rollbacks": []},
+            actions=["lose-host"],
+            undos=["bring-host-back"],
+            effect=PlannedActivity(name="db-is-lost", activity={}),
+        ),
         "probes": PlannedProbes(),
         "load": PlannedLoad(locustfile="experiments/load/orders.py", sha256="0" * 64),
         "markers": PlannedMarkers(secrets="orders-db"),
@@ -77,7 +96,9 @@ def journal() -> list[Entry]:
     )
     made.did(Effect.PREFLIGHT, 0.1, 1.0, key="0:restorable")
     made.did(Effect.BASELINE, 5.0, 35.0, met=True)
-    made.did(Effect.INJECT, FAULT_SECONDS, 41.0, actions=[], gate_failed=False)
+    action = {"name": "lose-host", "status": "succeeded", "error": ""}
+    action |= {"started": stamp(FAULT_SECONDS + 0.1).as_json(), "ended": stamp(41.0).as_json()}
+    made.did(Effect.INJECT, FAULT_SECONDS, 41.0, actions=[action], gate_failed=False)
     made.did(Effect.PROVE_EFFECT, 41.0, 41.2)
     made.did(Effect.RECOVER, 42.0, 43.5, key="0:fence", good=True)
     ns = stamp(0).monotonic_ns
@@ -90,6 +111,11 @@ def journal() -> list[Entry]:
     made.did(Effect.RECOVER, 160.0, 166.0, key="2:switch-over", good=True)
     made.did(Effect.VERIFY, 166.0, 168.0, key="0:rows-match-orders", good=True)
     made.did(Effect.SOAK, 168.0, 228.0, restored=True)
+    rollback = {"name": "bring-host-back", "status": "succeeded", "error": ""}
+    rollback |= {"started": stamp(228.1).as_json(), "ended": stamp(228.4).as_json()}
+    made.did(Effect.UNDO, 228.1, 228.4, rollbacks=[rollback])
+    made.did(Effect.PROVE_UNDONE, 228.4, 228.5)
+    made.add(228.5, Kind.UNDONE, experiment="experiments/orders-db-lost.yaml")
     made.add(
         229.0,
         Kind.EVENT,

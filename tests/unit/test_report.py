@@ -134,6 +134,7 @@ def test_where_the_time_went_has_the_steps_and_the_restores_parts_in_order():
         "switch-over",
         "until the service was good again",
         "verify: rows-match-orders",
+        "undo the fault",
     ]
     parts = steps[4]["parts"]
     assert [(part["name"], part["from_seconds"], part["to_seconds"]) for part in parts] == [
