@@ -169,7 +169,7 @@ def _step(annotation: Any, part: str | int) -> Iterator[Any]:
                 yield from info.metadata
     elif get_origin(annotation) is dict:
         yield get_args(annotation)[1]
-    elif get_origin(annotation) is list:
+    elif get_origin(annotation) is list and isinstance(part, int):
         yield get_args(annotation)[0]
     elif _is_tag(part):
         yield from (branch for branch in _branches(annotation) if _tag_of(branch) in (None, part))
