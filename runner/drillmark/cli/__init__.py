@@ -34,8 +34,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verify": ("verify", "Check that a run's evidence is whole and unchanged."),
     "gaps": ("gaps", "List the gaps that drills have found."),
     "schema": ("schema", "Print the JSON Schema of a file that you write."),
-    "lab": ("lab", "Start, stop or look at the embedded lab."),
+    "lab": ("lab", "The embedded lab: a real PostgreSQL with backups."),
 }
+
+
+class ReaderGoneError(Exception):
+    """Whoever read the output has gone. Click would end with 1 here, which in Drillmark means "failed"."""
 
 
 class Drillmark(click.Group):
@@ -67,6 +71,20 @@ class Drillmark(click.Group):
             raise UsageError(f"no such command: {args[0]}", hint=hint)
         return super().resolve_command(ctx, args)
 
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        """As click does; `--help` prints in here."""
+        try:
+            return super().make_context(*args, **more)
+        except BrokenPipeError as error:
+            raise ReaderGoneError from error
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click does; commands print in here."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise ReaderGoneError from error
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, without importing any."""
         del ctx
@@ -85,7 +103,7 @@ class Drillmark(click.Group):
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         try:
-            code = super().main(args, prog_name or "drillmark", complete_var, standalone_mode=False, **extra)
+            code = super().main(args, "drillmark", complete_var, standalone_mode=False, **extra)
             sys.stdout.flush()
         except click.ClickException as error:
             _fail(error.format_message(), _usage_hint(error), EXIT_INVALID)
@@ -93,7 +111,7 @@ class Drillmark(click.Group):
             _fail(str(error), error.hint, error.exit_code)
         except (KeyboardInterrupt, click.Abort):
             _fail("interrupted", "", EXIT_ABORTED)
-        except BrokenPipeError:
+        except (ReaderGoneError, BrokenPipeError):
             _leave_quietly()
         except Exception as error:  # noqa: BLE001 (the last resort: told in one line, kept in a file)
             from drillmark.cli import failures

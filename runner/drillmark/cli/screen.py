@@ -106,8 +106,9 @@ def _clock(live: Live, width: int) -> Row:
     text = f"{_running(live.since_fault_seconds)} of {_objective(live)}"
     if share > 1:
         text += " - objective missed, timing goes on"
+    text = _cut(text, width - _LABEL)
     bar = _bar(share, width - _LABEL - len(text) - 2)
-    return [("clock".ljust(_LABEL), "dim"), (text, style), ("  " + bar, style)]
+    return [("clock".ljust(_LABEL), "dim"), (text, style), ("  " + bar if bar else "", style)]
 
 
 def _strip(beats: Sequence[BeatState], width: int) -> Row:
