@@ -47,15 +47,21 @@ def end(process: ProcessIdentity, *, group: bool, grace_seconds: float, kill_wai
     """
     if not is_alive(process):
         return True
-    _signal(process.pid, signal.SIGTERM, group=group)
-    # A stopped process takes no TERM until it goes on.
-    _signal(process.pid, signal.SIGCONT, group=group)
+    ask_to_end(process, group=group)
     if grace_seconds > 0 and _wait(process, grace_seconds):
         if group:
             _signal(process.pid, signal.SIGKILL, group=True)
         return True
     _signal(process.pid, signal.SIGKILL, group=group)
     return _wait(process, kill_wait_seconds)
+
+
+def ask_to_end(process: ProcessIdentity, *, group: bool) -> None:
+    """Send TERM and wait for nothing."""
+    if is_alive(process):
+        _signal(process.pid, signal.SIGTERM, group=group)
+        # A stopped process takes no TERM until it goes on.
+        _signal(process.pid, signal.SIGCONT, group=group)
 
 
 def _signal(pid: int, number: signal.Signals, *, group: bool) -> None:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from drillmark import clock
 from drillmark.chaos import resolve
@@ -30,6 +30,8 @@ from drillmark.model.plan import PlannedActivity
 from drillmark.model.stamp import NANOSECONDS, Stamp
 from drillmark.undo import Child, Undoable
 
+T = TypeVar("T")
+
 _READY_SECONDS = 60.0
 _GONE_SECONDS = 10.0
 _POLL_SECONDS = 0.05
@@ -45,7 +47,7 @@ def prepare(hands: Hands, decision: Decision) -> None:
     context.variables["drillmark_run"] = context.run
     problem = ""
     try:
-        resolved = resolve(fault.experiment, context.variables)
+        resolved = _resolve(hands, fault.experiment)
         undoable = Undoable(fault.path, resolved, dict(context.variables))
         context.write_undo(replace(context.undo_state, undoables=(undoable,)))
         hands.child = _start_child(hands, resolved)
@@ -201,6 +203,8 @@ def prove_undone(hands: Hands, decision: Decision) -> None:
         if undone:
             context.journal(Kind.UNDONE, {"experiment": fault.path}, sentence="the fault is gone")
             context.write_undo(replace(context.undo_state, undoables=()))
+    if undone:
+        observing.stop_guard(hands)
 
 
 def know_fault(context: Context, begin: Stamp, position: str) -> None:
@@ -298,28 +302,43 @@ def _let_child_undo(hands: Hands) -> None:
     child.kill()
 
 
+def _resolve(hands: Hands, experiment: dict[str, Any]) -> dict[str, Any]:
+    """The experiment with its configuration as it is now. Raises ChaosError."""
+    return _beside(hands, lambda: resolve(experiment, hands.context.variables, run_dir=hands.context.paths.directory))
+
+
 def _undo_rest(hands: Hands, undoable: Undoable, done: set[int], note: Callable[[int, ActivityOutcome], None]) -> None:
-    """Run the rollbacks that are left, in a thread: meanwhile this runner renews its lease."""
+    """Run the rollbacks that are left."""
+    _beside(
+        hands,
+        lambda: perform_undo(
+            undoable.experiment,
+            done,
+            run_dir=hands.context.paths.directory,
+            timeout_seconds_each=ROLLBACK_SECONDS,
+            on_outcome=note,
+            variables=undoable.variables,
+        ),
+    )
+
+
+def _beside(hands: Hands, work: Callable[[], T]) -> T:
+    """Do what takes its time in a thread, while this one renews the lease and looks around."""
+    done: list[T] = []
     errors: list[BaseException] = []
 
     def perform() -> None:
         try:
-            perform_undo(
-                undoable.experiment,
-                done,
-                run_dir=hands.context.paths.directory,
-                timeout_seconds_each=ROLLBACK_SECONDS,
-                on_outcome=note,
-                variables=undoable.variables,
-            )
+            done.append(work())
         except BaseException as error:  # noqa: BLE001  # raised again below, in the caller's thread
             errors.append(error)
 
-    thread = threading.Thread(target=perform, name="undo", daemon=True)
+    thread = threading.Thread(target=perform, daemon=True)
     thread.start()
     hands.pulse.wait(None, lambda: not thread.is_alive())
     if errors:
         raise errors[0]
+    return done[0]
 
 
 def _rollbacks_done(context: Context, *, succeeded_only: bool) -> list[dict[str, Any]]:

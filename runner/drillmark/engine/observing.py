@@ -242,10 +242,19 @@ def _await(hands: Hands, goals: dict[str, str], seconds: float = _READY_SECONDS)
 
 
 def _stop(hands: Hands, role: str) -> None:
+    """End a child: TERM, so that it closes its samples, then KILL. The lease is renewed meanwhile."""
     child = hands.context.undo_state.child(role)
     hands.pulse.watched.discard(role)
-    if child is not None:
-        processes.end(child.identity, group=True, grace_seconds=_STOP_SECONDS)
+    if child is None:
+        return
+
+    def gone() -> bool:
+        reap()
+        return not processes.is_alive(child.identity)
+
+    processes.ask_to_end(child.identity, group=True)
+    hands.pulse.wait(_STOP_SECONDS, gone)
+    processes.end(child.identity, group=True, grace_seconds=0.0)
     reap()
 
 
