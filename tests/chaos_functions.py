@@ -45,6 +45,11 @@ def is_there(path: str) -> bool:
     return Path(path).exists()
 
 
+def size_or_null(path: str, without: str) -> int | None:
+    del path
+    return None if Path(without).exists() else 3
+
+
 def fail(message: str = "as asked") -> None:
     raise ActivityFailed(message)
 

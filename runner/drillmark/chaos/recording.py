@@ -106,8 +106,9 @@ class Recorder(RunEventHandler):
         elif run.get("status") == "failed":
             status, error = "failed", failure_text(run)
         else:
-            # chaoslib's record has no status: what raised past it may have begun something.
-            status, error = "indeterminate", _in_flight()
+            # chaoslib's record has no status: what raised past it may have begun something. An undo has not succeeded.
+            status = "failed" if place.phase is Phase.ROLLBACKS else "indeterminate"
+            error = _in_flight()
         self._write(
             What.ACTIVITY_ENDED, place, activity, status=status, output=self._stored(run.get("output")), error=error
         )
