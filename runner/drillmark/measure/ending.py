@@ -56,7 +56,7 @@ def find(
         d=None if d is None else (int(beats.first[d]), int(beats.last[d])),
         c=int(beats.first[refuted[-1]]) if len(refuted) else None,
         down_at_end=d is None and _down_at_end(beats, load, limits, end_ns, hold_ns),
-        missing=_missing(beats, load, limits, floor_ns, end_ns),
+        missing=missing(beats, load, limits, floor_ns, end_ns),
     )
 
 
@@ -84,7 +84,8 @@ def _down_at_end(beats: Beats, load: Load | None, limits: Limits, end_ns: int, h
     return bool((load_holds(load, limits, begin, np.full(len(begin), end_ns)) == MISSED).all())
 
 
-def _missing(beats: Beats, load: Load | None, limits: Limits, floor_ns: int, end_ns: int) -> bool:
+def missing(beats: Beats, load: Load | None, limits: Limits, floor_ns: int, end_ns: int) -> bool:
+    """Whether beats or load are missing somewhere in a window."""
     if end_ns <= floor_ns:
         return True
     if len(beats.gaps(floor_ns, end_ns)):

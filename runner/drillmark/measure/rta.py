@@ -138,7 +138,8 @@ def _unaided(facts: Facts, beats: Beats, load: Load | None, limits: Limits, begi
     if found.d is None:
         if facts.undo_by:
             raise UnmeasurableError(f"{UNDONE_EARLY}, by {facts.undo_by}")
-        if found.missing:
+        # Beats that were still unanswered when the undo began are no absence.
+        if ending.missing(beats.until(undo.lo), load, limits, floor_of(facts, begin), undo.lo):
             raise UnmeasurableError("beats or load are missing between the fault and the undo")
         if found.down_at_end:
             raise InapplicableError(ENDED_BY_UNDO)
