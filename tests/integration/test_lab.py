@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -409,6 +410,39 @@ def test_an_ordinary_user_has_the_same_lab():
     finally:
         labs.down(place)
         shutil.rmtree(base)
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="only root can become another user")
+def test_root_without_user_namespaces_has_the_same_lab(tmp_path_factory):
+    """Where `unshare` is refused, PostgreSQL runs as another user, and may not get to where root gets."""
+    programs = tmp_path_factory.mktemp("programs")
+    for name in ("setpriv", "sh", "true", "test", "cp", "ipcrm"):
+        (programs / name).symlink_to(shutil.which(name))
+    environment = {**os.environ, "PATH": str(programs)}
+
+    def run(*words):
+        return subprocess.run(
+            [*COMMAND, *words], capture_output=True, text=True, timeout=120, env=environment, check=False
+        )
+
+    refused = run("up", "--directory", str(tmp_path_factory.mktemp("private") / "lab"))
+    assert "cannot reach" in refused.stderr
+    base = Path(tempfile.mkdtemp(dir="/tmp", prefix="dm-other-"))
+    base.chmod(0o755)
+    place = base / "a lab"
+    try:
+        done = run("up", "--scale", "1MB", "--directory", str(place))
+        assert done.returncode == 0, done.stderr
+        made = labs.status(place)
+        assert psutil.Process(main_of(made).process.pid).username() == "nobody"
+        assert list(made.layout.archive.iterdir()), "nothing was archived"
+        number = order(made)
+        os.kill(main_of(made).process.pid, signal.SIGKILL)
+        wait_for(lambda: request(made, "GET", f"/orders/{number}")[0] == 200, within_seconds=15)
+    finally:
+        labs.down(place)
+        base.rmdir()
+    assert_gone(made)
 
 
 def test_the_command_says_how_the_lab_is(shared_lab):

@@ -27,6 +27,8 @@ from drillmark.processes import ProcessIdentity
 DEFAULT_SCALE_BYTES = 16 * 1024 * 1024
 UP_SECONDS = 90.0
 LOCK_SECONDS = 120.0
+ANSWER_SECONDS = 5.0
+DEAF_SECONDS = 15.0  # a busy machine is no reason to replace a supervisor
 FIRST_CLUSTER = "main"
 _SHORT_PREFIX = "drillmark-"
 _SOCKET_PATH_BYTES = 90  # below 104 (macOS) and 108 (Linux), with room
@@ -87,9 +89,10 @@ def status(directory: Path) -> LabState | None:
         lab.detail = lab.detail or "an earlier `lab up` did not end"
         return lab
     try:
-        return LabState.from_json(control.call(lab.control, "GET", "/status", timeout_seconds=3))
+        return LabState.from_json(control.call(lab.control, "GET", "/status", timeout_seconds=ANSWER_SECONDS))
     except control.ControlError as error:
-        lab.state, lab.detail = "unsupervised", str(error)
+        alive = lab.supervisor is not None and processes.is_alive(lab.supervisor)
+        lab.state, lab.detail = ("degraded" if alive else "unsupervised"), str(error)
         return lab
 
 
@@ -125,7 +128,7 @@ def _make(layout: Layout, scale_bytes: int, backup_every_seconds: float) -> LabS
     state.write(lab)
     for folder in layout.folders():
         folder.mkdir(mode=0o700, exist_ok=True)
-        postgres.hand_over(folder)
+    postgres.hand_over(layout.directory)
     layout.control_link.symlink_to(lab.short_directory)
     Path(lab.short_directory).mkdir(mode=0o700)
     data_directory = layout.clusters / FIRST_CLUSTER
@@ -153,7 +156,7 @@ def _is_supervised(lab: LabState) -> bool:
     if lab.supervisor is None or not processes.is_alive(lab.supervisor):
         return False
     try:
-        control.call(lab.control, "GET", "/status", timeout_seconds=5)
+        control.call(lab.control, "GET", "/status", timeout_seconds=DEAF_SECONDS)
     except control.ControlError:
         # Alive and deaf: another one takes over.
         processes.end(lab.supervisor, group=False, grace_seconds=0)

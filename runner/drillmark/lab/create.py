@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from drillmark import files, postgres
+from drillmark.errors import LabError
 from drillmark.lab import archive_wal
 from drillmark.lab.layout import (
     ADMIN_ROLE,
@@ -50,8 +52,12 @@ def make_cluster(layout: Layout, data_directory: Path, *, scale_bytes: int) -> N
         psycopg.Error: the server refused a statement.
     """
     passwords = {ADMIN_ROLE: secrets.token_urlsafe(24), APPLICATION_ROLE: secrets.token_urlsafe(24)}
+    _check_reach(layout.directory)
+    shutil.copyfile(archive_wal.__file__, layout.archiver)
+    postgres.hand_over(layout.archiver)
     lines = [f"*:*:*:{role}:{password}\n" for role, password in passwords.items()]
     files.write_durably(layout.password_file, "".join(lines))
+    postgres.hand_over(layout.password_file)
     _initdb(layout, data_directory, passwords[ADMIN_ROLE])
     port = postgres.free_port()
     log = layout.logs / "create.log"
@@ -60,6 +66,15 @@ def make_cluster(layout: Layout, data_directory: Path, *, scale_bytes: int) -> N
         _fill(port, passwords, scale_bytes)
     finally:
         postgres.stop(data_directory, "fast")
+
+
+def _check_reach(directory: Path) -> None:
+    if postgres.run(["test", "-w", directory], timeout_seconds=20, check=False).returncode != 0:
+        raise LabError(
+            f"the user who runs PostgreSQL cannot reach {directory}",
+            hint="Run drillmark as an ordinary user, or put the lab where every folder above it lets others through.",
+            code="postgres-as-root",
+        )
 
 
 def _initdb(layout: Layout, data_directory: Path, password: str) -> None:
@@ -85,7 +100,7 @@ def _initdb(layout: Layout, data_directory: Path, password: str) -> None:
 
 def settings(layout: Layout) -> str:
     """The lab's `postgresql.conf`; the port alone comes with the command line."""
-    words = [sys.executable, "-I", "-S", archive_wal.__file__]
+    words = [_interpreter(), "-I", "-S", str(layout.archiver)]
     # PostgreSQL itself puts the paths in; a percent sign in ours must be doubled for it.
     script = shlex.join(words).replace("%", "%%")
     target = shlex.quote(str(layout.archive)).replace("%", "%%")
@@ -111,6 +126,20 @@ def settings(layout: Layout) -> str:
     }
     quoted = {name: str(value).replace("'", "''") for name, value in values.items()}
     return "".join(f"{name} = '{value}'\n" for name, value in quoted.items())
+
+
+def _interpreter() -> str:
+    # Another user's server may not reach root's own interpreter; any Python will do for the archive command.
+    for program in (sys.executable, "/usr/bin/python3", "/usr/local/bin/python3"):
+        # Through a shell, as the server does it: a first exec still has root's way through root's folders.
+        argv: list[str | Path] = ["sh", "-c", '"$0" -I -S -c ""', program]
+        if Path(program).exists() and postgres.run(argv, timeout_seconds=20, check=False).returncode == 0:
+            return program
+    raise LabError(
+        f"the user who runs PostgreSQL cannot run {sys.executable}",
+        hint="Run drillmark as an ordinary user, or let everybody read and run that interpreter.",
+        code="postgres-as-root",
+    )
 
 
 def _fill(port: int, passwords: dict[str, str], scale_bytes: int) -> None:

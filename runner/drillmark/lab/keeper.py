@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import http.client
 import logging
-import os
 import sys
 import threading
 
@@ -144,7 +143,7 @@ class Keeper:
         argv = [sys.executable, "-m", "drillmark.lab.service", self.lab.directory]
         service.process = postgres.spawn(
             argv,
-            environment={**os.environ, **self.lab.environment},
+            environment={**postgres.clean_environment(), **self.lab.environment},
             log=self.lab.layout.logs / "service.log",
         )
         service.state = "starting"

@@ -39,6 +39,11 @@ class Layout:
         return self.directory / "aside"
 
     @property
+    def archiver(self) -> Path:
+        """The lab's own copy of the archive command: PostgreSQL runs it as long as the lab is there."""
+        return self.directory / "archive_wal.py"
+
+    @property
     def clusters(self) -> Path:
         """Data directories, one for each cluster."""
         return self.directory / "clusters"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drillmark import files
+from drillmark import files, postgres
 from drillmark.lab.layout import ADMIN_ROLE, ADMIN_SERVICE, APPLICATION_ROLE, DATABASE, SERVICE, Layout
 
 
@@ -15,3 +15,4 @@ def point(layout: Layout, port: int) -> None:
         for name, role in ((SERVICE, APPLICATION_ROLE), (ADMIN_SERVICE, ADMIN_ROLE))
     ]
     files.write_durably(layout.service_file, "\n".join(sections))
+    postgres.hand_over(layout.service_file)
