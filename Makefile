@@ -83,7 +83,7 @@ format: install-dev ## let ruff put right what it can
 	@$(BIN)/ruff format .
 
 schemas: install ## write schemas/ anew from the models
-	@$(BIN)/python -m drillmark schema --write schemas
+	@$(BIN)/python -m drillmark schema --write
 
 wheel: install ## build the wheel into dist/
 	@$(BIN)/python -m build --wheel --no-isolation
