@@ -7,6 +7,8 @@ import http.server
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -235,6 +237,33 @@ def test_environment_variables_and_attempt(tmp_path):
         assert worker.run(ask, timeout_seconds=20).output == "2026-01-01T00:00:00.000000+00:00"
         got = worker.run(python("p", "configuration_of", key="mine"), timeout_seconds=20)
         assert got.output == 1
+
+
+def test_an_activity_may_bring_its_own_configuration(tmp_path, monkeypatch):
+    monkeypatch.setenv("PLANTED_TOKEN", "tok-8f3a9c77d1")
+    with _worker(tmp_path, {"who": "worker"}) as worker:
+        ask = shell("p", "echo ${who} ${token}")
+        secrets = {"s": {"token": {"type": "env", "key": "PLANTED_TOKEN"}}}
+        theirs = worker.run(ask, timeout_seconds=20, configuration={"who": "experiment"}, secrets=secrets)
+        assert theirs.output["stdout"] == "experiment [redacted]\n"
+        assert worker.run(ask, timeout_seconds=20).output["stdout"] == "worker\n"
+
+
+def test_the_parents_death_kills_the_workers_group(tmp_path):
+    mark = tmp_path / "mark"
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from drillmark.chaos import ActivityWorker\n"
+        f"worker = ActivityWorker(Path({str(tmp_path)!r}), {{}}, {{}}, log_path=Path({str(tmp_path / 'log')!r}))\n"
+        f"worker.run({shell('slow', f'echo $$ > {mark}; sleep 60')!r}, timeout_seconds=None)\n"
+    )
+    parent = subprocess.Popen([sys.executable, str(script)])
+    wait_until(lambda: mark.exists() and mark.read_text().strip())
+    below = int(mark.read_text())
+    parent.kill()
+    parent.wait()
+    wait_until(lambda: not lives(below), 5)
 
 
 def test_a_configuration_that_cannot_be_loaded_fails_the_activity(tmp_path):

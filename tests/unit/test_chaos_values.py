@@ -8,7 +8,7 @@ import json
 import uuid
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drillmark.chaos.values import LIMIT_BYTES, cut, failure_text, jsonable, provider_failure
@@ -55,6 +55,7 @@ def test_a_value_that_holds_itself_ends():
     assert "[nested too deeply]" in json.dumps(jsonable(value))
 
 
+@settings(max_examples=40)
 @given(_ANY)
 def test_anything_becomes_strict_json(value):
     json.dumps(jsonable(value), allow_nan=False).encode()
@@ -68,6 +69,8 @@ def test_anything_becomes_strict_json(value):
         "é" * 200_000,
         {"a": "x" * 200_000, "b": 1},
         ["x" * 100] * 5_000,
+        ["\U0001f600" * 100] * 500,
+        ['\0"\\' * 30] * 5_000,
         {"k": ["y" * 20_000] * 50},
     ],
 )
@@ -77,6 +80,7 @@ def test_what_is_too_big_is_cut_and_says_so(value):
     assert "cut" in json.dumps(small)
 
 
+@settings(max_examples=40)
 @given(_ANY)
 def test_what_fits_is_left_alone(value):
     plain = jsonable(value)

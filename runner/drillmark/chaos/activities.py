@@ -120,9 +120,25 @@ class ActivityWorker:
         """Whether an activity was started whose outcome has not been taken with `poll`."""
         return self._current is not None
 
-    def start(self, activity: dict[str, Any], *, timeout_seconds: float | None, attempt: int = 1) -> None:
-        """Begin an activity. Raises RuntimeError while another one runs."""
-        self.request("run", name_of(activity), timeout_seconds, activity=activity, attempt=attempt)
+    def start(
+        self,
+        activity: dict[str, Any],
+        *,
+        timeout_seconds: float | None,
+        attempt: int = 1,
+        configuration: Mapping[str, Any] | None = None,
+        secrets: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Begin an activity. Raises RuntimeError while another one runs.
+
+        `configuration` and `secrets` stand in for the worker's own, for an activity of an experiment with its own.
+        """
+        fields: dict[str, Any] = {"activity": activity, "attempt": attempt}
+        if configuration is not None:
+            fields["configuration"] = dict(configuration)
+        if secrets is not None:
+            fields["secrets"] = dict(secrets)
+        self.request("run", name_of(activity), timeout_seconds, **fields)
 
     def request(self, operation: str, name: str, timeout_seconds: float | None, **fields: Any) -> None:
         """Begin any of the worker's operations; for this package alone."""
@@ -156,9 +172,23 @@ class ActivityWorker:
             )
         return self._overdue(current)
 
-    def run(self, activity: dict[str, Any], *, timeout_seconds: float | None, attempt: int = 1) -> ActivityOutcome:
+    def run(
+        self,
+        activity: dict[str, Any],
+        *,
+        timeout_seconds: float | None,
+        attempt: int = 1,
+        configuration: Mapping[str, Any] | None = None,
+        secrets: Mapping[str, Any] | None = None,
+    ) -> ActivityOutcome:
         """Begin an activity and wait for its outcome."""
-        self.start(activity, timeout_seconds=timeout_seconds, attempt=attempt)
+        self.start(
+            activity,
+            timeout_seconds=timeout_seconds,
+            attempt=attempt,
+            configuration=configuration,
+            secrets=secrets,
+        )
         return self.wait()
 
     def wait(self) -> ActivityOutcome:

@@ -52,11 +52,6 @@ class Child:
         """Whether the child lives. A child that has ended is not waited for before `kill` or `close`."""
         return self._process.returncode is None and is_alive(self.identity)
 
-    @property
-    def exit_code(self) -> int | None:
-        """Its exit code, negative for a signal, once it was waited for."""
-        return self._process.returncode
-
     def send_line(self, line: str) -> None:
         """Write one line to the child. One that is dead does not hear it; that shows in `alive`."""
         pipe = self._process.stdin

@@ -7,6 +7,7 @@ cannot load, a dynamic configuration whose probe failed) is a failure here. Impo
 from __future__ import annotations
 
 import copy
+import json
 import traceback
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,7 @@ class Performer:
     def __init__(self, hello: dict[str, Any], redactor: Redactor) -> None:
         self._hello = hello
         self._redactor = redactor
-        self._settled: settle.Settled | None = None
+        self._settled: dict[str, settle.Settled] = {}
 
     def now(self) -> dict[str, Any]:
         """A stamp, as JSON."""
@@ -47,7 +48,7 @@ class Performer:
         """Do what a request asks for. Raises whatever an activity raises past chaoslib."""
         match request["op"]:
             case "run":
-                return self._run(request["activity"], request["attempt"], request["variables"])
+                return self._run(request)
             case "resolve":
                 return resolved.resolve(request["experiment"], request["variables"], self._redactor)
             case "check":
@@ -57,22 +58,29 @@ class Performer:
             case other:
                 return {"status": "failed", "error": f"the worker knows no '{other}'"}
 
-    def _run(self, activity: dict[str, Any], attempt: int, variables: dict[str, Any]) -> dict[str, Any]:
-        announce(self._hello["run_dir"], variables, attempt)
-        settled = self._settle(variables)
+    def _run(self, request: dict[str, Any]) -> dict[str, Any]:
+        activity, variables = request["activity"], request["variables"]
+        announce(self._hello["run_dir"], variables, request["attempt"])
+        settled = self._settle(request.get("configuration"), request.get("secrets"), variables)
         problems = [] if self._hello.get("lenient") else [*settled.problems, *checks.control_problems([activity])]
         if problems:
-            return {"status": "failed", "error": "; ".join(problems)}
+            return {"status": "failed", "error": self._redactor.text("; ".join(problems))}
         return self._perform(activity, settled.configuration, settled.secrets)
 
-    def _settle(self, variables: dict[str, Any]) -> settle.Settled:
-        if self._settled is None:
-            self._settled = settle.settle(
-                self._hello["configuration"], self._hello["secrets"], variables, self._redactor
-            )
+    def _settle(
+        self, configuration: dict[str, Any] | None, secrets: dict[str, Any] | None, variables: dict[str, Any]
+    ) -> settle.Settled:
+        blocks = (
+            self._hello["configuration"] if configuration is None else configuration,
+            self._hello["secrets"] if secrets is None else secrets,
+        )
+        # Once for each: a dynamic configuration must not change from one activity to the next.
+        key = json.dumps(blocks, sort_keys=True)
+        if key not in self._settled:
+            self._settled[key] = settle.settle(*blocks, variables, self._redactor)
+        settled = self._settled[key]
         ours = {name: value for name, value in variables.items() if value is not None}
-        configuration = {**self._settled.configuration, **ours}
-        return settle.Settled(configuration, self._settled.secrets, self._settled.problems)
+        return settle.Settled({**settled.configuration, **ours}, settled.secrets, settled.problems)
 
     def _perform(
         self, activity: dict[str, Any], configuration: dict[str, Any], secrets: dict[str, Any]

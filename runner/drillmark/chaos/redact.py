@@ -21,7 +21,9 @@ MASK = "[redacted]"
 # A shorter one would be found in every second word; it is taken out only where it stands alone.
 SHORTEST_WITHIN_TEXT = 4
 # Values that nobody declared a secret, known by their names alone, must not blot out "true" or "5432".
-SHORTEST_BY_NAME = 8
+SHORTEST_BY_NAME = 6
+
+_SHORTEST_IN_BASE64 = 6  # what is left of a shorter one, without the bits of its neighbours, says little
 
 SECRET_NAME = re.compile(
     r"password|passwd|passphrase|secret|token|api_?key|access_?key|private_?key|credential", re.IGNORECASE
@@ -145,7 +147,7 @@ def _forms(secret: str) -> set[str]:
         quote_plus(secret),
         shlex.quote(secret),
     }
-    if len(secret) >= SHORTEST_BY_NAME:
+    if len(secret) >= _SHORTEST_IN_BASE64:
         forms |= _base64_forms(secret.encode("utf-8", "surrogateescape"))
     return forms
 

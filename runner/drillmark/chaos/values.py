@@ -45,7 +45,10 @@ def cut(value: Any) -> Any:
     if _size(shorter) <= LIMIT_BYTES:
         return shorter
     text = json.dumps(value, ensure_ascii=False)
-    return {"drillmark_cut": f"{len(text)} characters of JSON; this is how it begins", "begins": text[:_LEAF_BYTES]}
+    return {
+        "drillmark_cut": f"{len(text)} characters of JSON; this is how it begins",
+        "begins": _cut_text(text, _LEAF_BYTES),
+    }
 
 
 def provider_failure(activity: dict[str, Any], output: Any) -> str:
