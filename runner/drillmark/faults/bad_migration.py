@@ -12,7 +12,7 @@ from psycopg import sql
 
 from drillmark.errors import RecoveryError
 from drillmark.recovery.activity import Configuration, Secrets, activity, logger, need_dsn
-from drillmark.recovery.connecting import connect_to_store
+from drillmark.recovery.connecting import store
 
 
 @activity
@@ -26,7 +26,9 @@ def delete_rows(
     condition = sql.SQL(cast("LiteralString", where))
     copy = sql.SQL("create table {} as select * from {} where {}").format(_aside(table), _name(table), condition)
     delete = sql.SQL("delete from {} where {}").format(_name(table), condition)
-    with connect_to_store(need_dsn(dsn, secrets, configuration)) as connection, connection.transaction():
+    with store(need_dsn(dsn, secrets, configuration)) as connection, connection.transaction():
+        if _exists(connection, table):
+            raise RecoveryError(f"rows of {table} lie aside already: nothing was done", hint="run the undo first")
         # Rows that came between the two statements would be deleted and not copied.
         connection.execute(sql.SQL("lock table {} in share row exclusive mode").format(_name(table)))
         copied = connection.execute(copy).rowcount
@@ -42,7 +44,7 @@ def put_rows_back(
     table: str, dsn: str | None = None, configuration: Configuration = None, secrets: Secrets = None
 ) -> str:
     """The undo: put the rows back where the old system still serves; a restored one has them, and knows no copy."""
-    with connect_to_store(need_dsn(dsn, secrets, configuration)) as connection, connection.transaction():
+    with store(need_dsn(dsn, secrets, configuration)) as connection, connection.transaction():
         if not _exists(connection, table):
             return f"nothing of {table} lies aside in the system that serves"
         back = sql.SQL("insert into {} overriding system value select * from {} on conflict do nothing")
@@ -60,7 +62,7 @@ def rows_are_gone(
     secrets: Secrets = None,
 ) -> bool:
     """The proof: rows lie aside, and none of them is in the table."""
-    with connect_to_store(need_dsn(dsn, secrets, configuration)) as connection:
+    with store(need_dsn(dsn, secrets, configuration)) as connection:
         if not _exists(connection, table):
             return False
         query = sql.SQL("select exists (select from {} join {} using ({})), exists (select from {})")

@@ -14,6 +14,7 @@ from drillmark import postgres, site
 from drillmark.errors import RecoveryError
 from drillmark.faults.deeds import Deed
 from drillmark.recovery.activity import Configuration, activity, logger
+from drillmark.recovery.launching import launch
 
 FAULT = "postgres-crashed"
 
@@ -51,7 +52,7 @@ def ensure_running(
         site.find(configuration, cluster=name).release()
     if not server.control and postgres.postmaster(server.data_directory) is None:
         log = server.data_directory.with_name(f"{server.name}.log")
-        postgres.start(server.data_directory, options={}, log=log, timeout_seconds=timeout_seconds)
+        launch(server.data_directory, port=None, log=log)
     server.wait_until_ready(timeout_seconds)
     deed = Deed.read(FAULT, server)
     how = f"{server.name} takes connections"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -22,9 +24,15 @@ def connect(dsn: str) -> psycopg.Connection[Any]:
     return connection
 
 
-def connect_to_store(dsn: str) -> psycopg.Connection[Any]:
-    """The same. Raises RecoveryError where the store does not answer."""
+@contextmanager
+def store(dsn: str) -> Generator[psycopg.Connection[Any]]:
+    """The same, closed at the end. Raises RecoveryError where the store does not answer, or refuses a statement."""
     try:
-        return connect(dsn)
+        connection = connect(dsn)
     except psycopg.Error as error:
         raise RecoveryError(f"the store does not answer: {error}") from error
+    try:
+        with connection:
+            yield connection
+    except psycopg.Error as error:
+        raise RecoveryError(f"the store refuses: {error}") from error

@@ -25,7 +25,7 @@ from drillmark.recovery.activity import (
     seconds,
     setting,
 )
-from drillmark.recovery.connecting import connect
+from drillmark.recovery.connecting import connect, store
 from drillmark.recovery.progress import Progress
 from drillmark.recovery.restoring import Request
 from drillmark.recovery.target import Target, iso
@@ -105,11 +105,8 @@ def log_position(dsn: str | None = None, configuration: Configuration = None, se
     Raises:
         ActivityFailed: the store does not answer.
     """
-    try:
-        with connect(need_dsn(dsn, secrets, configuration)) as connection:
-            row = connection.execute("select pg_current_wal_insert_lsn()::text").fetchone()
-    except psycopg.Error as error:
-        raise RecoveryError(f"cannot read the log position: {error}") from error
+    with store(need_dsn(dsn, secrets, configuration)) as connection:
+        row = connection.execute("select pg_current_wal_insert_lsn()::text").fetchone()
     assert row is not None
     return str(row[0])
 

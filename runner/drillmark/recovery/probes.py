@@ -21,7 +21,7 @@ from drillmark import files
 from drillmark.errors import RecoveryError
 from drillmark.recovery import postgres_pitr, wal
 from drillmark.recovery.activity import Configuration, Secrets, activity, logger, need_dsn, path_setting
-from drillmark.recovery.connecting import connect_to_store
+from drillmark.recovery.connecting import store
 
 __all__ = ["remember_rows", "rows_match", "same_cluster"]
 
@@ -65,7 +65,7 @@ def remember_rows(
     point = datetime.fromisoformat(until or postgres_pitr.last_restorable_point(configuration=configuration))
     before = point.astimezone(UTC) - timedelta(seconds=settled_seconds)
     compared = columns or [key]
-    with connect_to_store(need_dsn(dsn, secrets, configuration)) as connection:
+    with store(need_dsn(dsn, secrets, configuration)) as connection:
         count, digest = _digest(connection, table, created, compared, before)
     memory = {
         "table": table,
@@ -111,7 +111,7 @@ def rows_match(
             f"nobody remembered the rows of {table} before the fault: there is nothing to compare with",
             hint="name an activity with drillmark.recovery.probes.remember_rows in the target's `preflight`",
         )
-    with connect_to_store(need_dsn(dsn, secrets, configuration)) as connection:
+    with store(need_dsn(dsn, secrets, configuration)) as connection:
         # An empty database has no such table: that is an answer, and a clear one.
         row = connection.execute("select to_regclass(%s)", (table,)).fetchone()
         if row is None or row[0] is None:
@@ -141,7 +141,7 @@ def same_cluster(
         ActivityFailed: it is another one, or it does not answer.
     """
     expected = system_identifier or _archived_system(path_setting(archive, configuration, "archive", "archive"))
-    with connect_to_store(need_dsn(dsn, secrets, configuration)) as connection:
+    with store(need_dsn(dsn, secrets, configuration)) as connection:
         row = connection.execute("select system_identifier::text from pg_control_system()").fetchone()
     found = row[0] if row else None
     if found != expected:

@@ -15,10 +15,13 @@ from drillmark.errors import RecoveryError
 from drillmark.recovery import backups, copying, marker, server, verification, wal
 from drillmark.recovery.activity import logger
 from drillmark.recovery.backups import Backup
+from drillmark.recovery.launching import launch
 from drillmark.recovery.progress import Progress
 from drillmark.recovery.target import Target
+from drillmark.site import Site
 
 _LEFT_OUT = frozenset({marker.NAME, backups.MANIFEST, "postmaster.pid", "postmaster.opts"})
+_START_SECONDS = 600.0
 _CONFIGURATION = ("postgresql.conf", "pg_hba.conf", "pg_ident.conf")
 
 
@@ -132,8 +135,7 @@ def _replay(
     begun_ns = clock.monotonic_ns()
     progress.begin("replay", (request.target.position or log.end) - backup.start)
     messages = place.with_name(place.name + ".log")
-    options: dict[str, str | int] = {"port": request.port or postgres.free_port()}
-    begun = postgres.begin(place, options=options, log=messages)
+    begun = launch(place, port=request.port or postgres.free_port(), log=messages)
     replayed = server.replay(place, begun, request.dsn, messages, backup.start, progress)
     progress.end()
     return replayed, [begun_ns, replayed.first_true_ns]
@@ -142,7 +144,8 @@ def _replay(
 def _taken_up(place: Path, report: dict[str, Any]) -> dict[str, Any]:
     logger.info("%s is complete already: it is used", place)
     if postgres.postmaster(place) is None:
-        postgres.start(place, options={"port": int(report["port"])}, log=place.with_name(place.name + ".log"))
+        launch(place, port=int(report["port"]), log=place.with_name(place.name + ".log"))
+        Site(place.name, place, int(report["port"]), "").wait_until_ready(_START_SECONDS)
     return {"drillmark": report}
 
 

@@ -167,7 +167,8 @@ def log_from(archive: Archive, start: int, timeline: int, *, end: int, until: in
         if stretch.timeline > timeline and stretch.end is None and last < number:
             raise RecoveryError(
                 f"the log archive has a hole: {archive.directory} knows timeline {stretch.timeline}"
-                f" but lacks its first segment {segment_name(stretch.timeline, number, size)}"
+                f" but lacks its first segment {segment_name(stretch.timeline, number, size)}",
+                hint="it is not archived yet, or it is lost; without it the old timeline would be replayed too far",
             )
         while number <= last and (until is None or number <= until // size):
             files.append(
