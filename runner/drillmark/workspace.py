@@ -9,11 +9,10 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import BaseModel
 
@@ -23,11 +22,12 @@ from drillmark.define import Experiment, Parsed, read_drill, read_experiment, re
 from drillmark.define.drill import Drill
 from drillmark.define.marks import Path as Keys
 from drillmark.define.marks import get
-from drillmark.define.nearest import hint_for, nearest
+from drillmark.define.nearest import hint_for
 from drillmark.define.settings import Settings
 from drillmark.define.targets import Targets
 from drillmark.errors import InvalidDefinitionError, Problem, RefusedError, UsageError
 from drillmark.model.plan import Plan
+from drillmark.workspace_checks import Checked, Opened, activities, in_order, rejections, taken, time_zone_problems
 from drillmark.workspace_files import Files, drill_paths, python_problem
 
 SETTINGS = "drillmark.yaml"
@@ -36,25 +36,6 @@ TARGETS = "targets.yaml"
 T = TypeVar("T", bound=BaseModel)
 Said = tuple[dict[str, list[str]], dict[Keys, list[str]]]
 Ask = Callable[[Mapping[str, Any], Mapping[Keys, dict[str, Any]]], Said]
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """A drill, checked with everything that it names.
-
-    Attributes:
-        source: its file, from the workspace root.
-        plan: what it would do; None where there is any problem.
-        problems: everything that is wrong; nothing runs.
-        warnings: what is allowed and probably not meant.
-        refusals: what `run` refuses, because Drillmark cannot do it yet.
-    """
-
-    source: str
-    plan: Plan | None
-    problems: list[Problem] = field(default_factory=list)
-    warnings: list[Problem] = field(default_factory=list)
-    refusals: list[Problem] = field(default_factory=list)
 
 
 def find(start: Path | None = None) -> Path:
@@ -102,16 +83,6 @@ def load_plan(path: str | Path, *, root: Path | None = None) -> Plan:
     return checked.plan
 
 
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    """A drill's file, read, with what it names."""
-
-    source: str
-    drill: Parsed[Drill]
-    experiment: Experiment | None
-    problems: list[Problem]
-
-
 class Workspace:
     """One workspace. Files are read at most once each; `ask` says what Chaos Toolkit has against them."""
 
@@ -157,32 +128,32 @@ class Workspace:
     def check_all(self, sources: list[str]) -> list[Checked]:
         """Several drills, and that no two of them share an id."""
         opened = [self._open(source) for source in sources]
-        experiments, activities = self.ask(
+        of_experiments, of_activities = self.ask(
             {
                 item.experiment.file: item.experiment.value
                 for item in opened
                 if item.experiment and item.experiment.value
             },
-            _activities(self.targets),
+            activities(self.targets),
         )
         of_targets = [
             self.targets.marks.problem(keys, f"Chaos Toolkit rejects `{get(self.targets.raw, *keys, 'name')}`: {text}")
-            for keys, texts in activities.items()
+            for keys, texts in of_activities.items()
             for text in texts
         ]
         checked: list[Checked] = []
         first: dict[str, str] = {}
         for item in opened:
-            said = experiments.get(item.experiment.file, []) if item.experiment else []
-            found = self._conclude(item, [*of_targets, *_rejections(item, said), *_taken(item, first)])
+            said = of_experiments.get(item.experiment.file, []) if item.experiment else []
+            found = self._conclude(item, [*of_targets, *rejections(item, said), *taken(item, first)])
             checked.append(found)
         return checked
 
-    def _open(self, source: str) -> _Opened:
+    def _open(self, source: str) -> Opened:
         """Read a drill and its files; a file that cannot be read is a problem at the drill's own line."""
         data = self.files.read(source)
         if isinstance(data, Problem):
-            return _Opened(source, _unread(read_drill, data), None, [])
+            return Opened(source, _unread(read_drill, data), None, [])
         drill = read_drill(data, source)
         experiment: Experiment | None = None
         problems: list[Problem] = []
@@ -194,9 +165,9 @@ class Workspace:
                 experiment = self._experiments.setdefault(path, read_experiment(content, path))
             elif keys[0] == "load" and (wrong := python_problem(content)):
                 problems.append(drill.marks.problem(keys, f"{path} is not Python: {wrong}"))
-        return _Opened(source, drill, experiment, problems)
+        return Opened(source, drill, experiment, problems)
 
-    def _conclude(self, item: _Opened, more: list[Problem]) -> Checked:
+    def _conclude(self, item: Opened, more: list[Problem]) -> Checked:
         drill, experiment = item.drill, item.experiment
         against, doubtful = planning.check(drill, self.targets, experiment)
         problems = [*self.settings.problems, *self.targets.problems, *drill.problems, *item.problems, *against, *more]
@@ -204,9 +175,9 @@ class Workspace:
         if experiment is not None:
             problems += experiment.problems
             warnings += experiment.warnings
-        problems += _time_zone_problems(drill)
+        problems += time_zone_problems(drill)
         if problems or drill.value is None or self.targets.value is None or self.settings.value is None:
-            return Checked(item.source, None, _in_order(problems), _in_order(warnings))
+            return Checked(item.source, None, in_order(problems), in_order(warnings))
         plan = planning.make(
             drill.value,
             self.targets.value,
@@ -216,7 +187,7 @@ class Workspace:
             sources=self._hashes(drill),
         )
         refusals = [*planning.unsupported(drill, self.targets), *self._overlays(plan)]
-        return Checked(item.source, plan, [], _in_order(warnings), refusals)
+        return Checked(item.source, plan, [], in_order(warnings), refusals)
 
     def _overlays(self, plan: Plan) -> Iterator[Problem]:
         overlay = f"environments/{plan.target.environment}.yaml"
@@ -238,48 +209,3 @@ def _unread(read: Callable[[bytes, str], Parsed[T]], problem: Problem) -> Parsed
     """A file that could not be read, as if it had been."""
     parsed = read(b"", problem.file)
     return replace(parsed, value=None, raw=None, problems=[problem])
-
-
-def _activities(targets: Parsed[Targets]) -> dict[Keys, dict[str, Any]]:
-    """Every target's activities, by their place; none where the file has problems of its own."""
-    return {
-        ("targets", name, "activities", index): activity.as_chaos()
-        for name, target in (targets.value.targets.items() if targets.value else ())
-        for index, activity in enumerate(target.activities)
-    }
-
-
-def _rejections(item: _Opened, said: list[str]) -> Iterator[Problem]:
-    """What Chaos Toolkit itself says against the experiment, at the fault's line."""
-    keys: Keys = ("fault", "experiment") if get(item.drill.raw, "fault", "experiment") else ("fault",)
-    for text in said:
-        assert item.experiment is not None
-        yield item.drill.marks.problem(keys, f"Chaos Toolkit rejects {item.experiment.file}: {text}")
-
-
-def _taken(item: _Opened, first: dict[str, str]) -> Iterator[Problem]:
-    """An id that another drill has already. `first`: id -> the drill that has it."""
-    name = get(item.drill.raw, "id")
-    if isinstance(name, str) and first.setdefault(name, item.source) != item.source:
-        message = f"the id `{name}` is taken by {first[name]}"
-        yield item.drill.marks.problem(("id",), message, "ids are unique in a workspace")
-
-
-def _time_zone_problems(drill: Parsed[Drill]) -> Iterator[Problem]:
-    """A zone that this machine does not know. A machine that knows none at all cannot tell."""
-    zone = drill.value.schedule.time_zone if drill.value and drill.value.schedule else None
-    if zone is None:
-        return
-    try:
-        ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        zones = available_timezones()
-        if zones:
-            meant = nearest(zone, zones)
-            hint = f"did you mean `{meant}`?" if meant else "names are those of the IANA, such as Europe/Berlin"
-            yield drill.marks.problem(("schedule", "time_zone"), f'there is no time zone "{zone}"', hint)
-
-
-def _in_order(problems: list[Problem]) -> list[Problem]:
-    unique = dict.fromkeys(problems)
-    return sorted(unique, key=lambda problem: (problem.file, problem.line, problem.column))

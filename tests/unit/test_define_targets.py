@@ -65,6 +65,12 @@ def test_a_target_that_is_right():
             "dsn: postgres://u:hunter2@h/d",
             "t.yaml:4:20: `secrets.orders-db.dsn` holds a value, not a reference",
         ),
+        (
+            "{path: /fence}, timeout: 30",
+            "{path: /fence}, secrets: [order-db]",
+            "the secrets have no block `order-db`\n  HINT: did you mean `orders-db`?",
+        ),
+        ("key: ORDERS_URL, ", "", "t.yaml:2:15: `configuration.orders_url` has no `key`"),
         ("dsn: {type: env, key: ORDERS_DSN}", "dsn: {type: env}", "`secrets.orders-db.dsn` has no `key`"),
         ('type: process, path: "true"', "type: process", "`targets.orders-db.activities[9].provider.path` is missing"),
     ],

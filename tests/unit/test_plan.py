@@ -286,6 +286,15 @@ def test_markers_need_a_store():
     assert make(targets=targets).markers is None
 
 
+def test_secrets_that_do_not_exist():
+    markers = "observe: {markers: {secrets: order-db}}"
+    problems, _ = checked(with_line(MINIMAL_DRILL, "schedule: {every: quarter}", markers))
+    assert "d.yaml:8:30: the secrets have no block `order-db` with a `dsn`" in problems[0]
+    action = "{name: n, type: action, provider: {type: process, path: ls, secrets: [nope]}}"
+    problems, _ = checked(with_line(MINIMAL_DRILL, "{ref: fence}", action))
+    assert "the secrets have no block `nope`" in problems[0]
+
+
 def test_arguments_for_what_takes_none_by_name():
     targets = with_line(TARGETS, 'path: "true"', 'path: "true", arguments: ["-x"]')
     problems, _ = checked(

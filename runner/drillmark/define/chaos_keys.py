@@ -39,6 +39,7 @@ def experiment_warnings(experiment: dict[str, Any], marks: Marks) -> list[Proble
             if isinstance(item, dict):
                 found += activity_warnings(item, marks, (*path, index))
                 found += exposed_secret_warnings(item, marks, (*path, index), experiment.get("secrets"))
+                found += secret_name_problems(item, marks, (*path, index), experiment.get("secrets"))
     return found
 
 
@@ -63,6 +64,16 @@ def variable_warnings(activity: Any, marks: Marks, at: Path, configuration: Any,
         for name in _VARIABLE.findall(text):
             if name not in known:
                 yield marks.problem(path, f"nothing fills in `${{{name}}}`", hint_for(name, known))
+
+
+def secret_name_problems(activity: Any, marks: Marks, at: Path, secrets: Any) -> Iterator[Problem]:
+    """Secrets blocks that do not exist; Chaos Toolkit would hand over an empty one."""
+    known = list(secrets) if isinstance(secrets, dict) else []
+    named = get(activity, "provider", "secrets")
+    for index, name in enumerate(named if isinstance(named, list) else []):
+        if isinstance(name, str) and name not in known:
+            path: Path = (*at, "provider", "secrets", index)
+            yield marks.problem(path, f"the secrets have no block `{name}`", hint_for(name, known, what="there are"))
 
 
 def exposed_secret_warnings(activity: Any, marks: Marks, at: Path, secrets: Any) -> Iterator[Problem]:

@@ -141,6 +141,10 @@ def targets_problems(raw: Any, marks: Marks) -> list[Problem]:
     if not isinstance(raw, dict):
         return []
     found = list(secret_problems(raw.get("secrets"), marks, ("secrets",)))
+    configuration = raw.get("configuration")
+    for key, value in configuration.items() if isinstance(configuration, dict) else ():
+        if get(value, "type") == "env" and not isinstance(get(value, "key"), str):
+            found.append(marks.problem(("configuration", key), f"`configuration.{key}` has no `key`"))
     targets = raw.get("targets")
     for name, target in targets.items() if isinstance(targets, dict) else ():
         if isinstance(target, dict):
@@ -157,6 +161,7 @@ def _target_problems(target: dict[str, Any], marks: Marks, at: Path, secrets: An
             yield marks.problem((*at, "activities", index, "name"), f"the activity `{name}` is there twice")
         elif isinstance(name, str):
             activities[name] = item
+        yield from chaos_keys.secret_name_problems(item, marks, (*at, "activities", index), secrets)
     for key in ("probes", "side", "verify", "preflight", "identity", "effect"):
         value = target.get(key)
         listed = value if isinstance(value, list) else [] if value is None else [value]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from drillmark.define.chaos_keys import exposed_secret_warnings, variable_warnings
+from drillmark.define.chaos_keys import exposed_secret_warnings, secret_name_problems, variable_warnings
 from drillmark.define.drill import Drill
 from drillmark.define.experiment import Experiment
 from drillmark.define.marks import Marks, Path, get
@@ -36,9 +36,11 @@ def check(
     elif target is not None:
         problems += _uses(raw, marks, target)
         problems += _observed(raw, marks, target)
+        problems += _markers(raw, marks, get(targets.raw, "secrets"))
         warnings += _weak(raw, marks, target)
         configuration, secrets = get(targets.raw, "configuration"), get(targets.raw, "secrets")
         for path, use in uses(raw):
+            problems += secret_name_problems(use, marks, path, secrets)
             warnings += variable_warnings(use, marks, path, configuration, secrets)
             warnings += exposed_secret_warnings(use, marks, path, secrets)
         if experiment is not None and experiment.value is not None:
@@ -101,6 +103,15 @@ def _observed(raw: dict[str, Any], marks: Marks, target: dict[str, Any]) -> Iter
     if isinstance(markers, dict) and not target.get("markers") and "secrets" not in markers:
         hint = "give the target `markers: {store: postgres, secrets: ...}`"
         yield marks.problem(("observe", "markers"), f"the target `{raw['target']}` has no store for markers", hint)
+
+
+def _markers(raw: dict[str, Any], marks: Marks, secrets: Any) -> Iterator[Problem]:
+    """The secrets block that the drill itself names for its markers."""
+    block = get(raw, "observe", "markers", "secrets")
+    if isinstance(block, str) and get(secrets, block, "dsn") is None:
+        known = list(secrets) if isinstance(secrets, dict) else []
+        path: Path = ("observe", "markers", "secrets")
+        yield marks.problem(path, f"the secrets have no block `{block}` with a `dsn`", hint_for(block, known))
 
 
 def _weak(raw: dict[str, Any], marks: Marks, target: dict[str, Any]) -> Iterator[Problem]:
