@@ -136,7 +136,7 @@ def observe(me: child.Child) -> None:
     for thread in threads:
         thread.start()
     try:
-        _supervise(me, shared, must_write=not resumed)
+        _supervise(me, shared, resumed=resumed)
     finally:
         shared.stop.set()
         give_up = time.monotonic() + _END_SECONDS
@@ -147,14 +147,15 @@ def observe(me: child.Child) -> None:
         raise child.ChildError(f"a marker writer broke: {shared.broken}")
 
 
-def _supervise(me: child.Child, shared: Shared, *, must_write: bool) -> None:
+def _supervise(me: child.Child, shared: Shared, *, resumed: bool) -> None:
     begun = time.monotonic()
+    # Taken up again, it is there to note that the store is down, too.
     ready = False
     while not (me.stop_requested or shared.stop.is_set() or me.remaining_seconds <= 0):
-        if not ready and shared.ledger.acknowledged:
+        if not ready and (shared.ledger.acknowledged or resumed):
             ready = True
             me.report("ready")
-        if must_write and not ready and time.monotonic() - begun > FIRST_WRITE_SECONDS:
+        if not ready and time.monotonic() - begun > FIRST_WRITE_SECONDS:
             raise child.ChildError(f"no marker was acknowledged: {shared.reason}")
         time.sleep(_LOOK_SECONDS)
     shared.ledger.check()
@@ -173,6 +174,8 @@ def _prepare(me: child.Child, dsn: str) -> str:
                 connection.close()
         except StoreError as error:
             reason = str(error)
+            if error.final:
+                break
             time.sleep(RECONNECT_SECONDS)
     if me.stop_requested:
         return ""

@@ -77,6 +77,7 @@ class SqlProbe:
             self._dsn,
             autocommit=True,
             application_name="drillmark probe",
+            client_encoding="utf8",
             tcp_user_timeout=self._milliseconds,
         )
         whole = False

@@ -24,6 +24,9 @@ CONNECT_SECONDS = 2
 WRITE_SECONDS = 2.0
 _INT8, _INT4, _TEXT = 20, 23, 25
 _QUERY_CANCELED = "57014"
+_NO_PERMISSION = "42501"
+_FINAL_CLASSES = {"28", "3D", "3F"}  # who are you, no such database, no such schema
+_FINAL_SIGNS = ("authentication failed", "no password supplied", "does not exist", "no pg_hba.conf entry")
 
 # The position is read while the row is inserted: at or below the end of this commit's own record. The timeline
 # comes with every row, since a standby that is promoted keeps its connections.
@@ -49,7 +52,14 @@ class Written:
 
 
 class StoreError(Exception):
-    """The store cannot be reached, or refuses. The text carries no connection string."""
+    """The store cannot be reached, or refuses. The text carries no connection string.
+
+    `final`: asking again will not help (a wrong password, no permission, a connection string that is none).
+    """
+
+    def __init__(self, text: str, *, final: bool = False) -> None:
+        super().__init__(text)
+        self.final = final
 
 
 def connect(dsn: str) -> psycopg.Connection[Any]:
@@ -61,11 +71,12 @@ def connect(dsn: str) -> psycopg.Connection[Any]:
             application_name="drillmark markers",
             connect_timeout=CONNECT_SECONDS,
             tcp_user_timeout=round(WRITE_SECONDS * 1000),
+            client_encoding="utf8",  # a database of no encoding would give text as bytes
         )
         # A write that nobody waits for any more must not go on holding a backend of a server that is stuck.
         connection.execute(b"SET statement_timeout = %d" % round(WRITE_SECONDS * 1000))
     except psycopg.Error as error:
-        raise StoreError(explain(error)) from None
+        raise refusal(error) from None
     return connection
 
 
@@ -78,7 +89,7 @@ def prepare(connection: psycopg.Connection[Any]) -> str:
             connection.execute(_CREATE_TABLE)
         row = connection.execute("SELECT system_identifier::text FROM pg_control_system()").fetchone()
     except psycopg.Error as error:
-        raise StoreError(explain(error)) from None
+        raise refusal(error) from None
     return str(row[0]) if row else ""
 
 
@@ -128,11 +139,17 @@ def write(connection: psycopg.Connection[Any], run: str, identifier: int, writer
         return Written(LedgerKind.INDETERMINATE, reason=describe(error))
 
 
-def explain(error: psycopg.Error) -> str:
-    """One line of what the server or libpq says, for people; connection strings are not in these messages."""
-    state = f" ({error.sqlstate})" if error.sqlstate else ""
+def refusal(error: psycopg.Error) -> StoreError:
+    """What the server or libpq says, in one line for people; their messages hold no connection string."""
+    if isinstance(error, psycopg.ProgrammingError) and error.sqlstate is None:
+        # libpq quotes the part of a connection string that it stumbled over: it may be the password.
+        return StoreError("the connection string is not one", final=True)
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return f"{lines[-1] if error.sqlstate is None else lines[0]}{state}"
+    if error.sqlstate:
+        final = error.sqlstate[:2] in _FINAL_CLASSES or error.sqlstate == _NO_PERMISSION
+        return StoreError(f"{lines[0]} ({error.sqlstate})", final=final)
+    # libpq gives no code for a connection that was refused in words.
+    return StoreError(lines[-1], final=any(sign in lines[-1] for sign in _FINAL_SIGNS))
 
 
 class Numbers:

@@ -43,6 +43,7 @@ def sql(
             connect_timeout=max(1, round(timeout_seconds)),
             tcp_user_timeout=milliseconds,
             application_name="drillmark probe",
+            client_encoding="utf8",
         ) as connection:
             connection.execute(b"SET statement_timeout = %d" % milliseconds)
             cursor = connection.execute(query.encode())

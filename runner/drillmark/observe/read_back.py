@@ -69,7 +69,7 @@ def read_once(dsn: str, run: str) -> Reading:
         absent, system_identifier, timeline = row
         parts: list[Any] = [] if absent else connection.execute(_IDS, (run,), binary=True).fetchall()
     except psycopg.Error as error:
-        raise StoreError(postgres_store.explain(error)) from None
+        raise postgres_store.refusal(error) from None
     finally:
         connection.close()
     ids = np.sort(np.frombuffer(b"".join(bytes(part[0]) for part in parts), dtype=">i8").astype(np.int64))
@@ -94,6 +94,8 @@ class Search:
                 reading = read_once(self._dsn, self._run)
             except StoreError as error:
                 self.reason = str(error)
+                if error.final:
+                    return
                 time.sleep(_PAUSE_SECONDS)
                 continue
             self.reads += 1
