@@ -49,7 +49,7 @@ PLANTED = {
     "password within the DSN": "dsn-Pa55-word",
     "line of the key": "q8/pLtZ0OaQ2mWcXsl",
     "literal": LITERAL,
-    "token in base64": base64.b64encode(b"tok-8f3a9c77d1").decode()[:-4],
+    "token in base64": base64.b64encode(b"user:tok-8f3a9c77d1").decode()[8:-4],
 }
 
 
