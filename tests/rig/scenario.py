@@ -54,8 +54,8 @@ class Scenario:
         return max(0.0, end - self.recovery_point)
 
 
-def make(random: Random) -> Scenario:
-    """A drill with a recovery."""
+def make(random: Random, *, spoil_end: bool = False) -> Scenario:
+    """A drill with a recovery. `spoil_end`: service goes down again just before the soak ends."""
     kind = random.choice(KINDS)
     hold = random.choice([1.0, 2.0, 4.0])
     period = random.choice([0.05, 0.1, 0.25])
@@ -67,9 +67,13 @@ def make(random: Random) -> Scenario:
     restored = max(times["switched"], service.last_down())
     prober = _prober(random, period, baseline, times, restored + hold)
     # The engine soaks on until a hold window completes.
-    seen_again = max([restored, *(end for _, end in prober.lost if end < FOREVER)])
+    seen_again = max(
+        [restored, times["last_ended"], times["data_hi"], *(end for _, end in prober.lost if end < FOREVER)]
+    )
     soak_end = seen_again + hold + random.uniform(0.1, 4) + 4 * period
     prober.end = soak_end + random.uniform(1.5, 3.0)
+    if spoil_end:
+        service.down.append((soak_end - random.uniform(1.5, 6) * period, soak_end + random.uniform(0.0, 3.0)))
     activities = random.randint(1, 3)
     if activities == 1:
         times["last_begun"] = times["restore_start"]
@@ -157,7 +161,8 @@ def _outages(random: Random, kind: str, times: dict[str, float], period: float) 
         late = times["effect"] + random.uniform(0.5, 3.0)
         return [(late, max(late + 0.2, back))]
     if kind == "switch_only":
-        return [(times["switched"] - random.uniform(0.4, 1.0), times["switched"])]
+        begin = max(times["restore_start"], times["switched"] - random.uniform(0.4, 1.0))
+        return [(begin, max(times["switched"], begin + 1.5 * period))]
     return []
 
 

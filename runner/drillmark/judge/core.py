@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from drillmark.errors import EXIT_ABORTED, EXIT_FAILED, EXIT_PASSED, EXIT_UNKNOWN
 from drillmark.judge import conduct, numbers, service
@@ -12,6 +13,7 @@ from drillmark.model.entry import Kind
 from drillmark.model.evidence import Evidence
 from drillmark.model.measurement import Judged, Measurements, Outcome, Verdict
 
+_NOT_FINISHED = "the run did not come to its end"
 _SEVERITY = {Outcome.NOT_APPLICABLE: 0, Outcome.PASSED: 1, Outcome.UNKNOWN: 2, Outcome.FAILED: 3}
 
 
@@ -25,6 +27,8 @@ def judge(evidence: Evidence, measurements: Measurements) -> Verdict:
         except Exception as error:  # noqa: BLE001 (a judging part that raises makes its verdict unknown)
             judged.append(Judged(name, Outcome.UNKNOWN, reason=f"judging {name} failed: {error!r}"))
     judged.extend(Judged("run", Outcome.UNKNOWN, reason=error) for error in measurements.errors)
+    if not told.finished:
+        judged = [_not_yet(one) for one in judged]
     aborted = _aborted(told)
     outcome = worst(one.outcome for one in judged)
     reasons = [
@@ -60,11 +64,18 @@ def exit_code(verdict: Verdict) -> int:
     return {Outcome.FAILED: EXIT_FAILED, Outcome.PASSED: EXIT_PASSED}.get(verdict.outcome, EXIT_UNKNOWN)
 
 
+def _not_yet(judged: Judged) -> Judged:
+    # What was still to come may have spoiled it.
+    if judged.outcome is not Outcome.PASSED:
+        return judged
+    return replace(judged, outcome=Outcome.UNKNOWN, reason=_NOT_FINISHED)
+
+
 def _finished(evidence: Evidence, told: History, measurements: Measurements) -> list[Judged]:
     """A run that did not come to its end has shown nothing: what was still to come may have failed."""
     del evidence, measurements
     if not told.finished:
-        return [Judged("run", Outcome.UNKNOWN, reason="the run did not come to its end")]
+        return [Judged("run", Outcome.UNKNOWN, reason=_NOT_FINISHED)]
     return []
 
 

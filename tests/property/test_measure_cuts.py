@@ -1,0 +1,146 @@
+"""What is cut off never helps: no cut of a journal or a sample file turns a verdict better."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from random import Random
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from drillmark import judge, measure
+from drillmark.model.evidence import Evidence
+from drillmark.model.measurement import Outcome, Verdict
+from rig import checks, loads, scenario
+from rig.journal import SECOND, cut
+
+MAKERS = {
+    "drill": scenario.make,
+    "spoiled": partial(scenario.make, spoil_end=True),
+    "check": checks.make,
+    "load": loads.make,
+}
+# The column that says when a row was written, and what comes on top of it.
+WRITTEN = {
+    "beats": ("received_ns",),
+    "ledger": ("at_ns",),
+    "load": ("start_ns", "latency_ns"),
+    "load_users": ("at_ns",),
+}
+TABLES = ("beats", "load", "load_users", "ledger", "survivors")
+SLOW = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+
+
+def judged(evidence: Evidence) -> Verdict:
+    return judge.judge(evidence, measure.measure(evidence))
+
+
+def rows_until(evidence: Evidence, name: str, at_ns: int) -> int:
+    """How many rows a file held at some instant."""
+    table = getattr(evidence, name)
+    columns = WRITTEN.get(name)
+    if columns is None:
+        return len(table) // 2
+    return int(np.searchsorted(sum(table[column] for column in columns), at_ns))
+
+
+def better(whole: Verdict, part: Verdict) -> list[str]:
+    """What the part passes that the whole did not."""
+    found = []
+    if part.outcome is Outcome.PASSED and whole.outcome is not Outcome.PASSED:
+        found.append(f"the run: {whole.outcome} {whole.reasons} became passed")
+    for one in part.judged:
+        before = whole.of(one.name)
+        if one.outcome is Outcome.PASSED and before is not None and before.outcome is not Outcome.PASSED:
+            found.append(f"{one.name}: {before.outcome} ({before.reason}) became passed, {one.observed}")
+    return found
+
+
+def evidence_of(kind: str, seed: int) -> Evidence:
+    made = MAKERS[kind](Random(seed)).evidence
+    objectives = made.plan.objectives
+    # Every other run is given objectives that it meets, so that there is something to lose.
+    if seed % 2:
+        objectives = objectives.model_copy(update={"rto_seconds": 1e4, "rpo_seconds": 1e6, "after_undo_seconds": None})
+    return replace(made, plan=made.plan.model_copy(update={"objectives": objectives}))
+
+
+@SLOW
+@given(kind=st.sampled_from(sorted(MAKERS)), seed=st.integers(0, 10_000), share=st.floats(0, 1))
+def test_a_cut_journal_is_never_better(kind: str, seed: int, share: float):
+    evidence = evidence_of(kind, seed)
+    kept = evidence.entries[: int(share * len(evidence.entries))]
+    assert not better(judged(evidence), judged(replace(evidence, entries=kept)))
+
+
+@SLOW
+@given(
+    kind=st.sampled_from(sorted(MAKERS)),
+    seed=st.integers(0, 10_000),
+    name=st.sampled_from(TABLES),
+    share=st.floats(0, 1),
+    from_the_end=st.integers(0, 40) | st.none(),
+)
+def test_a_cut_sample_file_is_never_better(kind: str, seed: int, name: str, share: float, from_the_end: int | None):
+    evidence = evidence_of(kind, seed)
+    table = getattr(evidence, name)
+    if table is None:
+        return
+    # The last rows are where a cut is least seen.
+    rows = int(share * len(table)) if from_the_end is None else max(0, len(table) - from_the_end)
+    assert not better(judged(evidence), judged(replace(evidence, **{name: cut(table, rows)})))
+
+
+@SLOW
+@given(
+    kind=st.sampled_from(sorted(MAKERS)),
+    seed=st.integers(0, 10_000),
+    name=st.sampled_from(sorted(WRITTEN)),
+    place=st.floats(0, 1),
+    offset=st.floats(-1, 1),
+)
+def test_a_writer_killed_near_something_that_matters_is_never_better(
+    kind: str, seed: int, name: str, place: float, offset: float
+):
+    evidence = evidence_of(kind, seed)
+    if getattr(evidence, name) is None:
+        return
+    entry = evidence.entries[round(place * (len(evidence.entries) - 1))]
+    rows = rows_until(evidence, name, entry.stamp.monotonic_ns + round(offset * SECOND))
+    part = replace(evidence, **{name: cut(getattr(evidence, name), rows)})
+    assert not better(judged(evidence), judged(part))
+
+
+@SLOW
+@given(kind=st.sampled_from(sorted(MAKERS)), seed=st.integers(0, 10_000), name=st.sampled_from(TABLES))
+def test_a_missing_sample_file_is_never_better(kind: str, seed: int, name: str):
+    evidence = evidence_of(kind, seed)
+    if getattr(evidence, name) is None:
+        return
+    assert not better(judged(evidence), judged(replace(evidence, **{name: None})))
+
+
+@SLOW
+@given(
+    kind=st.sampled_from(sorted(MAKERS)),
+    seed=st.integers(0, 10_000),
+    shares=st.fixed_dictionaries({name: st.floats(0, 1) | st.just(1.0) for name in TABLES}),
+    journal=st.floats(0, 1) | st.just(1.0),
+)
+def test_cut_everywhere_at_once_is_never_better(kind: str, seed: int, shares: dict[str, float], journal: float):
+    evidence = evidence_of(kind, seed)
+    tables = {
+        name: cut(table, int(shares[name] * len(table))) if shares[name] < 1 else table
+        for name in TABLES
+        if (table := getattr(evidence, name)) is not None
+    }
+    entries = evidence.entries[: int(journal * len(evidence.entries))]
+    assert not better(judged(evidence), judged(replace(evidence, entries=entries, **tables)))
+
+
+def test_some_of_these_runs_pass():
+    """The properties above say nothing if every run fails anyway."""
+    outcomes = [judged(evidence_of(kind, seed)).outcome for kind in sorted(MAKERS) for seed in range(1, 60, 2)]
+    assert outcomes.count(Outcome.PASSED) > len(outcomes) // 4
