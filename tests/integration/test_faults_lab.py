@@ -16,7 +16,7 @@ import yaml
 from chaoslib.exceptions import ActivityFailed
 
 from drillmark import lab as labs
-from drillmark import postgres, site
+from drillmark import postgres, processes, site
 from drillmark.faults import bad_migration, postgres_crash, postgres_host
 from drillmark.faults.deeds import Deed
 from drillmark.recovery import postgres_pitr, probes
@@ -108,6 +108,20 @@ def test_a_lost_host_stays_lost_until_its_undo(up: Any, dsn: str):
     assert postgres_host.is_lost() is False
     wait_for(lambda: healthy(up), within_seconds=10)
     assert status(up)["clusters"][host.name]["held"] is False
+
+
+def test_a_lost_host_saves_no_more_log(up: Any, dsn: str):
+    """What the server had started dies with it: an archive_command at work would make the loss smaller than it is."""
+    host = site.find(None)
+    archiving = subprocess.Popen(["sleep", "60"], cwd=host.data_directory)
+    process = processes.identify(archiving.pid)
+    assert process is not None
+
+    postgres_host.lose_host()
+
+    assert not processes.is_alive(process)
+    archiving.wait()
+    assert postgres_host.bring_host_back() == f"{host.name} is back"
 
 
 @pytest.mark.parametrize("reached", ["written down", "held", "moved", "all"])

@@ -6,8 +6,11 @@ acknowledging commits through its open files, and a supervisor would start anoth
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from drillmark import postgres, site
 from drillmark.errors import RecoveryError
@@ -34,10 +37,21 @@ def lose_host(
     host.hold()
     before = len(postgres.server_processes(host.data_directory))
     host.data_directory.rename(aside)
-    if not postgres.stop(aside, "kill") or not postgres.stop(host.data_directory, "kill"):
+    if not postgres.stop(aside, "kill") or not postgres.stop(host.data_directory, "kill") or not _kill_helpers(aside):
         raise RecoveryError(f"server processes of {host.name} do not end")
     logger.info("lost the host of %s: %d processes killed, %s moved aside", host.name, before, host.data_directory)
     return {"cluster": host.name, "killed": before}
+
+
+def _kill_helpers(directory: Path) -> bool:
+    """Kill what the server had started (an archive_command at work would still save log). Returns whether all ended."""
+    helpers: list[psutil.Process] = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if Path(process.cwd()).resolve() == directory.resolve():
+                process.kill()
+                helpers.append(process)
+    return not psutil.wait_procs(helpers, timeout=5)[1]
 
 
 @activity
