@@ -254,6 +254,23 @@ def test_a_value_out_of_range_spoils_no_other_row(tmp_path: Path) -> None:
     assert samples.read(path)["id"].tolist() == [1, 2]
 
 
+def test_rows_as_tuples_are_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("drillmark.samples.writer.BLOCK_LIMIT_ROWS", 7)
+    path = tmp_path / "beats.dms"
+    writer = samples.SampleWriter(path, samples.BEATS, META)
+    long = "x" * 300
+    writer.append_rows((n, f"p{n % 3}", n * 2, n * 3, n % 2, long) for n in range(20))
+    with pytest.raises(struct.error):
+        writer.append_rows([(1, "p", 1 << 70, 0, 1, "")])
+    writer.append(beat=20, probe="p2", sent_ns=40, received_ns=60, ok=0, detail=long)
+    writer.close()
+    table = samples.read(path)
+    assert table["beat"].tolist() == list(range(21))
+    assert table["received_ns"].tolist() == [n * 3 for n in range(21)]
+    assert samples.texts(table, "probe") == [f"p{n % 3}" for n in range(21)]
+    assert set(samples.texts(table, "detail")) == {"x" * 200}
+
+
 def test_many_rows_at_once_and_what_is_learnt_later(tmp_path: Path) -> None:
     path = tmp_path / "survivors.dms"
     ids = np.arange(200_000, dtype=np.int64)

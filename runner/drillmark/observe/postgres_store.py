@@ -140,16 +140,24 @@ def write(connection: psycopg.Connection[Any], run: str, identifier: int, writer
 
 
 def refusal(error: psycopg.Error) -> StoreError:
-    """What the server or libpq says, in one line for people; their messages hold no connection string."""
-    if isinstance(error, psycopg.ProgrammingError) and error.sqlstate is None:
-        # libpq quotes the part of a connection string that it stumbled over: it may be the password.
-        return StoreError("the connection string is not one", final=True)
-    lines = str(error).strip().splitlines() or [type(error).__name__]
+    """What the server says, in one line for people.
+
+    libpq's own words are passed on only from where it had reached a server: before that it quotes the parts of a
+    connection string that it stumbled over, and one of them may be the password.
+    """
+    text = str(error).strip()
     if error.sqlstate:
         final = error.sqlstate[:2] in _FINAL_CLASSES or error.sqlstate == _NO_PERMISSION
-        return StoreError(f"{lines[0]} ({error.sqlstate})", final=final)
-    # libpq gives no code for a connection that was refused in words.
-    return StoreError(lines[-1], final=any(sign in lines[-1] for sign in _FINAL_SIGNS))
+        return StoreError(f"{text.splitlines()[0]} ({error.sqlstate})", final=final)
+    said = [line.rpartition(" failed: ")[2] for line in text.splitlines() if " failed: " in line]
+    if said:
+        # Refused in words, without a code.
+        return StoreError(said[0], final=any(sign in said[0] for sign in _FINAL_SIGNS))
+    if "translate host name" in text:
+        return StoreError("its host name is not known")
+    if isinstance(error, psycopg.ProgrammingError) or "connection option" in text or "invalid" in text:
+        return StoreError("the connection string is not one", final=True)
+    return StoreError(describe(error))
 
 
 class Numbers:
