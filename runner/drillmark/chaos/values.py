@@ -14,6 +14,8 @@ _DEPTH = 40
 _HTTP_ERROR = 400
 _SAID_CHARACTERS = 500
 
+_CHAOSLIBS_OWN = "chaoslib.exceptions.ActivityFailed: "
+
 
 def jsonable(value: Any, depth: int = 0) -> Any:  # noqa: PLR0911 - one line for each kind of value
     """The value as JSON knows it: keys are texts, no NaN, bytes and objects as texts."""
@@ -69,9 +71,15 @@ def provider_failure(activity: dict[str, Any], output: Any) -> str:
 
 
 def failure_text(run: dict[str, Any]) -> str:
-    """Why an activity failed, from chaoslib's record of it, without the name of chaoslib's own exception."""
-    text = "".join(run.get("exception") or ()).strip()
-    return text.removeprefix("chaoslib.exceptions.ActivityFailed: ") or "it ended without a status"
+    """Why an activity failed, in a line: the exception itself, without its traceback and chaoslib's own name for it.
+
+    The whole traceback stands in Chaos Toolkit's own journal and in the child's log.
+    """
+    lines = [line for line in run.get("exception") or () if line.strip()]
+    text = lines[-1].strip() if lines else ""
+    while text.startswith(_CHAOSLIBS_OWN):
+        text = text.removeprefix(_CHAOSLIBS_OWN)
+    return text or "it ended without a status"
 
 
 def _size(value: Any) -> int:

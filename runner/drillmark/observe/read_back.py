@@ -22,6 +22,8 @@ from drillmark.observe.postgres_store import StoreError
 
 MOST_READS = 10
 _PAUSE_SECONDS = 0.1
+# A store that answered nothing at all for so long is taken to be gone: the drill must get on with its undo.
+_UNREACHABLE_SECONDS = 20.0
 # Packed by the server: a row for each 65,536 numbers instead of one for each.
 _IDS = "SELECT string_agg(int8send(id), ''::bytea) FROM drillmark.markers WHERE run = %s GROUP BY id / 65536"
 _STORE = """
@@ -89,12 +91,13 @@ class Search:
 
     def _work(self) -> None:
         before: Reading | None = None
+        began = time.monotonic()
         while self.found is None and self.reads < MOST_READS:
             try:
                 reading = read_once(self._dsn, self._run)
             except StoreError as error:
                 self.reason = str(error)
-                if error.final:
+                if error.final or (not self.reads and time.monotonic() - began > _UNREACHABLE_SECONDS):
                     return
                 time.sleep(_PAUSE_SECONDS)
                 continue
