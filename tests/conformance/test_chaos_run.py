@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import yaml
 
-from chaos_helpers import FUNCTIONS, Followed
+from chaos_helpers import FUNCTIONS, Followed, wait_until
 from drillmark.chaos import What
 
 ROOT = Path(__file__).parents[2]
@@ -71,13 +71,19 @@ def _environment(place: Path, address: str) -> dict[str, str]:
     }
 
 
-def _begin_theirs(experiment: Path, directory: Path, address: str) -> tuple[subprocess.Popen[bytes], Path]:
-    place = directory / "theirs"
-    environment = {**os.environ, **_environment(place, address)}
-    command = [sys.executable, "-m", "chaostoolkit", "--no-version-check", "--no-log-file", "--settings", "none"]
-    command += ["run", "--rollback-strategy=always", "--journal-path", "journal.json", str(experiment)]
-    with (place / "log").open("wb") as log:
-        return subprocess.Popen(command, cwd=place, env=environment, stdout=log, stderr=log), place / "journal.json"
+@pytest.fixture(scope="module")
+def theirs(address, tmp_path_factory):
+    """Where `chaos run` leaves what it did, for every experiment: run one after the other, beside our own."""
+    directory = tmp_path_factory.mktemp("theirs")
+    environments = {path.stem: _environment(directory / path.stem, address) for path in EXPERIMENTS}
+    (directory / "environments.json").write_text(json.dumps(environments))
+    script = Path(__file__).with_name("chaos_runs.py")
+    with (directory / "log").open("wb") as log:
+        command = [sys.executable, str(script), str(directory), *map(str, EXPERIMENTS)]
+        process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **FUNCTIONS})
+    yield directory
+    process.kill()
+    process.wait()
 
 
 def _ours(experiment: Path, directory: Path, address: str) -> tuple[dict | None, list]:
@@ -123,10 +129,9 @@ def _statuses(events: list, phase: str) -> list[tuple]:
     return sorted((e.name, e.status) for e in events if e.event == What.ACTIVITY_ENDED and e.phase == phase)
 
 
-def _differences(theirs: dict | None, ours: dict | None, events: list, directory: Path) -> set[str]:
-    if theirs is None or ours is None:
-        return set() if theirs is ours else {"journal"}
-    one, other = _seen(theirs, directory / "theirs"), _seen(ours, directory / "ours")
+def _differences(one: dict[str, Any], other: dict[str, Any], events: list) -> set[str]:
+    if not one or not other:
+        return set() if one == other else {"journal"}
     differing = {field for field in one if one[field] != other[field]}
     # E, on which the engine relies, must say of each activity what the journal beside it says.
     for phase, section in (("method", "run"), ("rollbacks", "rollbacks")):
@@ -148,15 +153,16 @@ def _listed() -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda path: path.stem)
-def test_it_goes_as_with_chaos_run(experiment, address, tmp_path):
-    process, journal_path = _begin_theirs(experiment, tmp_path, address)
+def test_it_goes_as_with_chaos_run(experiment, address, theirs, tmp_path):
     ours, events = _ours(experiment, tmp_path, address)
-    process.wait(60)
-    theirs = json.loads(journal_path.read_text()) if journal_path.exists() else None
-    shown = {"theirs": _seen(theirs, tmp_path / "theirs"), "ours": _seen(ours, tmp_path / "ours")}
+    place = theirs / experiment.stem
+    wait_until((place / "done").exists, 120)
+    journal_path = place / "journal.json"
+    left = json.loads(journal_path.read_text()) if journal_path.exists() else None
+    one, other = _seen(left, place), _seen(ours, tmp_path / "ours")
     expected = _listed().get(experiment.stem, set())
-    log = (tmp_path / "theirs" / "log").read_text()
-    assert _differences(theirs, ours, events, tmp_path) == expected, json.dumps(shown, indent=1) + log
+    told = json.dumps({"theirs": one, "ours": other}, indent=1) + (place / "log").read_text()
+    assert _differences(one, other, events) == expected, told
 
 
 def test_the_list_names_what_there_is():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -25,6 +27,8 @@ from chaos_helpers import (
     wait_until,
 )
 from drillmark.chaos import What, read_events, undo
+from drillmark.chaos.preparing import UnfitError, prepare
+from drillmark.chaos.redact import Redactor
 from drillmark.model.entry import Status
 from drillmark.processes import is_alive
 
@@ -358,25 +362,31 @@ def test_a_control_cannot_veto_an_undo(tmp_path, veto):
         assert run.ended() == {"mend": "succeeded", "more": "succeeded"}
 
 
-def test_what_chaos_toolkit_rejects_is_refused_before_anything(tmp_path):
-    for number, (wrong, reason) in enumerate(
-        [
-            ({"method": [python("a", "nowhere")]}, "does not expose a function called 'nowhere'"),
-            ({"rollbacks": [{"ref": "nope"}]}, "the rollbacks refers to an activity 'nope' that does not exist"),
-            ({"dry": "actions"}, "never dry"),
-            ({"method": [{**python("a", "give"), "dry": "actions"}]}, "never dry"),
-            ({"configuration": {"k": {"type": "env", "key": "NO_SUCH_VARIABLE"}}}, "NO_SUCH_VARIABLE"),
-            (
-                {"configuration": {"k": {**probe("p", "crash"), "type": "probe"}}},
-                "the configuration 'k' could not be loaded: its probe failed",
-            ),
-        ]
-    ):
-        directory = tmp_path / str(number)
-        with Followed(directory, {**experiment([python("a", "give")]), **wrong}) as run:
-            failed = run.until(What.FAILED)
-            run.until_dead()
-            assert reason in failed.error
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"method": [python("a", "nowhere")]}, "does not expose a function called 'nowhere'"),
+        ({"rollbacks": [{"ref": "nope"}]}, "the rollbacks refers to an activity 'nope' that does not exist"),
+        ({"dry": "actions"}, "never dry"),
+        ({"method": [{**python("a", "give"), "dry": "actions"}]}, "never dry"),
+        ({"method": "x"}, "method is a list"),
+        ({"runtime": {"hypothesis": {"strategy": "other"}}}, "Unknown strategy"),
+        ({"configuration": {"k": {"type": "env", "key": "NO_SUCH_VARIABLE"}}}, "NO_SUCH_VARIABLE"),
+        ({"configuration": {"k": probe("p", "crash")}}, "the configuration 'k' could not be loaded: its probe failed"),
+        ({"secrets": {"s": {"type": "vault", "path": "x"}}}, "the secret 's' could not be"),
+    ],
+)
+def test_what_chaos_toolkit_rejects_is_refused_before_anything(tmp_path, wrong, reason):
+    whole = {**experiment([python("a", "give")]), **wrong}
+    with pytest.raises(UnfitError, match=re.escape(reason)):
+        prepare({"experiment": copy.deepcopy(whole), "journal_path": str(tmp_path / "j")}, Redactor())
+
+
+def test_a_refusal_stands_in_the_event_log(tmp_path):
+    with Followed(tmp_path, experiment([python("a", "give")], dry="actions")) as run:
+        failed = run.until(What.FAILED)
+        run.until_dead()
+        assert "never dry" in failed.error
 
 
 def test_no_effect_begins_that_cannot_be_written_down(tmp_path):

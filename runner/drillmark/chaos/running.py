@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import threading
 import traceback
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -251,7 +252,8 @@ class _Player:
         return lambda: _execute_activity({}, bare, settled.configuration, settled.secrets, None, registry, runs)
 
     def _hypothesis_phase(self) -> Phase:
-        return Phase.DURING if self._recorder.phase is Phase.METHOD else self._recorder.phase
+        # chaoslib checks a hypothesis continuously in a thread of its own, which begins before the method does.
+        return self._recorder.phase if threading.current_thread() is threading.main_thread() else Phase.DURING
 
     # -- (4) controls ----------------------------------------------------------------------------------------------
 
