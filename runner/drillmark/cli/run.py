@@ -49,10 +49,13 @@ def command(context: click.Context, drill: str, *, timeout: float | None, as_jso
     from drillmark import workspace
     from drillmark.cli import views
     from drillmark.engine import start
+    from drillmark.engine.paths import WorkspacePaths
 
     root = workspace.find()
     plan = workspace.load_plan(drill, root=root)
-    prepare_lab(root, plan, quiet=as_json)
+    # Where runs are stopped, the engine refuses in a moment: no lab is made for that.
+    if not WorkspacePaths(root).abort.exists():
+        prepare_lab(root, plan, quiet=as_json)
     with views.choose(plan, quiet=as_json) as view:
         ended = start.run(root, plan, view=view, timeout_seconds=timeout)
     tell_end(ended, as_json=as_json)

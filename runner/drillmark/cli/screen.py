@@ -38,7 +38,7 @@ def render(screen: Screen, live: Live, lines: Sequence[Line]) -> list[Row]:
     empty: Row = [("", "")]
     head = [*_head(screen.plan, live, width), empty]
     body = _body(screen.plan, live, width)
-    below = [_row("next", live.next, width)] if live.next else []
+    below = [_row("next", live.next, width)] if live.next and live.next != live.sentence else []
     room = screen.height - len(head) - len(body) - len(below) - 2
     tail = [_story(line, width) for line in lines[-room:]] if room > 0 else []
     gap = [empty] if tail else []
@@ -139,7 +139,7 @@ def _load(live: Live, width: int) -> Row:
     line: Row = [("load".ljust(_LABEL), "dim"), (_cut("  ".join(parts), width - _LABEL), "")]
     errors = live.load_errors_per_second
     if errors and sum(len(text) for text, _ in line) + 16 < width:
-        line.append((f"  {errors:,.0f} errors/s", "bad"))
+        line.append((f"  {errors:,.{0 if errors >= 10 else 1}f} errors/s", "bad"))  # noqa: PLR2004
     return line
 
 

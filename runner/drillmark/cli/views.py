@@ -10,6 +10,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Self
 
+from drillmark import clock
 from drillmark.cli import screen, story, terminal
 from drillmark.cli.painter import Painter
 from drillmark.report import words
@@ -108,7 +109,7 @@ class ScreenView:
 
     def notice(self, text: str) -> None:
         """Show it as the newest line of the story."""
-        at = self._story[-1].at_seconds if self._story else 0.0
+        at = 0.0 if self._began is None else story.seconds_since(clock.now(), self._began)
         self._story = [*self._story, story.Line(at, words.harmless(text), "bad")]
         self._draw()
 

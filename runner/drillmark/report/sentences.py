@@ -56,7 +56,7 @@ def summary(document: Document, *, report: str = "") -> list[Line]:
     verdict = str(document["verdict"])
     style: Style = "doubt" if document["aborted"] or document["refused"] else STYLES[verdict]
     lines.append((f"{verdict_words(document)}  {words.harmless(document['title'])}", style))
-    said = [words.harmless(str(reason)) for reason in document["reasons"]]
+    said = _reasons(document)
     lines.extend((f"  {reason}", style) for reason in said)
     lines.append(blank)
     lines.append(_actual("RTA", document["rto"], said))
@@ -83,17 +83,23 @@ def next_step(document: Document) -> str:
     if "undo" in failed:
         return "check the system by hand now: the undo of the fault failed"
     if document["aborted"]:
-        return f"read why it was aborted: drillmark show {run}"
+        return f"run it again: drillmark run {words.harmless(document['source'])}"
     worst = _worst_gap(document)
     if worst is not None and document["verdict"] != "passed":
         return f"{worst['id']} (due {worst['due']}): {words.harmless(worst['recommendation'])}"
     if document["verdict"] == "unknown":
-        return "remove the reason above and run it again: an unknown is not a pass"
-    return f"see what the numbers rest on: drillmark show {run} --why rto"
+        return "remove the reason above and run it again: an unknown is no pass"
+    return f"what it rests on: drillmark show {run} --why rto"
+
+
+def _reasons(document: Document) -> list[str]:
+    """The reasons, harmless; that of an abort first: it explains the others."""
+    reasons = [words.harmless(str(reason)) for reason in document["reasons"] if reason]
+    return sorted(reasons, key=lambda reason: not reason.startswith("aborted"))
 
 
 def _first_reason(document: Document) -> str:
-    reasons = [words.harmless(str(reason)) for reason in document["reasons"] if reason]
+    reasons = _reasons(document)
     if not reasons:
         return "No reason is recorded."
     first = reasons[0][:1].upper() + reasons[0][1:]
@@ -137,13 +143,13 @@ def _others(document: Document, said: list[str]) -> list[Line]:
         name, verdict = str(item["name"]), str(item["verdict"])
         if name in {"rto", "rpo"} or (verdict in {"passed", "not_applicable"} and item["objective"] is None):
             continue
-        if verdict == "not_applicable":
+        reason = words.harmless(item["reason"])
+        if verdict == "not_applicable" or (item["objective"] is None and _is_said(reason, said)):
             continue
         text = f"{words.objective(name)}: {words.outcome(verdict)}"
         if item["objective"] is not None:
             observed = words.observed(interval(item["observed"]), item["unit"])
             text += f", {observed} against {words.quantity(item['objective'], item['unit'])}"
-        reason = words.harmless(item["reason"])
         if reason and verdict != "passed" and not _is_said(reason, said):
             text += f" ({reason})"
         lines.append((f"{MARKS[verdict]:7} {text}", STYLES[verdict]))
@@ -169,7 +175,7 @@ def _step(step: Document, indent: str) -> str:
     length = step["to_seconds"] - step["from_seconds"]
     begin = max(0.0, step["from_seconds"])
     since = f"+{begin:.1f} s" if begin < 600 else f"+{words.duration(begin)}"  # noqa: PLR2004
-    took = words.duration(round(max(0.0, length), 1))
+    took = f"{max(0.0, length) * 1000:.0f} ms" if length < 1 else words.duration(round(length, 1))
     return f"  {since:>9}  {took:>9}  {indent}{words.harmless(step['name'])}"
 
 
@@ -186,7 +192,7 @@ def _writes(document: Document) -> list[Line]:
 
 
 def _gaps(document: Document) -> list[Line]:
-    lines: list[Line] = []
+    lines: list[Line] = [] if document["writes"] else [("", "")] if document["gaps"] else []
     for gap in document["gaps"][:_GAPS_SHOWN]:
         state = f"closed by {gap['closed_by']}" if gap["state"] == "closed" else f"{gap['severity']}, due {gap['due']}"
         lines.append((f"gap     {gap['id']}  {words.harmless(gap['title'])} ({state})", ""))
