@@ -46,6 +46,8 @@ def end(process: ProcessIdentity, *, group: bool, grace_seconds: float, kill_wai
     Returns whether it is gone. A process whose start time differs is somebody else's and is left alone.
     """
     if not is_alive(process):
+        if group:
+            _end_orphans(process)
         return True
     ask_to_end(process, group=group)
     if grace_seconds > 0 and _wait(process, grace_seconds):
@@ -54,6 +56,21 @@ def end(process: ProcessIdentity, *, group: bool, grace_seconds: float, kill_wai
         return True
     _signal(process.pid, signal.SIGKILL, group=group)
     return _wait(process, kill_wait_seconds)
+
+
+def _end_orphans(leader: ProcessIdentity) -> None:
+    """End what a leader that has died left in its group.
+
+    A group's id is not given to another process while the group has members, and members are younger than their
+    leader: whatever is older belongs to somebody else.
+    """
+    if identify(leader.pid) is not None:
+        return  # another process has that pid now, so the group is gone
+    for pid in psutil.pids():
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            member = identify(pid)
+            if os.getpgid(pid) == leader.pid and member is not None and float(member.start) >= float(leader.start):
+                os.kill(pid, signal.SIGKILL)
 
 
 def ask_to_end(process: ProcessIdentity, *, group: bool) -> None:

@@ -186,7 +186,8 @@ def prove_undone(hands: Hands, decision: Decision) -> None:
         probes = fault.experiment.get("steady-state-hypothesis", {}).get("probes", [])
         if probes:
             for probe in probes:
-                outcome = _until(hands, PlannedActivity(name=str(probe.get("name", "")), activity=probe), _GONE_SECONDS)
+                planned = PlannedActivity(name=str(probe.get("name", "")), activity=probe)
+                outcome = _until(hands, planned, _GONE_SECONDS, experiment=_resolved(context))
                 if not outcome.good and not problem:
                     problem = f"{outcome.name} does not hold: {outcome.error or outcome.output}"
         elif fault.effect is not None:
@@ -270,17 +271,29 @@ def _method_over(child: ExperimentChild, events: list[Event]) -> bool:
 
 
 def _until(
-    hands: Hands, probe: PlannedActivity, seconds: float, *, since: Stamp | None = None, good: bool = True
+    hands: Hands,
+    probe: PlannedActivity,
+    seconds: float,
+    *,
+    since: Stamp | None = None,
+    good: bool = True,
+    experiment: dict[str, Any] | None = None,
 ) -> ActivityOutcome:
     """Ask a probe again and again until it is good (or not); returns the last answer."""
     begin = since.monotonic_ns if since else clock.monotonic_ns()
     deadline = begin + round(seconds * NANOSECONDS)
     while True:
         left = max((deadline - clock.monotonic_ns()) / NANOSECONDS, 1.0)
-        outcome = hands.run_activity(probe, timeout_seconds=left)
+        outcome = hands.run_activity(probe, timeout_seconds=left, experiment=experiment)
         if outcome.good is good or clock.monotonic_ns() >= deadline:
             return outcome
         hands.pulse.wait(_POLL_SECONDS)
+
+
+def _resolved(context: Context) -> dict[str, Any] | None:
+    """The experiment as it was resolved before the fault."""
+    undoables = context.undo_state.undoables
+    return undoables[0].experiment if undoables else None
 
 
 def _let_child_undo(hands: Hands) -> None:

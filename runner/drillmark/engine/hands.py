@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from drillmark import runs
 from drillmark.chaos.activities import ActivityOutcome, ActivityWorker
@@ -49,16 +50,28 @@ class Hands:
             self.context.own(child)
 
     def run_activity(
-        self, planned: PlannedActivity, *, timeout_seconds: float | None, attempt: int = 1
+        self,
+        planned: PlannedActivity,
+        *,
+        timeout_seconds: float | None,
+        attempt: int = 1,
+        experiment: dict[str, Any] | None = None,
     ) -> ActivityOutcome:
         """Run one activity in the worker, ticking all the while.
 
-        A time-out is enforced from outside: the worker's group is ended. Raises Interrupted likewise.
+        With `experiment` it sees that one's configuration and secrets, else the plan's. A time-out is enforced from outside: the worker's group is ended. Raises Interrupted likewise.
         """
         limits = [limit for limit in (timeout_seconds, planned.timeout_seconds) if limit is not None]
         worker = self.get_worker()
         worker.variables = dict(self.context.variables)
-        worker.start(planned.activity, timeout_seconds=min(limits) if limits else None, attempt=attempt)
+        own = experiment or {}
+        worker.start(
+            planned.activity,
+            timeout_seconds=min(limits) if limits else None,
+            attempt=attempt,
+            configuration=own.get("configuration"),
+            secrets=own.get("secrets"),
+        )
         self.own_worker()
         found: list[ActivityOutcome] = []
 
