@@ -27,7 +27,8 @@ from drillmark.processes import identify
 EXIT_ENDED = 0
 EXIT_FAILED = 1
 EXIT_NOT_TOLD_TO_GO = 3
-GO_WITHIN_SECONDS = 10.0
+# Children are started early, so that their imports are done when their turn comes.
+GO_WITHIN_SECONDS = 120.0
 _LEASE_GRACE_SECONDS = 15.0
 _POLL_SECONDS = 0.02
 
@@ -107,7 +108,7 @@ class Child:
         return found
 
     def wait_for_go(self, sleep: Callable[[float], object] = time.sleep) -> bool:
-        """Wait until the runner says go, at most ten seconds. False: do nothing at all."""
+        """Wait until the runner says go, at most two minutes. False: do nothing at all."""
         go = self.run_dir / "children" / f"{self.role}.go"
         give_up_ns = clock.monotonic_ns() + round(GO_WITHIN_SECONDS * NANOSECONDS)
         while not go.exists():

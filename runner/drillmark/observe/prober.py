@@ -28,6 +28,8 @@ from drillmark.observe.foreign import PACE_SECONDS, ForeignProbe
 
 FLUSH_SECONDS = 0.1
 _GIVE_UP_SECONDS = 0.05
+_END_SECONDS = 8.0
+_START_NS = 20_000_000  # until slot 0, in which all probes are asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +60,13 @@ class Prober:
         self._timeout_ns = timeout_ns
         self._on_rows = on_rows
         self._in_flight: set[asyncio.Task[None]] = set()
+        self._stop = asyncio.Event()
         self._error: BaseException | None = None
         self.unsure = 0  # sends that proved nothing
 
     async def run(self, stop: asyncio.Event) -> None:
         """Beat until told to stop, then wait for what is in flight. Raises OSError (disk full, say)."""
+        self._stop = stop
         flusher = asyncio.create_task(self._flush_often(stop))
         slot = max(0, -(-(clock.monotonic_ns() - self._start_ns) // self._period_ns))
         while not stop.is_set():
@@ -75,7 +79,8 @@ class Prober:
             slot += 1
         await flusher
         if self._in_flight:
-            await asyncio.wait(self._in_flight, timeout=self._timeout_ns / NANOSECONDS + 1)
+            # Whoever asked for the end waits only so long; what is still out then leaves no row.
+            await asyncio.wait(self._in_flight, timeout=min(self._timeout_ns / NANOSECONDS + 1, _END_SECONDS))
         if self._error is not None:
             raise self._error
         self._writer.flush()
@@ -105,25 +110,22 @@ class Prober:
             await asyncio.wait({answering}, timeout=remaining_ns / NANOSECONDS)
         received_ns = clock.monotonic_ns()
         if answering.done():
-            self._settle(slot, probe, sent[0], received_ns, answering)
-            return
-        _give_up(answering)
-        if received_ns - sent[0] - self._timeout_ns > self._period_ns:
-            self.unsure += 1  # this process slept when the time ran out; the answer may have been there
-            return
-        self._row(slot, probe, sent[0], received_ns, Answer(ok=False, detail="timeout"))
-
-    def _settle(
-        self, slot: int, probe: Probe, sent_ns: int, received_ns: int, answering: asyncio.Future[Answer]
-    ) -> None:
-        try:
-            answer = answering.result()
-        except NotSentError:
+            answer = _outcome(answering)
+            if answer and not answer.ok and isinstance(probe, ForeignProbe) and await self._is_ending():
+                answer = None  # the word to stop goes to the whole group, a script of this probe included
+        else:
+            _give_up(answering)
+            # Later than it should be: this process slept when the time ran out, and the answer may have been there.
+            late = received_ns - sent[0] - self._timeout_ns > self._period_ns
+            answer = None if late else Answer(ok=False, detail="timeout")
+        if answer is None:
             self.unsure += 1
-            return
-        except Exception as error:  # noqa: BLE001  # a probe that breaks is a bad beat, not the end of all beats
-            answer = Answer(ok=False, detail=type(error).__name__)
-        self._row(slot, probe, sent_ns, received_ns, answer)
+        else:
+            self._row(slot, probe, sent[0], received_ns, answer)
+
+    async def _is_ending(self) -> bool:
+        await asyncio.sleep(_GIVE_UP_SECONDS)
+        return self._stop.is_set()
 
     def _row(self, slot: int, probe: Probe, sent_ns: int, received_ns: int, answer: Answer) -> None:
         self._writer.append(
@@ -153,6 +155,16 @@ async def _sleep_until(when_ns: int, stop: asyncio.Event) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(remaining):
                 await stop.wait()
+
+
+def _outcome(answering: asyncio.Future[Answer]) -> Answer | None:
+    """What came of a send; None where it proves nothing."""
+    try:
+        return answering.result()
+    except NotSentError:
+        return None
+    except Exception as error:  # noqa: BLE001  # a probe that breaks is a bad beat, not the end of all beats
+        return Answer(ok=False, detail=type(error).__name__)
 
 
 def _give_up(task: asyncio.Future[Answer]) -> None:
@@ -223,7 +235,7 @@ async def observe(me: child.Child) -> None:
             samples.BEATS,
             {
                 "run": me.run,
-                "start_ns": clock.monotonic_ns(),
+                "start_ns": clock.monotonic_ns() + _START_NS,
                 "period_ns": period_ns,
                 "timeout_ns": round(timeout_seconds * NANOSECONDS),
                 "probes": [each.probe.name for each in probes],
