@@ -35,7 +35,8 @@ def test_what_a_target_names_is_among_its_activities():
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("experiments/*.yaml")), ids=lambda path: path.stem)
-def test_every_experiment_is_chaos_toolkits_and_has_an_undo(path: Path):
+def test_every_experiment_is_chaos_toolkits_and_has_an_undo(path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("ORDERS_DSN", "service=orders")
     experiment = yaml.safe_load(path.read_text())
     ensure_experiment_is_valid(experiment)
     assert experiment["rollbacks"]
