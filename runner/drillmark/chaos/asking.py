@@ -41,6 +41,11 @@ def resolve(
     outcome = _ask(
         "resolve", timeout_seconds, run_dir=run_dir, environment=environment, variables=variables, experiment=experiment
     )
+    return resolved_by(experiment, outcome)
+
+
+def resolved_by(experiment: Mapping[str, Any], outcome: ActivityOutcome) -> dict[str, Any]:
+    """The resolved experiment, from a worker's answer to `resolve`. Raises ChaosError."""
     if outcome.status is not Status.SUCCEEDED:
         raise ChaosError(
             f"the configuration of '{experiment.get('title')}' cannot be resolved: {outcome.error}",

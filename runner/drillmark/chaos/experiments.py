@@ -34,19 +34,27 @@ class ExperimentChild:
         self._finished = False
 
     @classmethod
+    def spawn(cls, event_log: Path, *, log_path: Path, environment: Mapping[str, str] | None = None) -> ExperimentChild:
+        """Start the child and wait for nothing. It has no experiment yet. Raises OSError if it cannot be started."""
+        event_log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return cls(Child(_MODULE, log_path=log_path, environment=environment), event_log)
+
+    def ask(self, request: Mapping[str, Any]) -> None:
+        """Hand the child its experiment. It does nothing with it before it is told to `go`.
+
+        Request: `experiment`, `configuration_resolved` (or None), `event_log`, `journal_path`, `run_dir`,
+        `hold_after_method` (True), `settings` ({}), `variables` ({}).
+        """
+        self._child.send_line(json.dumps(dict(request)))
+
+    @classmethod
     def start(
         cls, request: Mapping[str, Any], *, log_path: Path, environment: Mapping[str, str] | None = None
     ) -> ExperimentChild:
-        """Start the child with its request and wait for nothing. It does nothing before it is told to `go`.
-
-        Request: `experiment`, `configuration_resolved` (or None), `event_log`, `journal_path`, `run_dir`,
-        `hold_after_method` (True), `settings` ({}), `variables` ({}). Raises OSError if it cannot be started.
-        """
-        event_log = Path(str(request["event_log"]))
-        event_log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        child = Child(_MODULE, log_path=log_path, environment=environment)
-        child.send_line(json.dumps(dict(request)))
-        return cls(child, event_log)
+        """Start the child with its request and wait for nothing; see `ask`."""
+        child = cls.spawn(Path(str(request["event_log"])), log_path=log_path, environment=environment)
+        child.ask(request)
+        return child
 
     @property
     def identity(self) -> ProcessIdentity:

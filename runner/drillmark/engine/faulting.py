@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from drillmark import clock
-from drillmark.chaos import resolve
 from drillmark.chaos.activities import ActivityOutcome
 from drillmark.chaos.events import Event, read_events
 from drillmark.chaos.experiments import ExperimentChild
@@ -28,7 +27,7 @@ from drillmark.errors import DrillmarkError
 from drillmark.model.entry import Effect, Kind, Status
 from drillmark.model.plan import PlannedActivity
 from drillmark.model.stamp import NANOSECONDS, Stamp
-from drillmark.undo import Child, Undoable
+from drillmark.undo import Undoable
 
 T = TypeVar("T")
 
@@ -47,11 +46,10 @@ def prepare(hands: Hands, decision: Decision) -> None:
     context.variables["drillmark_run"] = context.run
     problem = ""
     try:
-        resolved = _resolve(hands, fault.experiment)
+        resolved = hands.resolve(fault.experiment)
         undoable = Undoable(fault.path, resolved, dict(context.variables))
         context.write_undo(replace(context.undo_state, undoables=(undoable,)))
-        hands.child = _start_child(hands, resolved)
-        problem = _await_ready(hands, hands.child)
+        problem = _await_ready(hands, _hand_over(hands, resolved))
     except DrillmarkError as error:
         problem = str(error)
     context.outcome(Effect.PREPARE, "", decision.attempt, Status.FAILED if problem else Status.SUCCEEDED, error=problem)
@@ -227,11 +225,10 @@ def drop_prepared(hands: Hands) -> None:
         hands.context.write_undo(replace(hands.context.undo_state, undoables=()))
 
 
-def _start_child(hands: Hands, resolved: dict[str, Any]) -> ExperimentChild:
+def _hand_over(hands: Hands, resolved: dict[str, Any]) -> ExperimentChild:
     context = hands.context
-    # An event log of an earlier child, in which nothing began, would be taken for this one's.
-    context.paths.events.unlink(missing_ok=True)
-    child = ExperimentChild.start(
+    child = hands.child if hands.child is not None and hands.child.alive else hands.spawn_child()
+    child.ask(
         {
             "experiment": resolved,
             "configuration_resolved": None,
@@ -241,10 +238,8 @@ def _start_child(hands: Hands, resolved: dict[str, Any]) -> ExperimentChild:
             "settings": {},
             "run_dir": str(context.paths.directory),
             "variables": dict(context.variables),
-        },
-        log_path=context.paths.chaos_log,
+        }
     )
-    context.own(Child("chaos", child.identity.pid, child.identity.start))
     return child
 
 
@@ -313,11 +308,6 @@ def _let_child_undo(hands: Hands) -> None:
     limit = ROLLBACK_SECONDS * max(rollbacks, 1) + hypothesis
     hands.pulse.wait(limit, lambda: not child.alive)
     child.kill()
-
-
-def _resolve(hands: Hands, experiment: dict[str, Any]) -> dict[str, Any]:
-    """The experiment with its configuration as it is now. Raises ChaosError."""
-    return _beside(hands, lambda: resolve(experiment, hands.context.variables, run_dir=hands.context.paths.directory))
 
 
 def _undo_rest(hands: Hands, undoable: Undoable, done: set[int], note: Callable[[int, ActivityOutcome], None]) -> None:

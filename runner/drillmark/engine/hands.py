@@ -7,6 +7,7 @@ from typing import Any
 
 from drillmark import runs
 from drillmark.chaos.activities import ActivityOutcome, ActivityWorker
+from drillmark.chaos.asking import CHECK_SECONDS, resolved_by
 from drillmark.chaos.experiments import ExperimentChild
 from drillmark.decide import Decision
 from drillmark.engine.context import Context
@@ -49,6 +50,15 @@ class Hands:
         if self.context.undo_state.child("worker") != child:
             self.context.own(child)
 
+    def spawn_child(self) -> ExperimentChild:
+        """Start the experiment's child, idle and without an experiment as yet, and write it into U."""
+        context = self.context
+        # An event log of an earlier child, in which nothing began, would be taken for this one's.
+        context.paths.events.unlink(missing_ok=True)
+        self.child = ExperimentChild.spawn(context.paths.events, log_path=context.paths.chaos_log)
+        context.own(Child("chaos", self.child.identity.pid, self.child.identity.start))
+        return self.child
+
     def run_activity(
         self,
         planned: PlannedActivity,
@@ -59,7 +69,8 @@ class Hands:
     ) -> ActivityOutcome:
         """Run one activity in the worker, ticking all the while.
 
-        With `experiment` it sees that one's configuration and secrets, else the plan's. A time-out is enforced from outside: the worker's group is ended. Raises Interrupted likewise.
+        With `experiment` it sees that one's configuration and secrets, else the plan's. A time-out is enforced from
+        outside: the worker's group is ended. Raises Interrupted likewise.
         """
         limits = [limit for limit in (timeout_seconds, planned.timeout_seconds) if limit is not None]
         worker = self.get_worker()
@@ -73,6 +84,16 @@ class Hands:
             secrets=own.get("secrets"),
         )
         self.own_worker()
+        return self._await(worker)
+
+    def resolve(self, experiment: dict[str, Any]) -> dict[str, Any]:
+        """The experiment with its configuration as it is now. Raises ChaosError."""
+        worker = self.get_worker()
+        worker.variables = dict(self.context.variables)
+        worker.request("resolve", "resolve", CHECK_SECONDS, experiment=experiment)
+        return resolved_by(experiment, self._await(worker))
+
+    def _await(self, worker: ActivityWorker) -> ActivityOutcome:
         found: list[ActivityOutcome] = []
 
         def ended() -> bool:

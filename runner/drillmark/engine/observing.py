@@ -18,6 +18,7 @@ from drillmark import clock, files, processes, runs, samples
 from drillmark.decide import Decision
 from drillmark.engine.hands import Hands
 from drillmark.errors import DrillmarkError, SampleFileError
+from drillmark.journal.entries import last
 from drillmark.model.entry import Effect, Status
 from drillmark.model.stamp import NANOSECONDS
 from drillmark.undo import Child
@@ -51,49 +52,29 @@ def start_guard(hands: Hands, decision: Decision) -> None:
     }
     files.write_durably(paths.guard_config, json.dumps(config))
     _spawn(hands, "guard", paths.guard_config)
+    before_the_fault = last(context.entries, Effect.INJECT) is None
+    if before_the_fault:
+        spawn_observers(hands)
+        hands.get_worker()
+        hands.spawn_child()
     problem = _await(hands, {"guard": "ready"})
     context.outcome(Effect.GUARD, "", decision.attempt, Status.FAILED if problem else Status.SUCCEEDED, error=problem)
 
 
+def spawn_observers(hands: Hands) -> None:
+    """Start prober, marker writer and load as idle processes: their imports are done when they are told to go."""
+    for role, config in _configs(hands).items():
+        _spawn_idle(hands, role, config)
+
+
 def start_observers(hands: Hands, decision: Decision) -> None:
-    """Start prober and marker writer, and wait for their first samples."""
-    context, plan = hands.context, hands.context.plan
-    context.intent(Effect.OBSERVERS, "", decision.attempt)
-    roles: dict[str, dict[str, Any]] = {}
-    if plan.probes:
-        roles["prober"] = {
-            "every_seconds": plan.probes.every_seconds,
-            "timeout_seconds": plan.probes.timeout_seconds,
-            "activities": [planned.activity for planned in plan.probes.activities],
-        }
-    if plan.markers:
-        roles["markers"] = {
-            "store": plan.markers.store,
-            "secrets_name": plan.markers.secrets,
-            "every_seconds": plan.markers.every_seconds,
-            "writers": plan.markers.writers,
-        }
-    problem = _start(hands, roles)
-    context.outcome(
-        Effect.OBSERVERS, "", decision.attempt, Status.FAILED if problem else Status.SUCCEEDED, error=problem
-    )
+    """Tell prober and marker writer to go, and wait for their first samples."""
+    _start(hands, decision, [role for role in _configs(hands) if role != "load"])
 
 
 def start_load(hands: Hands, decision: Decision) -> None:
-    """Start Locust, and wait for its first users."""
-    context, load = hands.context, hands.context.plan.load
-    assert load is not None
-    context.intent(Effect.LOAD, "", decision.attempt)
-    config = {
-        "locustfile": str(context.workspace.root / load.locustfile),
-        "users": load.users,
-        "spawn_rate_per_second": load.spawn_rate_per_second,
-        "processes": load.processes,
-        "host": load.host,
-        "workspace": str(context.workspace.root),
-    }
-    problem = _start(hands, {"load": config})
-    context.outcome(Effect.LOAD, "", decision.attempt, Status.FAILED if problem else Status.SUCCEEDED, error=problem)
+    """Tell Locust to go, and wait for its first users."""
+    _start(hands, decision, ["load"])
 
 
 def stop_load(hands: Hands, decision: Decision) -> None:
@@ -131,7 +112,8 @@ def read_back(hands: Hands, decision: Decision) -> None:
         "expected_system_identifier": _system_identifier(hands),
         "timeout_seconds": limit,
     }
-    problem = _start(hands, {"read_back": config}, goal="ended", seconds=limit)
+    _spawn_idle(hands, "read_back", config)
+    problem = _go(hands, ["read_back"], "ended", limit)
     _stop(hands, "read_back")
     context.outcome(
         Effect.READ_BACK, "", decision.attempt, Status.FAILED if problem else Status.SUCCEEDED, error=problem
@@ -158,30 +140,74 @@ def end_orphans(hands: Hands, roles: tuple[str, ...]) -> None:
             processes.end(child.identity, group=True, grace_seconds=0.0)
 
 
-def _start(
-    hands: Hands, roles: dict[str, dict[str, Any]], *, goal: str = "ready", seconds: float = _READY_SECONDS
-) -> str:
-    """Start children and wait until each has reached its goal; returns what went wrong."""
-    context = hands.context
-    for role, config in roles.items():
-        common = {
-            "run": context.run,
-            "run_dir": str(context.paths.directory),
-            "deadline_ns": context.deadline_ns,
-            "configuration": context.plan.configuration,
-            "secrets": context.plan.secrets,
+def _configs(hands: Hands) -> dict[str, dict[str, Any]]:
+    """What each process that observes or loads must know, by its role."""
+    plan = hands.context.plan
+    configs: dict[str, dict[str, Any]] = {}
+    if plan.probes:
+        configs["prober"] = {
+            "every_seconds": plan.probes.every_seconds,
+            "timeout_seconds": plan.probes.timeout_seconds,
+            "activities": [planned.activity for planned in plan.probes.activities],
         }
-        for suffix in ("go", "json"):
-            context.paths.child(role, suffix).unlink(missing_ok=True)
-        path = context.paths.child(role, "config.json")
-        files.write_durably(path, json.dumps(common | config))
-        _spawn(hands, role, path)
+    if plan.markers:
+        configs["markers"] = {
+            "store": plan.markers.store,
+            "secrets_name": plan.markers.secrets,
+            "every_seconds": plan.markers.every_seconds,
+            "writers": plan.markers.writers,
+        }
+    if plan.load:
+        root = hands.context.workspace.root
+        configs["load"] = {
+            "locustfile": str(root / plan.load.locustfile),
+            "users": plan.load.users,
+            "spawn_rate_per_second": plan.load.spawn_rate_per_second,
+            "processes": plan.load.processes,
+            "host": plan.load.host,
+            "workspace": str(root),
+        }
+    return configs
+
+
+def _start(hands: Hands, decision: Decision, roles: list[str]) -> None:
+    assert decision.effect is not None
+    context = hands.context
+    context.intent(decision.effect, "", decision.attempt)
+    configs = _configs(hands)
     for role in roles:
-        context.paths.child(role, "go").touch(mode=0o600)
-    problem = _await(hands, dict.fromkeys(roles, goal), seconds)
-    if not problem and goal == "ready":
+        child = context.undo_state.child(role)
+        if child is None or not processes.is_alive(child.identity):
+            _spawn_idle(hands, role, configs[role])
+    problem = _go(hands, roles, "ready", _READY_SECONDS)
+    if not problem:
         hands.pulse.watched.update(roles)
-    return problem
+    status = Status.FAILED if problem else Status.SUCCEEDED
+    context.outcome(decision.effect, "", decision.attempt, status, error=problem)
+
+
+def _spawn_idle(hands: Hands, role: str, config: dict[str, Any]) -> None:
+    """Start a child that waits for the word to go."""
+    context = hands.context
+    common = {
+        "run": context.run,
+        "run_dir": str(context.paths.directory),
+        "deadline_ns": context.deadline_ns,
+        "configuration": context.plan.configuration,
+        "secrets": context.plan.secrets,
+    }
+    for suffix in ("go", "json"):
+        context.paths.child(role, suffix).unlink(missing_ok=True)
+    path = context.paths.child(role, "config.json")
+    files.write_durably(path, json.dumps(common | config))
+    _spawn(hands, role, path)
+
+
+def _go(hands: Hands, roles: list[str], goal: str, seconds: float) -> str:
+    """Tell children to go and wait until each has reached its goal; returns what went wrong."""
+    for role in roles:
+        hands.context.paths.child(role, "go").touch(mode=0o600)
+    return _await(hands, dict.fromkeys(roles, goal), seconds)
 
 
 def _spawn(hands: Hands, role: str, config: Path) -> None:
