@@ -224,3 +224,22 @@ def test_control_characters_in_a_reason_come_into_no_file(tmp_path):
     file(tmp_path, FIRST, verdict(judged(observed=None, reason="\x1b[2Jgone\x00")))
     (path,) = (tmp_path / "reports/gaps").glob("GAP-*.yaml")
     assert not any(ord(sign) < 32 and sign != "\n" for sign in path.read_text())
+
+
+def test_a_folder_that_cannot_be_written_is_a_clear_error(tmp_path):
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports/gaps").write_text("a file, not a folder")
+    with pytest.raises(GapRegisterError, match="reports/gaps: cannot be written"):
+        file(tmp_path, FIRST, verdict(judged()))
+
+
+def test_two_runs_at_once_lose_nothing(tmp_path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    names = [f"slo.latency.p{number}" for number in range(8)]
+    runs = [f"20260302T1000{number:02d}Z-orders-db-lost-aaaaaa" for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda run: file(tmp_path, run, verdict(*(judged(name) for name in names))), runs))
+    stored = gaps.read(tmp_path)
+    assert len(stored) == 8
+    assert all([seen.run for seen in item.gap.occurrences] == runs for item in stored)

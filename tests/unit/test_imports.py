@@ -27,8 +27,8 @@ MAY_KNOW = {
     "model": ("model",),
     "errors": (),
     "clock": ("model",),
-    # Three small things that a fault and a recovery must agree on; no recovery method.
-    "faults": (*PORTS, "faults", "recovery.activity", "recovery.connecting", "recovery.marker"),
+    # Small things that a fault and a recovery share; no recovery method.
+    "faults": (*PORTS, "faults", *(f"recovery.{name}" for name in ("activity", "connecting", "launching", "marker"))),
     "recovery": (*PORTS, "recovery"),
     "lab": ("model", "errors", "clock", "files", "processes", "postgres", "lab"),
     "postgres": ("model", "errors", "clock", "files", "processes", "postgres"),

@@ -69,28 +69,39 @@ def file(workspace: Path, plan: Plan, run: str, verdict: Verdict, measurements: 
     """Open, update and close gaps by what a run showed; return those that it touched.
 
     Doing it again for the same run changes nothing. `measurements` is not needed: a verdict carries what was
-    observed. Raises GapRegisterError if files of the register are broken, after everything else was filed
-    (its `gaps` are what was); OSError if the folder cannot be written.
+    observed. Raises GapRegisterError where files of the register are broken or cannot be written; everything else
+    was then filed all the same (its `gaps`).
     """
     del measurements
     folder = workspace / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
-        stored, problems = _scan(folder)
-        known = {item.gap.fingerprint: item for item in stored}
-        touched = filing.decide(plan, run, verdict, [item.gap for item in stored], today).gaps
-        broken = {Path(problem.file).name for problem in problems}
-        for gap in touched:
-            old = known.get(gap.fingerprint)
-            if old is None and _path(folder, gap, known).name in broken:
-                continue
-            if old is None:
-                _write(Stored(_path(folder, gap, known), gap))
-            elif old.gap != gap:
-                _write(Stored(old.path, gap, old.extra, old.head))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _locked(folder):
+            touched, problems = _file(folder, plan, run, verdict, today)
+    except OSError as error:
+        hint = "is the disk full, or the folder read-only?"
+        problem = Problem(str(folder), 0, 0, f"cannot be written: {error.strerror or error}", hint)
+        raise GapRegisterError([problem]) from error
     if problems:
-        raise GapRegisterError(problems, gaps=list(touched))
-    return list(touched)
+        raise GapRegisterError(problems, gaps=touched)
+    return touched
+
+
+def _file(folder: Path, plan: Plan, run: str, verdict: Verdict, today: date) -> tuple[list[Gap], list[Problem]]:
+    stored, problems = _scan(folder)
+    known = {item.gap.fingerprint: item for item in stored}
+    broken = {Path(problem.file).name for problem in problems}
+    touched = filing.decide(plan, run, verdict, [item.gap for item in stored], today).gaps
+    for gap in touched:
+        old = known.get(gap.fingerprint)
+        path = _path(folder, gap, known) if old is None else old.path
+        if path.name in broken:
+            continue  # never over a file that somebody may still need
+        if old is None:
+            _write(Stored(path, gap))
+        elif old.gap != gap:
+            _write(Stored(path, gap, old.extra, old.head))
+    return list(touched), problems
 
 
 def _path(folder: Path, gap: Gap, known: dict[str, Stored]) -> Path:

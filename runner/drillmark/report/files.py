@@ -16,10 +16,10 @@ from drillmark.model.entry import Entry
 from drillmark.model.gap import Gap
 from drillmark.model.measurement import Measurements, Verdict
 from drillmark.model.plan import Plan
-from drillmark.report import document, junit, markdown
+from drillmark.report import document, junit, markdown, words
 
 RESULT, REPORT, JUNIT = "result.json", "report.md", "junit.xml"
-_TEMPLATE = "report.md.j2"
+TEMPLATE = "report.md.j2"
 
 
 def write(
@@ -32,13 +32,25 @@ def write(
 ) -> None:
     """Write `result.json`, `junit.xml` and `report.md` into a run's directory (`reports/runs/<run id>`).
 
-    The result comes first: a wrong template of the workspace costs the report, not the result. Raises OSError, and
-    UsageError where the template is wrong.
+    A workspace's own template that is wrong costs nothing but its looks: the shipped one is taken, and the report
+    says so. Raises OSError where a file cannot be written.
     """
     result = document.build(plan, entries, measurements, verdict, gaps)
     write_durably(run_dir / RESULT, to_json(result))
     write_durably(run_dir / JUNIT, junit.render(result))
-    write_durably(run_dir / REPORT, markdown.render(result, template(run_dir.parent.parent)))
+    write_durably(run_dir / REPORT, report_text(result, run_dir.parent.parent))
+
+
+def report_text(result: dict[str, Any], reports: Path) -> str:
+    """The text of `report.md`, by the template of the workspace's `reports` folder or the shipped one."""
+    own, shipped = reports / "templates" / TEMPLATE, shipped_template()
+    if not own.is_file() or own.resolve() == shipped.resolve():
+        return markdown.render(result, shipped.read_text(encoding="utf-8"))
+    try:
+        return markdown.render(result, own.read_text(encoding="utf-8"))
+    except (UsageError, OSError, ValueError) as error:
+        text = markdown.render(result, shipped.read_text(encoding="utf-8"))
+        return f"{text}\n(reports/templates/{TEMPLATE} was not used: {words.markdown(str(error))})\n"
 
 
 def to_json(result: dict[str, Any]) -> str:
@@ -66,15 +78,8 @@ def read(run_dir: Path) -> dict[str, Any] | None:
     return found
 
 
-def template(reports: Path) -> str:
-    """The report's template: the workspace's own (`reports/templates/`), else the one that comes with Drillmark."""
+def shipped_template() -> Path:
+    """The template that comes with Drillmark: in the wheel, or in the checkout around an editable install."""
     package = Path(__file__).resolve().parent
-    candidates = (
-        reports / "templates" / _TEMPLATE,
-        package / "templates" / _TEMPLATE,  # in a wheel
-        package.parents[2] / "reports" / "templates" / _TEMPLATE,  # in a checkout
-    )
-    for path in candidates:
-        if path.is_file():
-            return path.read_text(encoding="utf-8")
-    raise UsageError("no report template was found", hint=f"put one at {candidates[0]}")
+    in_wheel = package / "templates" / TEMPLATE
+    return in_wheel if in_wheel.is_file() else package.parents[2] / "reports" / "templates" / TEMPLATE

@@ -97,6 +97,7 @@ def _met(item: dict[str, Any]) -> str:
 
 _FILTERS: dict[str, Callable[..., str]] = {
     "md": lambda value: words.markdown(str(value)),
+    "code": lambda value: f"`{words.harmless(str(value)).replace('`', chr(39))}`",
     "interval": lambda span: words.interval(sentences.interval(span)),
     "duration": words.duration,
     "outcome": words.outcome,
