@@ -43,13 +43,13 @@ def allowed_width(scenario: Scenario, measured: Measurements) -> float:
     Where beats are absent, the longest gaps stand in for the periods.
     """
     prober = scenario.prober
-    gaps = [prober.period * (1 + prober.jitter)] * 2
+    gaps = [prober.grid + prober.period * prober.jitter] * 2
     if not scenario.sampled_whole:
         sends = _sends(scenario)
         steps = np.diff(sends)
         gaps = [float(step) for step in np.sort(steps)[-3:]]
         # Nothing after an absence proves what was before it: the restored service begins after the last one.
-        ends = sends[1:][(steps > 2 * prober.period) & (sends[:-1] < scenario.soak_end)]
+        ends = sends[1:][(steps > 2 * prober.grid) & (sends[:-1] < scenario.soak_end)]
         gaps.append(max(0.0, float(ends.max()) - scenario.restored) if len(ends) else 0.0)
     spread = 2 * prober.spread * (prober.probes - 1)
     allowed = sum(gaps) + spread + scenario.last_activity_seconds
@@ -65,8 +65,8 @@ def _sends(scenario: Scenario) -> np.ndarray:
     """When beats were sent, from shortly before the fault on; seconds since I."""
     beats = scenario.evidence.beats
     assert beats is not None
-    first = beats["probe"] == 0
-    sends = (np.sort(beats["sent_ns"][first]) - ORIGIN_NS) / SECOND
+    last = beats["probe"] == scenario.prober.probes - 1
+    sends = (np.sort(beats["sent_ns"][last]) - ORIGIN_NS) / SECOND
     return sends[sends >= -2]
 
 
@@ -78,8 +78,8 @@ def _missing_at_end(scenario: Scenario) -> bool:
         return False
     sends = _sends(scenario)
     hold = scenario.evidence.plan.phases.hold_seconds
-    late = sends[sends >= scenario.soak_end - hold - 8 * prober.period]
-    return bool((np.diff(late) > 2 * prober.period).any())
+    late = sends[sends >= scenario.soak_end - hold - 8 * prober.grid]
+    return bool((np.diff(late) > 2 * prober.grid).any())
 
 
 def recovery_point(scenario: Scenario, measured: Measurements) -> list[str]:

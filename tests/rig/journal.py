@@ -112,9 +112,14 @@ class Journal:
     """Writes entries; every time is in seconds since I."""
 
     entries: list[Entry] = field(default_factory=list)
+    origin: Stamp = field(default_factory=lambda: stamp(0.0))
+
+    def at(self, seconds: float) -> Stamp:
+        origin = self.origin
+        return Stamp(origin.monotonic_ns + ns(seconds), origin.wall_ns + ns(seconds), origin.host, origin.boot)
 
     def add(self, kind: Kind, at: float, **data: Any) -> Entry:
-        entry = Entry(len(self.entries) + 1, "rig", 1, kind, stamp(at), data, "", "")
+        entry = Entry(len(self.entries) + 1, "rig", 1, kind, self.at(at), data, "", "")
         self.entries.append(entry)
         return entry
 
@@ -144,7 +149,7 @@ class Journal:
             attempt=attempt,
             status=status,
             error=data.pop("error", ""),
-            ended=stamp(end).as_json(),
+            ended=self.at(end).as_json(),
             **data,
         )
 

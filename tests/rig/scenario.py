@@ -59,21 +59,22 @@ def make(random: Random, *, spoil_end: bool = False) -> Scenario:
     kind = random.choice(KINDS)
     hold = random.choice([1.0, 2.0, 4.0])
     period = random.choice([0.05, 0.1, 0.25])
-    baseline = hold + random.uniform(0.5, 2)
+    baseline = hold + random.uniform(1.5, 3)
+    stride = random.choice([1, 1, 1, 1, 5])
+    grid = period * stride
     times = _times(random, kind, hold)
-    service = Service(
-        _outages(random, kind, times, period), random.choice(["refused", "timeout", "slow", "error_page"])
-    )
+    service = Service(_outages(random, kind, times, grid), random.choice(["refused", "timeout", "slow", "error_page"]))
     restored = max(times["switched"], service.last_down())
     prober = _prober(random, period, baseline, times, restored + hold)
+    prober.slow_stride, prober.only_slow = stride, stride > 1 and random.random() < 0.5
     # The engine soaks on until a hold window completes.
     seen_again = max(
         [restored, times["last_ended"], times["data_hi"], *(end for _, end in prober.lost if end < FOREVER)]
     )
-    soak_end = seen_again + hold + random.uniform(0.1, 4) + 4 * period
+    soak_end = seen_again + hold + random.uniform(0.1, 4) + 4 * grid
     prober.end = soak_end + random.uniform(1.5, 3.0)
     if spoil_end:
-        service.down.append((soak_end - random.uniform(1.5, 6) * period, soak_end + random.uniform(0.0, 3.0)))
+        service.down.append((soak_end - random.uniform(1.5, 6) * grid, soak_end + random.uniform(0.0, 3.0)))
     activities = random.randint(1, 3)
     if activities == 1:
         times["last_begun"] = times["restore_start"]
@@ -156,10 +157,10 @@ def _outages(random: Random, kind: str, times: dict[str, float], period: float) 
     if kind == "relapse":
         first = random.uniform(0.1, 3.0)
         again = back + first
-        return [(begin, back), (again, again + random.uniform(0.4, 2.0))]
+        return [(begin, back), (again, again + max(1.5 * period, random.uniform(0.4, 2.0)))]
     if kind == "late":
         late = times["effect"] + random.uniform(0.5, 3.0)
-        return [(late, max(late + 0.2, back))]
+        return [(late, max(late + 0.2 + period, back))]
     if kind == "switch_only":
         begin = max(times["restore_start"], times["switched"] - random.uniform(0.4, 1.0))
         return [(begin, max(times["switched"], begin + 1.5 * period))]

@@ -44,8 +44,15 @@ class Prober:
     jitter: float = 0.0
     dropped: float = 0.0
     spread: float = 0.0  # between the probes of one beat
+    slow_stride: int = 1  # the last probe is asked in every so many slots only
+    only_slow: bool = False  # and it alone sees the outage
     lost: list[Stretch] = field(default_factory=list)
     closed: bool = True
+
+    @property
+    def grid(self) -> float:
+        """From one beat of all probes to the next."""
+        return self.period * self.slow_stride
 
 
 def beats(service: Service, prober: Prober, random: Random) -> Table:
@@ -58,8 +65,12 @@ def beats(service: Service, prober: Prober, random: Random) -> Table:
         sent = at + random.uniform(0, prober.jitter) * prober.period
         gone = random.random() < prober.dropped or any(a <= sent < b for a, b in prober.lost)
         for probe in range(0 if gone else prober.probes):
+            slow = probe == prober.probes - 1
+            if slow and slot % prober.slow_stride:
+                continue
             moment = sent + probe * prober.spread
-            latency, ok = _answer(service, moment, prober.timeout, random)
+            asked = service if slow or not prober.only_slow else Service(latency=service.latency)
+            latency, ok = _answer(asked, moment, prober.timeout, random)
             rows.append((moment + latency, slot, probe, moment, ok))
         slot += 1
     rows.sort()
@@ -76,6 +87,9 @@ def beats(service: Service, prober: Prober, random: Random) -> Table:
             "period_ns": ns(prober.period),
             "timeout_ns": ns(prober.timeout),
             "probes": [f"probe-{n}" for n in range(prober.probes)],
+            "periods_ns": {
+                f"probe-{n}": ns(prober.grid if n == prober.probes - 1 else prober.period) for n in range(prober.probes)
+            },
         },
         closed=prober.closed,
     )

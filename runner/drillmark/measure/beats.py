@@ -6,6 +6,7 @@ believed before which nothing can still be pending.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,8 +29,12 @@ class Beats:
         first: when the first probe of each was sent (as a lower edge, a beat counts from here).
         last: when its last probe was sent (as an upper edge, from here).
         received: when the last answer, or failure, came.
-        good: all probes were answered rightly within the time-out; the others are bad.
+        good: all probes asked were answered rightly within the time-out; the others are bad.
+        full: every probe was asked. Slow probes are not asked in each slot; a good beat without them is counted,
+            but proves neither that service was there nor that it was not.
         latency: of the slowest probe.
+        period_ns: from one full beat to the next.
+        slot_ns: from one slot to the next; the same unless there are slow probes.
         horizon: what was sent up to here is known; FOREVER for a table that was closed.
         present: when beats were sent that are there at all, also such as count for neither side.
     """
@@ -38,14 +43,21 @@ class Beats:
     last: NDArray[np.int64]
     received: NDArray[np.int64]
     good: NDArray[np.bool_]
+    full: NDArray[np.bool_]
     latency: NDArray[np.int64]
     period_ns: int
+    slot_ns: int
     timeout_ns: int
     horizon: int
     present: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.first)
+
+    @property
+    def edges(self) -> NDArray[np.bool_]:
+        """Beats that tell when service was there, or was not: bad ones, and full ones."""
+        return self.full | ~self.good
 
     @property
     def absence_ns(self) -> int:
@@ -63,9 +75,9 @@ class Beats:
         """
         sent = self.first < end_ns
         flying = sent & (self.received > end_ns)
-        in_flight = int(np.count_nonzero(flying))
+        in_flight = int(np.count_nonzero(flying & self.edges))
         there = sent if in_flight <= IN_FLIGHT_TOLERATED else sent & ~flying
-        return self._cut(sent & ~flying, self.first[there]), in_flight
+        return self._cut(sent & ~flying, self.first[there & self.edges]), in_flight
 
     def _cut(self, mask: NDArray[np.bool_], present: NDArray[np.int64]) -> Beats:
         return replace(
@@ -74,6 +86,7 @@ class Beats:
             last=self.last[mask],
             received=self.received[mask],
             good=self.good[mask],
+            full=self.full[mask],
             latency=self.latency[mask],
             present=present,
         )
@@ -110,7 +123,7 @@ def read(table: Table | None, frame: Frame, *, journalled_rows: int | None = Non
     sent = table["sent_ns"].astype(np.int64) - zero
     received = table["received_ns"].astype(np.int64) - zero
     ok = (table["ok"] != 0) & (received - sent <= timeout)
-    probes = len(table.meta.get("probes") or ()) or len(np.unique(table["probe"]))
+    strides = _strides(table, period)
     slot, turn = _slots(table["beat"], table["probe"], sent)
     order = np.lexsort((sent, turn, slot))
     starts = np.flatnonzero(np.concatenate(([True], (np.diff(slot[order]) != 0) | (np.diff(turn[order]) != 0))))
@@ -120,17 +133,40 @@ def read(table: Table | None, frame: Frame, *, journalled_rows: int | None = Non
     last = np.maximum.reduceat(sent[order], starts)
     came = np.maximum.reduceat(received[order], starts)
     latency = np.maximum.reduceat((received - sent)[order], starts)
-    there = ~all_ok | (sizes >= probes)  # one bad probe makes a beat bad, whatever became of the others
+    slots = slot[order][starts]
+    due = sum((slots % stride == 0).astype(np.int64) for stride in strides)
+    # One bad probe makes a beat bad, whatever became of the others.
+    there = ~all_ok | (sizes >= due)
+    stride = math.lcm(*strides)
+    full = (slots % stride == 0) & (sizes >= len(strides))
     in_order = np.argsort(first, kind="stable")
     horizon = FOREVER
     if not table.closed:
         settled = timeout + period + max(0, int((came - first).max()) - timeout)
-        horizon = _horizon(slot[order][starts][in_order], first[in_order], there[in_order], int(came.max()) - settled)
+        horizon = _horizon(slots[in_order], first[in_order], there[in_order], int(came.max()) - settled)
     keep = in_order[there[in_order] & (first[in_order] <= horizon)]
     if not len(keep):
         raise UnmeasurableError("no whole beat was recorded")
-    sends = first[keep]
-    return Beats(sends, last[keep], came[keep], all_ok[keep], latency[keep], period, timeout, horizon, sends)
+    return Beats(
+        first=first[keep],
+        last=last[keep],
+        received=came[keep],
+        good=all_ok[keep],
+        full=full[keep],
+        latency=latency[keep],
+        period_ns=period * stride,
+        slot_ns=period,
+        timeout_ns=timeout,
+        horizon=horizon,
+        present=first[keep][(full | ~all_ok)[keep]],
+    )
+
+
+def _strides(table: Table, period_ns: int) -> list[int]:
+    """For each probe, in every how many slots it is asked."""
+    names = list(table.meta.get("probes") or ()) or table.texts.get("probe") or ["probe"]
+    periods = table.meta.get("periods_ns") or {}
+    return [max(1, round(int(periods.get(name, period_ns)) / period_ns)) for name in names]
 
 
 def _slots(

@@ -40,7 +40,7 @@ def find(
 
     `beats` are those that count up to `end_ns`, as `Beats.until` or `Beats.settled` give them.
     """
-    places = np.flatnonzero(beats.good & (beats.first >= floor_ns))
+    places = np.flatnonzero(beats.good & beats.full & (beats.first >= floor_ns))
     begin = beats.first[places]
     answer = _answers(beats, load, limits, begin, end_ns, hold_ns)
     held = np.flatnonzero(answer == MET)
@@ -75,7 +75,7 @@ def _answers(beats: Beats, load: Load | None, limits: Limits, begin: Window, end
 def _down_at_end(beats: Beats, load: Load | None, limits: Limits, end_ns: int, hold_ns: int) -> bool:
     if not len(beats):
         return False
-    if not beats.good[-1]:
+    if not beats.good[beats.edges][-1:].all():
         return True
     # Beats are well again, but the load's objectives? In doubt it is not called down: they must miss in the whole
     # last hold window, in its second half, and in the last second (or ten beats).

@@ -88,7 +88,7 @@ def beats_hold(beats: Beats, limits: Limits, begin: Window, end: Window) -> Answ
     good = np.concatenate(([0], np.cumsum(beats.good)))
     count = high - low
     bad = count - (good[high] - good[low])
-    slots = np.maximum(count, np.round((end - begin) / beats.period_ns).astype(np.int64))
+    slots = np.maximum(count, np.round((end - begin) / beats.slot_ns).astype(np.int64))
     if limits.availability is None:
         missed = bad > 0
         met = (bad == 0) & (count > 0)

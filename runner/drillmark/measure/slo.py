@@ -98,7 +98,7 @@ def _availability(beats: Beats, window: Window, limits: Limits) -> Indicator:
     inside = beats.first >= window.begin
     good, count = int(np.count_nonzero(beats.good[inside])), int(np.count_nonzero(inside))
     gaps = beats.gaps(window.begin, window.end)
-    slots = max(count, round((window.end - window.begin) / beats.period_ns)) if len(gaps) else count
+    slots = max(count, round((window.end - window.begin) / beats.slot_ns)) if len(gaps) else count
     observed = Interval(good / slots, (good + slots - count) / slots) if slots else None
     if limits.availability is None:
         return Indicator("availability", "ratio", observed)
@@ -112,8 +112,9 @@ def _with_beats(result: PhaseSlo, beats: Beats, window: Window) -> PhaseSlo:
     inside = beats.first >= window.begin
     good = int(np.count_nonzero(beats.good[inside]))
     latency = np.sort(np.where(beats.good, beats.latency, FOREVER)[inside])
-    present = int(np.count_nonzero(beats.present >= window.begin))
-    slots = round((window.end - window.begin) / beats.period_ns)
+    neutral = beats.present[beats.present >= window.begin]
+    present = len(latency) + int(np.count_nonzero(~np.isin(neutral, beats.first)))
+    slots = round((window.end - window.begin) / beats.slot_ns)
     p50, p95, p99 = (_rank(latency, share) for share in PERCENTILES)
     return replace(
         result,

@@ -39,10 +39,11 @@ def find(beats: Beats | None, effect: Span, restore_start: Span | None) -> Start
     # An outage may hide in an absence: what was good after it says nothing of what was before.
     gaps = beats.gaps(0, refused)
     limit = min(refused, int(gaps[0, 0]) + 1 if len(gaps) else refused)
-    good = np.flatnonzero(after & beats.good & (beats.first < limit))
+    good = np.flatnonzero(after & beats.good & beats.full & (beats.first < limit))
     a = int(beats.first[good[-1]]) if len(good) else 0
+    # Good beats after it, or an absence in which there may have been some: the disaster may have come later.
     between = beats.good & (beats.first > refused) & (beats.first < effect.hi)
-    if between.any():
-        rule = f"the bad beat at {refused / NANOSECONDS:.3f} s may have been noise, good ones followed: b = e"
+    if between.any() or len(beats.gaps(refused, effect.hi)):
+        rule = f"the bad beat at {refused / NANOSECONDS:.3f} s may have been noise: b = e"
         return Start(a, effect.hi, rule, refused)
     return Start(a, int(beats.last[first_bad]), "the first bad beat came before the effect was proved", refused)
