@@ -4,7 +4,7 @@ The engine performs what is decided and journals it; after a crash the same func
 how to go on. The rules after a crash are those of the table in `docs/explanation/architecture.md`.
 """
 
-from drillmark.decide.decision import Decision, decide
+from drillmark.decide.decision import Decision, decide, upcoming
 from drillmark.decide.steps import Step, steps
 
-__all__ = ["Decision", "Step", "decide", "steps"]
+__all__ = ["Decision", "Step", "decide", "steps", "upcoming"]

@@ -35,6 +35,15 @@ def decide(plan: Plan, entries: Sequence[Entry]) -> Decision:
     return Decision(None, "nothing is left to do")
 
 
+def upcoming(plan: Plan, decision: Decision) -> str:
+    """What comes after a decision if all goes well, for people; empty where nothing does."""
+    planned = steps(plan)
+    here = Step(decision.effect, decision.key) if decision.effect else None
+    if here not in planned[:-1]:
+        return ""
+    return _sentence(plan, planned[planned.index(here) + 1], "")
+
+
 def _winding_up(plan: Plan, entries: Sequence[Entry]) -> list[Step]:
     undo = [Step(Effect.UNDO), Step(Effect.PROVE_UNDONE)]
     if guard_has_acted(entries) or not may_be_in_effect(entries):

@@ -11,7 +11,7 @@ from drillmark.decide import Decision
 from drillmark.engine import faulting, observing
 from drillmark.engine.context import Context
 from drillmark.engine.hands import Hands
-from drillmark.errors import DrillmarkError
+from drillmark.errors import GapRegisterError
 from drillmark.journal.entries import last, to_line
 from drillmark.model.entry import Effect, Kind, Status
 from drillmark.model.stamp import NANOSECONDS
@@ -34,8 +34,8 @@ def conclude(hands: Hands, decision: Decision) -> None:
     filed = []
     try:
         filed = gaps.file(context.workspace.root, context.plan, context.run, verdict, measurements, today)
-    except DrillmarkError as error:
-        problem = f"gaps could not be filed: {error}"
+    except GapRegisterError as error:
+        problem, filed = f"gaps could not be filed: {error}", error.gaps
     report.write(context.paths.directory, context.plan, entries, measurements, verdict, filed)
     context.outcome(
         Effect.CONCLUDE,

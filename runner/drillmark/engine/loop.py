@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from drillmark.decide import Decision, decide
+from drillmark.decide import Decision, decide, upcoming
 from drillmark.engine import activities, concluding, faulting, observing, waiting
 from drillmark.engine.context import Context
 from drillmark.engine.hands import Hands, interrupted_outcome
@@ -52,7 +52,7 @@ def drive(hands: Hands) -> None:
                 return
             context.sentence = decision.sentence
             hands.pulse.phase(decision.effect, decision.sentence)
-            hands.pulse.next_sentence = decision.sentence
+            hands.pulse.next_sentence = upcoming(context.plan, decision)
             _perform(hands, decision)
 
 

@@ -40,15 +40,17 @@ def judge(evidence: Evidence, measurements: Measurements) -> Verdict:
     if not any(numbers.is_objective(one.name) and one.outcome is not Outcome.NOT_APPLICABLE for one in judged):
         outcome = worst((outcome, Outcome.UNKNOWN))
         reasons.append("no objective was judged")
+    refused = any(entry.data.get("refused") for entry in told.of(Kind.ABORT))
     if aborted:
         outcome = worst((outcome, Outcome.UNKNOWN))
-        reasons.append(f"aborted: {aborted}")
+        # A refusal is why there is nothing else to tell, so it comes first.
+        reasons.insert(0 if refused else len(reasons), f"{'refused' if refused else 'aborted'}: {aborted}")
     return Verdict(
         outcome=outcome,
         reasons=tuple(dict.fromkeys(reasons)),
         judged=tuple(judged),
         aborted=bool(aborted),
-        refused=any(entry.data.get("refused") for entry in told.of(Kind.OUTCOME)),
+        refused=refused,
     )
 
 
