@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import stat
@@ -66,8 +67,11 @@ class Server:
         return True
 
     def signal(self, number: int) -> None:
-        for process in postgres.server_processes(self.data):
-            os.kill(process.pid, number)
+        # Twice: the postmaster comes first, but may have forked while the list was made.
+        for _ in range(2):
+            for process in postgres.server_processes(self.data):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, number)
 
     def kill(self) -> None:
         self.signal(signal.SIGKILL)

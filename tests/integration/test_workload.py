@@ -326,6 +326,26 @@ def test_the_files_own_ways_are_kept(load: Any, url: str) -> None:
     assert np.asarray(table["ok"]).all()
 
 
+@pytest.mark.lab
+def test_the_orders_load_makes_its_rate_against_the_lab(tmp_path: Path, shared_lab: Any) -> None:
+    file = Path(__file__).parents[2] / "experiments" / "load" / "orders.py"
+    config = {"locustfile": str(file), "users": 20, "spawn_rate_per_second": 20, "processes": 1, "host": None}
+    running = Child("drillmark.workload.child", "load", tmp_path, config, environment=shared_lab.environment)
+    try:
+        running.go()
+        time.sleep(4)
+        assert running.end() == child.EXIT_ENDED, running.log()
+    finally:
+        running.end(signal.SIGKILL)
+    table = running.table("load")
+    names = set(samples.texts(table, "name"))
+    assert names == {"GET /orders/latest", "GET /orders/{id}", "POST /orders"}
+    assert np.asarray(table["ok"]).mean() > 0.99, set(samples.texts(table, "error"))
+    seconds = (int(table["start_ns"].max()) - int(table["start_ns"].min())) / NS
+    print(f"{len(table) / seconds:.0f} requests/s")
+    assert 40 < len(table) / seconds < 250  # on a quiet machine 150
+
+
 def test_the_asyncio_server_of_these_tests_is_the_real_thing(url: str) -> None:
     async def ask() -> bytes:
         host, port = url.removeprefix("http://").split(":")

@@ -27,7 +27,7 @@ class Ledger:
     def __init__(self, writer: SampleWriter) -> None:
         self._writer = writer
         self._queue: queue.SimpleQueue[tuple[dict[str, int], threading.Event | None] | None] = queue.SimpleQueue()
-        self._error: OSError | None = None
+        self._error: Exception | None = None
         self._thread = threading.Thread(target=self._work, name="ledger", daemon=True)
         self.acknowledged = 0
         self._thread.start()
@@ -61,7 +61,8 @@ class Ledger:
     def check(self) -> None:
         """Raises LedgerError where the file could not be written."""
         if self._error is not None:
-            raise LedgerError(f"cannot write the ledger: {self._error.strerror}") from self._error
+            reason = self._error.strerror if isinstance(self._error, OSError) else repr(self._error)
+            raise LedgerError(f"cannot write the ledger: {reason}") from self._error
 
     def _put(
         self,
@@ -104,7 +105,7 @@ class Ledger:
                     self._writer.append(**row)
                 self._writer.flush(sync=any(on_disk is not None for _, on_disk in batch))
                 self.acknowledged += sum(row["kind"] == LedgerKind.ACKNOWLEDGED for row, _ in batch)
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001  # a writer that waits for its row must be told, whatever it is
             self._error = error
         finally:
             for _, on_disk in batch:
