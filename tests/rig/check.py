@@ -51,6 +51,10 @@ def allowed_width(scenario: Scenario, measured: Measurements) -> float:
         # Nothing after an absence proves what was before it: the restored service begins after the last one.
         ends = sends[1:][(steps > 2 * prober.grid) & (sends[:-1] < scenario.soak_end)]
         gaps.append(max(0.0, float(ends.max()) - scenario.restored) if len(ends) else 0.0)
+        # An absence may have hidden the whole of the last outage.
+        bad = _sends(scenario, only_bad=True)
+        if len(bad) and scenario.service.last_down() >= scenario.restored:
+            gaps.append(max(0.0, scenario.restored - float(bad[-1])))
     spread = 2 * prober.spread * (prober.probes - 1)
     allowed = sum(gaps) + spread + scenario.last_activity_seconds
     b = measured.rta.cited.terms["b"]
@@ -61,11 +65,13 @@ def allowed_width(scenario: Scenario, measured: Measurements) -> float:
     return allowed + data["hi"] - data["lo"]
 
 
-def _sends(scenario: Scenario) -> np.ndarray:
+def _sends(scenario: Scenario, *, only_bad: bool = False) -> np.ndarray:
     """When beats were sent, from shortly before the fault on; seconds since I."""
     beats = scenario.evidence.beats
     assert beats is not None
     last = beats["probe"] == scenario.prober.probes - 1
+    if only_bad:
+        last &= beats["ok"] == 0
     sends = (np.sort(beats["sent_ns"][last]) - ORIGIN_NS) / SECOND
     return sends[sends >= -2]
 

@@ -61,9 +61,12 @@ def make(random: Random, *, spoil_end: bool = False) -> Scenario:
     period = random.choice([0.05, 0.1, 0.25])
     baseline = hold + random.uniform(1.5, 3)
     stride = random.choice([1, 1, 1, 1, 5])
-    grid = period * stride
+    # What falls between two beats nobody sees, nor what falls into one slot missed: no outage is shorter than that.
+    shortest = 2.5 * period * stride
     times = _times(random, kind, hold)
-    service = Service(_outages(random, kind, times, grid), random.choice(["refused", "timeout", "slow", "error_page"]))
+    service = Service(
+        _outages(random, kind, times, shortest), random.choice(["refused", "timeout", "slow", "error_page"])
+    )
     restored = max(times["switched"], service.last_down())
     prober = _prober(random, period, baseline, times, restored + hold)
     prober.slow_stride, prober.only_slow = stride, stride > 1 and random.random() < 0.5
@@ -71,10 +74,10 @@ def make(random: Random, *, spoil_end: bool = False) -> Scenario:
     seen_again = max(
         [restored, times["last_ended"], times["data_hi"], *(end for _, end in prober.lost if end < FOREVER)]
     )
-    soak_end = seen_again + hold + random.uniform(0.1, 4) + 4 * grid
+    soak_end = seen_again + hold + random.uniform(0.1, 4) + 2 * shortest
     prober.end = soak_end + random.uniform(1.5, 3.0)
     if spoil_end:
-        service.down.append((soak_end - random.uniform(1.5, 6) * grid, soak_end + random.uniform(0.0, 3.0)))
+        service.down.append((soak_end - random.uniform(1.0, 3.0) * shortest, soak_end + random.uniform(0.0, 3.0)))
     activities = random.randint(1, 3)
     if activities == 1:
         times["last_begun"] = times["restore_start"]
@@ -135,7 +138,7 @@ def _times(random: Random, kind: str, hold: float) -> dict[str, float]:
     }
 
 
-def _outages(random: Random, kind: str, times: dict[str, float], period: float) -> list[tuple[float, float]]:
+def _outages(random: Random, kind: str, times: dict[str, float], shortest: float) -> list[tuple[float, float]]:
     begin = times["disaster"]
     back = times["switched"] + random.uniform(0.0, 2.0)
     if kind == "down":
@@ -143,27 +146,26 @@ def _outages(random: Random, kind: str, times: dict[str, float], period: float) 
     if kind == "noise":
         # One bad answer between I and the disaster, with good ones after it: not the outage itself.
         early = random.uniform(0.0, begin)
-        quiet = early + 4 * period < begin
-        return ([(early, early + period * 0.9)] if quiet else []) + [(begin, back)]
+        quiet = early + 1.6 * shortest < begin
+        return ([(early, early + 0.36 * shortest)] if quiet else []) + [(begin, back)]
     if kind == "flapping":
         stretches = []
         at = begin
         while at < back:
-            # What falls between two beats nobody sees: no stretch is shorter than that.
-            end = max(min(back, at + random.uniform(0.3, 3.0)), at + 1.5 * period)
+            end = max(min(back, at + random.uniform(0.3, 3.0)), at + shortest)
             stretches.append((at, end))
             at = end + random.uniform(0.1, 1.0)
         return stretches
     if kind == "relapse":
         first = random.uniform(0.1, 3.0)
         again = back + first
-        return [(begin, back), (again, again + max(1.5 * period, random.uniform(0.4, 2.0)))]
+        return [(begin, back), (again, again + max(shortest, random.uniform(0.4, 2.0)))]
     if kind == "late":
         late = times["effect"] + random.uniform(0.5, 3.0)
-        return [(late, max(late + 0.2 + period, back))]
+        return [(late, max(late + 0.2 + shortest, back))]
     if kind == "switch_only":
         begin = max(times["restore_start"], times["switched"] - random.uniform(0.4, 1.0))
-        return [(begin, max(times["switched"], begin + 1.5 * period))]
+        return [(begin, max(times["switched"], begin + shortest))]
     return []
 
 
