@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -327,6 +328,62 @@ def test_refusals_ended_connections_locks_and_a_server_that_hangs(server: Server
 OURS = "application_name = 'drillmark markers'"
 
 
+class Proxy:
+    """Between a client and the server; told to, it swallows what the server answers and hangs up on the client."""
+
+    def __init__(self, port: int) -> None:
+        self.swallow = False
+        self.swallowed = 0
+        self._to = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.create_connection(("127.0.0.1", self._to))
+                threading.Thread(target=self._pass_on, args=(client, server, False), daemon=True).start()
+                threading.Thread(target=self._pass_on, args=(server, client, True), daemon=True).start()
+
+    def _pass_on(self, source: socket.socket, target: socket.socket, answers: bool) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if answers and self.swallow:
+                    self.swallowed += 1
+                    break
+                target.sendall(data)
+        for each in (source, target):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+def test_a_commit_whose_answer_is_lost_is_indeterminate_and_may_be_there(server: Server, tmp_path: Path) -> None:
+    proxy = Proxy(server.port)
+    dsn = f"postgresql://drill:{PASSWORD}@127.0.0.1:{proxy.port}/postgres?sslmode=disable&gssencmode=disable"
+    writing = Here(server, tmp_path, secrets={"db": {"dsn": dsn}})
+    time.sleep(0.5)
+    proxy.swallow = True
+    time.sleep(0.5)
+    proxy.swallow = False
+    time.sleep(0.8)
+    ledger = writing.end()
+    proxy.close()
+    check_ledger(ledger)
+    stored = in_the_store(server)
+    unknown = ids(ledger, LedgerKind.INDETERMINATE)
+    assert unknown & stored, "nothing came through whose answer was swallowed"
+    assert not ids(ledger, LedgerKind.FAILED)
+    assert ids(ledger, LedgerKind.ACKNOWLEDGED) == stored - unknown
+    # It writes again once answers come.
+    assert ledger["kind"].tolist()[-10:].count(LedgerKind.ACKNOWLEDGED) >= 3
+
+
 def test_killed_and_started_again_it_never_repeats_a_number_nor_makes_the_table_anew(
     server: Server, observe: Any, tmp_path: Path
 ) -> None:
@@ -450,6 +507,11 @@ def test_sql_beats_are_native_notice_a_dead_server_and_come_back_with_it(server:
         time.sleep(1.5)
         count = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'drillmark probe'"
         assert server.execute(count)[0][0] <= 20
+        # A kept connection that was ended meanwhile: the next beat is asked again on a fresh one.
+        idle = "application_name = 'drillmark probe' AND state = 'idle'"
+        ended = server.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {idle}")
+        assert ended
+        time.sleep(0.8)
         server.kill()
         killed = time.monotonic_ns()
         time.sleep(1.0)
