@@ -23,7 +23,7 @@ import pytest
 
 from drillmark import clock, samples
 from drillmark.model.evidence import Table
-from drillmark.observe import child, prober
+from drillmark.observe import child, paced, prober
 from observe_children import NS, Child, wait_for
 
 PERIOD = 0.05
@@ -112,7 +112,7 @@ def beat(tmp_path: Path) -> Any:
                 loop.call_later(seconds / 2, between)
             connector = aiohttp.TCPConnector(limit=0, force_close=True, use_dns_cache=False)
             async with aiohttp.ClientSession(connector=connector) as session:
-                probes = prober.make_probes(
+                probes = paced.make_probes(
                     activities,
                     configuration or {},
                     secrets or {},

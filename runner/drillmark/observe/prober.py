@@ -14,30 +14,20 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
 
 import aiohttp
-from chaoslib.exceptions import ChaosException
 
 from drillmark import clock, samples
 from drillmark.model.stamp import NANOSECONDS
-from drillmark.observe import child, native
+from drillmark.observe import child
 from drillmark.observe.answer import Answer, NotSentError, Probe
-from drillmark.observe.foreign import PACE_SECONDS, ForeignProbe
+from drillmark.observe.foreign import ForeignProbe
+from drillmark.observe.paced import Paced, make_probes
 
 FLUSH_SECONDS = 0.1
 _GIVE_UP_SECONDS = 0.05
 _END_SECONDS = 8.0
 _START_NS = 20_000_000  # until slot 0, in which all probes are asked
-
-
-@dataclass(frozen=True, slots=True)
-class Paced:
-    """A probe and how often it is asked: in every `stride`-th slot."""
-
-    probe: Probe
-    stride: int = 1
 
 
 class Prober:
@@ -177,37 +167,6 @@ def _give_up(task: asyncio.Future[Answer]) -> None:
 def _forget(task: asyncio.Future[Answer]) -> None:
     if not task.cancelled():
         task.exception()
-
-
-def make_probes(
-    activities: list[dict[str, Any]],
-    configuration: dict[str, Any],
-    secrets: dict[str, Any],
-    *,
-    session: aiohttp.ClientSession,
-    period_ns: int,
-    timeout_seconds: float,
-) -> list[Paced]:
-    """The probes for activities (plain ones, or as a plan holds them). Raises ChildError."""
-    slow = max(1, -(-round(PACE_SECONDS * NANOSECONDS) // period_ns))
-    paced: list[Paced] = []
-    for item in activities:
-        activity: dict[str, Any] = item.get("activity", item)
-        name = str(item.get("name") or activity.get("name"))
-        try:
-            probe = native.make(
-                name, activity, configuration, secrets, session=session, timeout_seconds=timeout_seconds
-            )
-            if probe is None:
-                paced.append(Paced(ForeignProbe(name, activity, configuration, secrets), slow))
-            else:
-                paced.append(Paced(probe))
-        except (ValueError, KeyError, TypeError, OSError, ImportError, ChaosException) as error:
-            raise child.ChildError(f"cannot use the probe {name}: {error}") from error
-    names = [each.probe.name for each in paced]
-    if not names or len(set(names)) != len(names):
-        raise child.ChildError("a beat needs at least one probe, and each a name of its own")
-    return paced
 
 
 async def observe(me: child.Child) -> None:
