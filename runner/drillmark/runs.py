@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from drillmark import samples
-from drillmark.errors import SampleFileError, UsageError
+from drillmark.errors import JournalError, SampleFileError, UsageError
 from drillmark.journal.entries import from_line
 from drillmark.journal.store import JournalStore, RunRow
 from drillmark.model.entry import Entry
@@ -28,17 +28,29 @@ def find(workspace: Path, text: str) -> RunRow:
     path = workspace / ".drillmark" / "journal.sqlite3"
     if not path.exists():
         raise UsageError("there are no runs in this workspace yet", hint="start one: drillmark run DRILL")
-    store = JournalStore(path)
     try:
-        found = store.find(text)
-    finally:
-        store.close()
+        store = JournalStore(path)
+        try:
+            found = store.find(text)
+        finally:
+            store.close()
+    except JournalError:
+        # Without its journal a run must be found all the same, so that its fault can be undone.
+        found = _by_directory(workspace, text)
     if len(found) == 1:
         return found[0]
     if not found:
         raise UsageError(f"no run begins with {text!r}", hint="`drillmark list` shows them; `last` is the newest")
     names = ", ".join(row.run for row in found[:5])
     raise UsageError(f"{len(found)} runs begin with {text!r}: {names}", hint="give more of its id")
+
+
+def _by_directory(workspace: Path, text: str) -> list[RunRow]:
+    """The runs that have a directory, newest last, as far as a directory tells."""
+    folder = workspace / "reports" / "runs"
+    names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    chosen = names[-1:] if text == "last" else [name for name in names if name.startswith(text)]
+    return [RunRow(name, "", "", f"reports/runs/{name}", 0, 0) for name in chosen]
 
 
 def read_entries(workspace: Path, row: RunRow) -> tuple[Entry, ...]:

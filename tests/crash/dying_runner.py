@@ -57,7 +57,6 @@ def main() -> int:
     Context.journal, undo.write, ExperimentChild.send = dying_journal, dying_write, dying_send
     ActivityWorker.start = dying_start
 
-
     from drillmark.cli import main as cli
 
     os.chdir(workspace)

@@ -17,9 +17,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-import workspaces
 from observer import Observer
 
+import workspaces
 from drillmark import undo
 
 SEED = int(os.environ.get("DRILLMARK_CRASH_SEED", "20261120"))

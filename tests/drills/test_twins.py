@@ -9,8 +9,9 @@ import json
 from pathlib import Path
 
 import pytest
-import workspaces
 import yaml
+
+import workspaces
 
 LOST = "drills/quarterly/orders-db-lost.yaml"
 CRASH = "drills/nightly/orders-db-crash.yaml"
@@ -147,7 +148,12 @@ def test_a_fault_that_did_not_take(workspace):
     experiment = yaml.safe_load((workspace / "experiments/orders-db-lost.yaml").read_text())
     experiment["method"] = [sabotage("do_nothing", seconds=0)]
     (workspace / "experiments/harmless.yaml").write_text(yaml.safe_dump(experiment))
-    fault = {"experiment": "experiments/harmless.yaml", "effect": {"ref": "db-is-lost", }}
+    fault = {
+        "experiment": "experiments/harmless.yaml",
+        "effect": {
+            "ref": "db-is-lost",
+        },
+    }
     code, result = run(workspace, LOST, fault=fault)
     assert code == 4
     assert "fault not proved" in json.dumps(result)
@@ -180,7 +186,9 @@ def test_an_archive_with_a_hole(workspace):
 
 def test_the_newest_backup_corrupt(workspace):
     newest = backups(workspace)[-1]
-    victim = max((path for path in (newest / "base").rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+    victim = max(
+        (path for path in (newest / "base").rglob("*") if path.is_file()), key=lambda path: path.stat().st_size
+    )
     body = bytearray(victim.read_bytes())
     body[len(body) // 2] ^= 0xFF
     victim.write_bytes(body)
@@ -188,6 +196,7 @@ def test_the_newest_backup_corrupt(workspace):
     assert code == 1
     assert judged(result, "preflight")["verdict"] == "failed"
     assert victim.name in judged(result, "preflight")["reason"]
+
     # And where nobody looks beforehand, the restore itself refuses it.
     def no_preflight(targets):
         targets["targets"]["orders-db"]["preflight"] = ["orders-remembered"]

@@ -5,92 +5,28 @@ The fault moves the file away, the recovery copies it back, the undo removes wha
 
 from __future__ import annotations
 
-import http.server
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import jsonschema
 import pytest
-import yaml
+
+from file_drill import DRILL, drillmark, make, serving
 
 ROOT = Path(__file__).resolve().parents[2]
-DRILL = "drills/file-lost.yaml"
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory):
-    """Answers 200 as long as the file is there."""
     served = tmp_path_factory.mktemp("served") / "the file"
-    served.write_text("up")
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200 if served.exists() else 503)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/", served
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def activity(name: str, module: str, func: str, tolerance=None, **arguments) -> dict:
-    kind = "action" if tolerance is None else "probe"
-    made = {
-        "name": name,
-        "type": kind,
-        "provider": {"type": "python", "module": module, "func": func, "arguments": arguments},
-    }
-    return made if tolerance is None else made | {"tolerance": tolerance}
-
-
-def make(root: Path, service, *, objectives=None, soak="2s") -> Path:
-    url, served = service
-    served.write_text("up")
-    aside = served.with_name("aside")
-    aside.unlink(missing_ok=True)
-    read = {"name": "read", "type": "probe", "tolerance": 200, "provider": {"type": "http", "url": url, "timeout": 1}}
-    gone = activity("is-gone", "os.path", "exists", tolerance=True, path=str(aside))
-    texts = {
-        "drillmark.yaml": {},
-        "targets.yaml": {"targets": {"the-file": {"environment": "test", "probes": ["read"], "effect": "is-gone", "activities": [read, gone]}}},
-        "experiments/file-lost.yaml": {
-            "title": "x", "description": "x",
-            "method": [activity("lose", "shutil", "move", src=str(served), dst=str(aside))],
-            "rollbacks": [activity("remove-what-was-moved", "os", "remove", path=str(aside))],
-        },
-        DRILL: {
-            "id": "file-lost", "title": "The file is lost and copied back", "owner": "team", "target": "the-file",
-            "fault": "experiments/file-lost.yaml",
-            "objectives": objectives or {"rto": "30s", "slo": {"availability": "90%"}},
-            "phases": {"baseline": "1500ms", "soak": soak, "hold": "1s", "recover": {"deadline": "1m"}},
-            "recover": [activity("copy-back", "shutil", "copyfile", src=str(aside), dst=str(served))],
-            "risk": {"likelihood": "high", "impact": "high"},
-        },
-    }  # fmt: skip
-    for name, value in texts.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(yaml.safe_dump(value))
-    return root
-
-
-def drillmark(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "drillmark", *arguments]
-    return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120, check=False)
+    with serving(served) as url:
+        yield url, served
 
 
 def test_a_miss_files_a_gap_and_the_passing_retest_closes_it_and_leaves_all_that_is_promised(tmp_path, service):
