@@ -36,6 +36,7 @@ class Beats:
         period_ns: from one full beat to the next.
         slot_ns: from one slot to the next; the same unless there are slow probes.
         horizon: what was sent up to here is known; FOREVER for a table that was closed.
+        newest: when the last row of all was written.
         present: when beats were sent that are there at all, also such as count for neither side.
     """
 
@@ -49,6 +50,7 @@ class Beats:
     slot_ns: int
     timeout_ns: int
     horizon: int
+    newest: int
     present: NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -158,6 +160,7 @@ def read(table: Table | None, frame: Frame, *, journalled_rows: int | None = Non
         slot_ns=period,
         timeout_ns=timeout,
         horizon=horizon,
+        newest=int(came.max()),
         present=first[keep][(full | ~all_ok)[keep]],
     )
 

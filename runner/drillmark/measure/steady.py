@@ -9,11 +9,11 @@ import numpy as np
 
 from drillmark.measure.beats import IN_FLIGHT_TOLERATED, Beats
 from drillmark.measure.limits import MET, UNKNOWN, Limits, holds_once, load_holds
-from drillmark.measure.load import Load
+from drillmark.measure.load import SILENCE_NS, Load
 from drillmark.model.stamp import NANOSECONDS
 
-# How far what is written may lag behind what happens, beyond what is still in flight, while a run goes on.
-_LAG_NS = 2 * NANOSECONDS
+# How far what is written may lag behind what happens while a run goes on.
+_LAG_NS = NANOSECONDS
 
 
 def judge(
@@ -42,13 +42,17 @@ def judge(
 
 def live_end(beats: Beats | None, load: Load | None, upto_ns: int) -> int | None:
     """Until when is known what a run that goes on shows now; None: it has been silent for too long."""
-    end, lag = upto_ns, _LAG_NS
+    end = upto_ns
     if beats is not None:
+        if upto_ns - beats.newest > _LAG_NS + beats.slot_ns:
+            return None
         end = min(end, beats.horizon + 1)
-        lag += beats.timeout_ns
     if load is not None and len(load.alive):
-        end = min(end, int(load.alive[-1, 1]))
-    return end if upto_ns - end <= lag else None
+        reported = int(load.alive[-1, 1])
+        if upto_ns - reported > SILENCE_NS:
+            return None
+        end = min(end, reported)
+    return end
 
 
 def _held(beats: Beats | None, load: Load | None, limits: Limits, begin_ns: int, end_ns: int) -> bool | None:
