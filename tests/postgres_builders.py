@@ -14,6 +14,7 @@ import psycopg
 
 from drillmark import postgres
 from drillmark.postgres import int_to_lsn
+from drillmark.recovery.launching import bring_up
 from drillmark.recovery.wal import segment_name
 
 SEGMENT = 1 << 20
@@ -168,7 +169,8 @@ def running_server(root: Path) -> Iterator[Server]:
     }
     with (server.data / "postgresql.conf").open("a") as file:
         file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
-    postgres.start(server.data, options={}, log=root / "server.log")
+    # Nobody's child: killed, it must leave no zombie, whose pid PostgreSQL would take for a living server.
+    bring_up(server.data, port=None, log=root / "server.log", timeout_seconds=60)
     try:
         yield server
     finally:

@@ -15,6 +15,7 @@ import pytest
 from chaoslib.exceptions import ActivityFailed
 
 from drillmark import postgres
+from drillmark.errors import RecoveryError
 from drillmark.recovery import marker, postgres_pitr, probes, verification
 from drillmark.recovery import server as restored_server
 from postgres_builders import Server, running_server, wait_for
@@ -361,3 +362,34 @@ class TestRows:
         assert probes.same_cluster(archive=str(source.archive), dsn=source.dsn) is True
         with running_server(tmp_path / "another") as another, pytest.raises(ActivityFailed, match="users reach system"):
             probes.same_cluster(archive=str(source.archive), dsn=another.dsn)
+
+
+def test_faults_work_on_a_server_that_is_not_the_labs(tmp_path: Path, in_a_run: str):
+    from drillmark.faults import postgres_crash, postgres_host
+
+    with running_server(tmp_path / "plain") as server:
+        data = str(server.data)
+        assert postgres_crash.kill_server(data)["killed"] > 3
+        assert postgres_crash.was_restarted(data) is True
+        assert postgres_crash.ensure_running(data) == "data takes connections"
+        assert server.execute("select 1") == [(1,)]
+        assert postgres_crash.was_restarted(data) is False
+
+        postgres_host.lose_host(data)
+        assert postgres_host.is_lost(data) is True
+        assert postgres_host.bring_host_back(data) == "data is back"
+        assert postgres_host.is_lost(data) is False
+        assert postgres_crash.ensure_running(data) == "data takes connections"
+        assert server.execute("select 1") == [(1,)]
+
+
+def test_a_server_that_never_comes_up_again_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from drillmark.recovery import launching
+
+    monkeypatch.setattr(launching, "_PERSISTS_SECONDS", 1.0)
+    with running_server(tmp_path / "plain") as server:
+        assert postgres.stop(server.data, "fast")
+        with (server.data / "postgresql.conf").open("a") as file:
+            file.write("no_such_setting = 1\n")
+        with pytest.raises(RecoveryError, match=r"does not come up: .*no_such_setting"):
+            launching.bring_up(server.data, port=None, log=tmp_path / "log", timeout_seconds=60)

@@ -14,7 +14,7 @@ from drillmark import postgres, site
 from drillmark.errors import RecoveryError
 from drillmark.faults.deeds import Deed
 from drillmark.recovery.activity import Configuration, activity, logger
-from drillmark.recovery.launching import launch
+from drillmark.recovery.launching import bring_up
 
 FAULT = "postgres-crashed"
 
@@ -50,9 +50,9 @@ def ensure_running(
     server = site.find(configuration, data_directory=data_directory)
     for name in site.held(server.control) if server.control else ():
         site.find(configuration, cluster=name).release()
-    if not server.control and postgres.postmaster(server.data_directory) is None:
+    if not server.control:
         log = server.data_directory.with_name(f"{server.name}.log")
-        launch(server.data_directory, port=None, log=log)
+        bring_up(server.data_directory, port=None, log=log, timeout_seconds=timeout_seconds)
     server.wait_until_ready(timeout_seconds)
     deed = Deed.read(FAULT, server)
     how = f"{server.name} takes connections"

@@ -15,10 +15,9 @@ from drillmark.errors import RecoveryError
 from drillmark.recovery import backups, copying, marker, server, verification, wal
 from drillmark.recovery.activity import logger
 from drillmark.recovery.backups import Backup
-from drillmark.recovery.launching import launch
+from drillmark.recovery.launching import bring_up, launch
 from drillmark.recovery.progress import Progress
 from drillmark.recovery.target import Target
-from drillmark.site import Site
 
 _LEFT_OUT = frozenset({marker.NAME, backups.MANIFEST, "postmaster.pid", "postmaster.opts"})
 _START_SECONDS = 600.0
@@ -144,8 +143,8 @@ def _replay(
 def _taken_up(place: Path, report: dict[str, Any]) -> dict[str, Any]:
     logger.info("%s is complete already: it is used", place)
     if postgres.postmaster(place) is None:
-        launch(place, port=int(report["port"]), log=place.with_name(place.name + ".log"))
-        Site(place.name, place, int(report["port"]), "").wait_until_ready(_START_SECONDS)
+        log = place.with_name(place.name + ".log")
+        bring_up(place, port=int(report["port"]), log=log, timeout_seconds=_START_SECONDS)
     return {"drillmark": report}
 
 

@@ -22,6 +22,7 @@ from drillmark import clock, files, postgres
 from drillmark.errors import RecoveryError
 from drillmark.processes import ProcessIdentity, is_alive
 from drillmark.recovery.connecting import connect
+from drillmark.recovery.launching import last_words
 from drillmark.recovery.progress import Progress
 from drillmark.recovery.target import Target
 
@@ -97,7 +98,7 @@ def replay(directory: Path, server: ProcessIdentity, dsn: str, log: Path, start:
         while True:
             asked_ns = clock.monotonic_ns()
             if not is_alive(server):
-                raise RecoveryError(f"the restored server ended in its replay: {_why(log)}")
+                raise RecoveryError(f"the restored server ended in its replay: {last_words(log)}")
             try:
                 if connection is None and postgres.postmaster_state(directory) == "ready":
                     connection = connect(address(directory, dsn))
@@ -154,16 +155,6 @@ def _host_and_port(directory: Path) -> tuple[str, int]:
         raise RecoveryError(f"no server is running in {directory}") from error
     everywhere = {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 compared, not bound
     return everywhere.get(listens, listens) or sockets, port
-
-
-def _why(log: Path) -> str:
-    lines = _lines(log)
-    fatal = [number for number, line in enumerate(lines) if "FATAL:" in line or "PANIC:" in line]
-    if not fatal:
-        return f"see {log}"
-    # The line before may hold the reason (a setting that is wrong), the one after the hint.
-    around = lines[max(0, fatal[-1] - 1) : fatal[-1] + 2]
-    return " | ".join(line.strip() for line in around)
 
 
 def _lines(path: Path) -> list[str]:
