@@ -89,7 +89,7 @@ def run(root: Path, plan: Plan, *, view: View | None = None, timeout_seconds: fl
 
 def ended(context: Context) -> RunEnded:
     """The end of a run, read off its journal."""
-    data = context.entries[-1].data if context.entries[-1].kind is Kind.RUN_ENDED else {}
+    data = next((entry.data for entry in reversed(context.entries) if entry.kind is Kind.RUN_ENDED), {})
     reasons = next((entry.data["reasons"] for entry in reversed(context.entries) if "reasons" in entry.data), ())
     return RunEnded(
         context.run,

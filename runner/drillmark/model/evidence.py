@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drillmark.model.entry import Entry
-from drillmark.model.plan import Plan
+
+if TYPE_CHECKING:
+    # Observers read and write tables, and need no plans: it would cost each of their starts a third of a second.
+    from drillmark.model.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
