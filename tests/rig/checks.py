@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from drillmark.measure.rta import ENDED_BY_UNDO, UNDO_WITHIN_HOLD
+from drillmark.measure.outage.rta import ENDED_BY_UNDO, UNDO_WITHIN_HOLD
 from drillmark.model.entry import Effect
 from drillmark.model.evidence import Evidence
 from drillmark.model.measurement import Measurements

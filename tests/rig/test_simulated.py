@@ -53,8 +53,8 @@ def test_drills_under_load_contain_the_truth():
 @pytest.mark.parametrize("shift", [0.5, -0.5])
 def test_the_rig_notices_a_wrong_number(shift: float, monkeypatch: pytest.MonkeyPatch):
     """A rig that cannot fail shows nothing: half a second too early or too late must not go unseen."""
-    from drillmark.measure import rta
-    from drillmark.measure.rta import Service
+    from drillmark.measure.outage import rta
+    from drillmark.measure.outage.rta import Service
 
     real = rta.service
 

@@ -1,4 +1,4 @@
-"""RTA: every case that the explanation in `docs/explanation/how-numbers-come-about.md` names."""
+"""RTA: every case that the explanation in `docs/explanation/measurement.md` names."""
 
 from __future__ import annotations
 
@@ -373,7 +373,7 @@ class TestEvidence:
         assert cited.entries
 
     def test_a_measuring_part_that_raises_makes_its_number_unknown(self, monkeypatch: pytest.MonkeyPatch):
-        from drillmark.measure import rta
+        from drillmark.measure.outage import rta
 
         def broken(*_: object) -> None:
             raise ZeroDivisionError("surprise")

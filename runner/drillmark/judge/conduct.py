@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, cast
 
-from drillmark.measure.history import History, Ran
+from drillmark.measure.timeline.history import History, Ran
 from drillmark.model.entry import Effect, Kind, Status
 from drillmark.model.evidence import Evidence
 from drillmark.model.measurement import Cited, Judged, Measurements, Outcome

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from drillmark.errors import EXIT_ABORTED, EXIT_FAILED, EXIT_PASSED, EXIT_UNKNOWN
 from drillmark.judge import conduct, numbers, service
-from drillmark.measure import history
-from drillmark.measure.history import History
+from drillmark.measure.timeline import history
+from drillmark.measure.timeline.history import History
 from drillmark.model.entry import Kind
 from drillmark.model.evidence import Evidence
 from drillmark.model.measurement import Judged, Measurements, Outcome, Verdict

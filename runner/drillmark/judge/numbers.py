@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from drillmark.measure.after_undo import MISSING
-from drillmark.measure.history import History
-from drillmark.measure.rta import ENDED_BY_UNDO
+from drillmark.measure.outage.after_undo import MISSING
+from drillmark.measure.outage.rta import ENDED_BY_UNDO
+from drillmark.measure.timeline.history import History
 from drillmark.model.evidence import Evidence
 from drillmark.model.measurement import Judged, Measured, Measurements, Outcome
 

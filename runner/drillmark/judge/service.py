@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drillmark.measure.history import History
+from drillmark.measure.timeline.history import History
 from drillmark.model.evidence import Evidence
 from drillmark.model.measurement import Indicator, Judged, Measurements, Outcome, PhaseSlo
 from drillmark.model.plan import Plan

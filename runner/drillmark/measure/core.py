@@ -6,11 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from drillmark.measure import after_undo, durations, rpa, rta, scene, slo, steady
-from drillmark.measure.frame import InapplicableError, Span, UnmeasurableError
-from drillmark.measure.rta import Service
+from drillmark.measure import scene
+from drillmark.measure.data import rpa
+from drillmark.measure.outage import after_undo, durations, rta
+from drillmark.measure.outage.rta import Service
+from drillmark.measure.outage.start import Start
 from drillmark.measure.scene import Scene
-from drillmark.measure.start import Start
+from drillmark.measure.service import slo, steady
+from drillmark.measure.timeline.frame import InapplicableError, Span, UnmeasurableError
 from drillmark.model.entry import Effect
 from drillmark.model.evidence import Evidence
 from drillmark.model.measurement import Check, Cited, Measured, Measurements, PhaseSlo, Writes

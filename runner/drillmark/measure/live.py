@@ -5,11 +5,13 @@ These answers only decide how long to watch; what is measured in the end is meas
 
 from __future__ import annotations
 
-from drillmark.measure import after_undo as undone
-from drillmark.measure import ending, rta, scene, steady
-from drillmark.measure.frame import InapplicableError, UnmeasurableError
-from drillmark.measure.limits import limits_of
+from drillmark.measure import scene
+from drillmark.measure.outage import after_undo as undone
+from drillmark.measure.outage import ending, rta
 from drillmark.measure.scene import Scene
+from drillmark.measure.service import steady
+from drillmark.measure.service.limits import limits_of
+from drillmark.measure.timeline.frame import InapplicableError, UnmeasurableError
 from drillmark.model.evidence import Evidence
 from drillmark.model.stamp import Stamp
 

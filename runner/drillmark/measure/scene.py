@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from drillmark.measure import beats as beats_of
-from drillmark.measure import facts as facts_of
-from drillmark.measure import limits as limits_of
-from drillmark.measure import load as load_of
-from drillmark.measure.beats import Beats
-from drillmark.measure.facts import Facts
-from drillmark.measure.frame import InapplicableError, UnmeasurableError
-from drillmark.measure.limits import Limits
-from drillmark.measure.load import Load
+from drillmark.measure.service import beats as beats_of
+from drillmark.measure.service import limits as limits_of
+from drillmark.measure.service import load as load_of
+from drillmark.measure.service.beats import Beats
+from drillmark.measure.service.limits import Limits
+from drillmark.measure.service.load import Load
+from drillmark.measure.timeline import facts as facts_of
+from drillmark.measure.timeline.facts import Facts
+from drillmark.measure.timeline.frame import InapplicableError, UnmeasurableError
 from drillmark.model.evidence import Evidence
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from drillmark.measure.frame import UnmeasurableError
+from drillmark.measure.timeline.frame import UnmeasurableError
 from drillmark.model.evidence import Table
 
 INVOKED, ACKNOWLEDGED, FAILED = 0, 1, 2

@@ -10,9 +10,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from drillmark.measure.beats import Beats
-from drillmark.measure.limits import MET, MISSED, UNKNOWN, Answer, Limits, Window, beats_hold, hold, load_holds, worst
-from drillmark.measure.load import Load
+from drillmark.measure.service.beats import Beats
+from drillmark.measure.service.limits import (
+    MET,
+    MISSED,
+    UNKNOWN,
+    Answer,
+    Limits,
+    Window,
+    beats_hold,
+    hold,
+    load_holds,
+    worst,
+)
+from drillmark.measure.service.load import Load
 
 
 @dataclass(frozen=True, slots=True)

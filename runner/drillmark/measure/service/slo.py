@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from drillmark.measure.beats import FOREVER, Beats
-from drillmark.measure.facts import Facts
-from drillmark.measure.limits import MET, UNKNOWN, Limits, beats_hold, load_holds
-from drillmark.measure.load import Load
+from drillmark.measure.service.beats import FOREVER, Beats
+from drillmark.measure.service.limits import MET, UNKNOWN, Limits, beats_hold, load_holds
+from drillmark.measure.service.load import Load
+from drillmark.measure.timeline.facts import Facts
 from drillmark.model.entry import Effect
 from drillmark.model.measurement import Cited, Indicator, PhaseSlo
 from drillmark.model.stamp import NANOSECONDS, Interval

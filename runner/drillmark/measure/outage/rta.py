@@ -9,14 +9,14 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
-from drillmark.measure import ending, start
-from drillmark.measure.beats import Beats
-from drillmark.measure.ending import Ending
-from drillmark.measure.facts import Facts
-from drillmark.measure.frame import InapplicableError, Span, UnmeasurableError, seconds, show
-from drillmark.measure.limits import Limits, holds_once
-from drillmark.measure.load import Load
-from drillmark.measure.start import Start
+from drillmark.measure.outage import ending, start
+from drillmark.measure.outage.ending import Ending
+from drillmark.measure.outage.start import Start
+from drillmark.measure.service.beats import Beats
+from drillmark.measure.service.limits import Limits, holds_once
+from drillmark.measure.service.load import Load
+from drillmark.measure.timeline.facts import Facts
+from drillmark.measure.timeline.frame import InapplicableError, Span, UnmeasurableError, seconds, show
 from drillmark.model.entry import Effect
 from drillmark.model.measurement import Cited, Measured
 from drillmark.model.stamp import NANOSECONDS

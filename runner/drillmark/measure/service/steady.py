@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from drillmark.measure.beats import IN_FLIGHT_TOLERATED, Beats
-from drillmark.measure.limits import MET, UNKNOWN, Limits, holds_once, load_holds
-from drillmark.measure.load import SILENCE_NS, Load
+from drillmark.measure.service.beats import IN_FLIGHT_TOLERATED, Beats
+from drillmark.measure.service.limits import MET, UNKNOWN, Limits, holds_once, load_holds
+from drillmark.measure.service.load import SILENCE_NS, Load
 from drillmark.model.stamp import NANOSECONDS
 
 # How far what is written may lag behind what happens while a run goes on.

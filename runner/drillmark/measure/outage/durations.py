@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from drillmark.measure.facts import Facts
-from drillmark.measure.frame import InapplicableError, Span, UnmeasurableError, seconds, show
-from drillmark.measure.rta import Service
-from drillmark.measure.start import Start
+from drillmark.measure.outage.rta import Service
+from drillmark.measure.outage.start import Start
+from drillmark.measure.timeline.facts import Facts
+from drillmark.measure.timeline.frame import InapplicableError, Span, UnmeasurableError, seconds, show
 from drillmark.model.entry import Effect
 from drillmark.model.measurement import Cited, Measured
 from drillmark.model.stamp import NANOSECONDS, Interval

@@ -11,8 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
-from drillmark.measure.frame import Frame, Span, UnmeasurableError
-from drillmark.measure.history import Ran
+from drillmark.measure.timeline.frame import Frame, Span, UnmeasurableError
+from drillmark.measure.timeline.history import Ran
 from drillmark.model.stamp import Stamp
 
 

@@ -11,18 +11,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from drillmark.measure.facts import Facts
-from drillmark.measure.frame import InapplicableError, UnmeasurableError, seconds, show
-from drillmark.measure.start import Start
-from drillmark.measure.writes import NEVER, Ledger, read_ledger, survived
-from drillmark.model.entry import Effect, Status
+from drillmark.measure.data import reading
+from drillmark.measure.data.writes import NEVER, Ledger, read_ledger, survived
+from drillmark.measure.outage.start import Start
+from drillmark.measure.timeline.facts import Facts
+from drillmark.measure.timeline.frame import UnmeasurableError, seconds, show
+from drillmark.model.entry import Effect
 from drillmark.model.evidence import Evidence, Table
 from drillmark.model.measurement import LISTED, Cited, Measured, Writes
 from drillmark.model.stamp import NANOSECONDS
 
-FORMULA_LOST = "RPA = [max(0, E_lo - first lost acked), E_hi - newest survivor invoked]"
-FORMULA_WHOLE = "nothing lost: RPA = [0, b - newest survivor invoked]"
 SAMPLES = ("samples/ledger.dms", "samples/survivors.dms")
+
+_NAMES = {
+    "newest_survivor_invoked": "newest survivor invoked",
+    "recovery_point_reported": "recovery point as the restore reports it",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ class Sets:
 
 def count(evidence: Evidence, facts: Facts) -> tuple[Writes, Sets]:
     """What became of the writes. Raises where that is not known, or where there were to be none."""
-    _require(evidence, facts)
+    reading.require(evidence, facts)
     ledger = read_ledger(evidence.ledger)
     survivors = evidence.survivors
     assert evidence.ledger is not None
@@ -81,52 +85,62 @@ def measured(facts: Facts, begin: Start | None, evidence: Evidence, writes: Writ
         read = facts.read_back.ended
         if read is None or facts.undo_begun.lo < facts.frame.span(read).lo:
             raise UnmeasurableError("the fault was undone before everything was read back")
-    whole, alive = _ledger_state(evidence, facts)
+    whole, alive = reading.ledger_state(evidence, facts)
     flags = () if whole and alive else ("ledger not closed",)
+    # A writer that died did not see what the store acknowledged to others after that, and lost.
+    unseen = facts.read_back_begun.hi if not alive and facts.read_back_begun is not None else begin.b
     if not writes.lost:
-        return _nothing_lost(facts, begin, sets, flags, whole=whole)
-    first_acked = sets.least(sets.ledger.acknowledged, sets.lost)
-    last_acked = sets.most(sets.ledger.acknowledged, sets.lost)
-    first_sent = sets.least(sets.ledger.invoked, sets.lost)
-    last_sent = sets.most(sets.ledger.invoked, sets.lost)
+        return _nothing_lost(facts, begin, sets, unseen, flags, whole=whole)
+    return _something_lost(facts, begin, sets, unseen, flags, whole=whole)
+
+
+def _something_lost(
+    facts: Facts, begin: Start, sets: Sets, unseen: int, flags: tuple[str, ...], *, whole: bool
+) -> list[Measured]:
+    ledger, lost = sets.ledger, sets.lost
+    first_acked, last_acked = sets.least(ledger.acknowledged, lost), sets.most(ledger.acknowledged, lost)
+    first_sent, last_sent = sets.least(ledger.invoked, lost), sets.most(ledger.invoked, lost)
     assert first_acked is not None
     assert last_acked is not None
     assert first_sent is not None
     assert last_sent is not None
-    e_lo, e_hi = max(begin.a, last_sent), max(begin.b, last_acked)
-    if not alive and facts.read_back_begun is not None:
-        # The writer died: what the store acknowledged to others after that, and lost, nobody saw.
-        e_hi = max(e_hi, facts.read_back_begun.hi)
-    point, named = _recovery_point(facts, sets, first_sent)
-    hi = None if point is None or not whole else e_hi - point
-    terms = {"a": begin.a, "b": begin.b, "E_lo": e_lo, "E_hi": e_hi, "first_lost_acked": first_acked, named: point}
-    right = "null" if hi is None else f"{show(e_hi)} - {show(point)}"
-    lo = max(0, e_lo - first_acked)
-    cited = Cited(
-        entries=_cite(facts),
-        samples=SAMPLES,
-        formula=FORMULA_LOST
-        if named == "newest_survivor_invoked"
-        else FORMULA_LOST.replace("newest survivor invoked", "recovery point as the restore reports it"),
-        filled_in=f"RPA = [max(0, {show(e_lo)} - {show(first_acked)}), {right}] = [{show(lo)}, {show(hi)}] s",
-        terms={name: None if at is None else at / NANOSECONDS for name, at in terms.items()},
-    )
-    reason = "" if hi is not None else _why_unbounded(whole=whole)
+    e_lo, e_hi = max(begin.a, last_sent), max(begin.b, last_acked, unseen)
+    point, name = _recovery_point(facts, sets, first_sent)
+    known = point is not None and whole
+    reason = "" if known else _why_unbounded(whole=whole)
+    terms = {"a": begin.a, "b": begin.b, "E_lo": e_lo, "E_hi": e_hi, "first_lost_acked": first_acked, name: point}
+
+    def one(what: str, lower: tuple[str, int, str, int], upper: tuple[str, int, str, int | None]) -> Measured:
+        lo = lower[1] - lower[3]
+        hi = None if upper[3] is None or not known else max(0, upper[1] - upper[3])
+        right = "null" if hi is None else f"{show(upper[1])} - {show(upper[3])}"
+        filled_in = (
+            f"{what} = [max(0, {show(lower[1])} - {show(lower[3])}), {right}] = [{show(max(0, lo))}, {show(hi)}] s"
+        )
+        cited = Cited(
+            entries=_cite(facts),
+            samples=SAMPLES,
+            formula=f"{what} = [max(0, {lower[0]} - {lower[2]}), {upper[0]} - {upper[2]}]",
+            filled_in=f"{what} = [{left}, {right}] = [{show(max(0, lo))}, {show(hi)}] s",
+            terms={term: None if at is None else at / NANOSECONDS for term, at in terms.items()},
+        )
+        return Measured(seconds(lo, hi), reason=reason, flags=flags, cited=cited)
+
+    acked = "first lost acked"
     return [
-        Measured(seconds(lo, hi), reason=reason, flags=flags, cited=cited),
-        Measured(
-            seconds(begin.a - first_acked, None if hi is None or point is None else max(0, begin.b - point)),
-            reason=reason,
-            cited=cited,
-        ),
-        Measured(seconds(e_lo - begin.b, None if hi is None else e_hi - begin.a), reason=reason, cited=cited),
+        one("RPA", ("E_lo", e_lo, acked, first_acked), ("E_hi", e_hi, _NAMES[name], point)),
+        one("RPA before t0", ("a", begin.a, acked, first_acked), ("b", begin.b, _NAMES[name], point)),
+        one("RPA after t0", ("E_lo", e_lo, "b", begin.b), ("E_hi", e_hi, "a", begin.a)),
     ]
 
 
-def _nothing_lost(facts: Facts, begin: Start, sets: Sets, flags: tuple[str, ...], *, whole: bool) -> list[Measured]:
+def _nothing_lost(
+    facts: Facts, begin: Start, sets: Sets, unseen: int, flags: tuple[str, ...], *, whole: bool
+) -> list[Measured]:
     kept = sets.old & sets.back & (sets.ledger.acknowledged < begin.b + sets.zero)
     newest = sets.most(sets.ledger.invoked, kept)
-    hi = None if newest is None or not whole else begin.b - newest
+    end = max(begin.b, unseen)
+    hi = None if newest is None or not whole else end - newest
     if newest is None:
         reason = "nothing was acknowledged before the disaster"
     else:
@@ -134,47 +148,13 @@ def _nothing_lost(facts: Facts, begin: Start, sets: Sets, flags: tuple[str, ...]
     cited = Cited(
         entries=_cite(facts),
         samples=SAMPLES,
-        formula=FORMULA_WHOLE,
-        filled_in=f"RPA = [0, {show(begin.b)} - {show(newest)}] = [0, {show(hi)}] s",
+        formula="nothing lost: RPA = [0, b - newest survivor invoked]",
+        filled_in=f"RPA = [0, {show(end)} - {show(newest)}] = [0, {show(hi)}] s",
         terms={"b": begin.b / NANOSECONDS, "newest_survivor_invoked": None if newest is None else newest / NANOSECONDS},
     )
     rpa = Measured(seconds(0, hi), reason=reason, flags=flags, cited=cited)
-    return [rpa, rpa, Measured(seconds(0, 0 if hi is not None else None), reason=reason, cited=cited)]
-
-
-def _require(evidence: Evidence, facts: Facts) -> None:
-    """Raise where the writes cannot be judged."""
-    plan = facts.plan
-    if plan.markers is None:
-        if plan.objectives.rpo_stated:
-            raise UnmeasurableError("the target has no markers")
-        raise InapplicableError("the target has no markers")
-    if not facts.injected:
-        raise UnmeasurableError("fault not injected")
-    survivors = evidence.survivors
-    if facts.read_back.status != Status.SUCCEEDED or survivors is None:
-        error = str(facts.read_back.data.get("error", ""))
-        raise UnmeasurableError("nothing was read back" + (f": {error}" if error else ""))
-    if not survivors.closed:
-        raise UnmeasurableError("survivors.dms is not whole: the reading did not end")
-    for name, table in (("survivors.dms", survivors), ("ledger.dms", evidence.ledger)):
-        rows = facts.rows.get(name)
-        if table is not None and rows is not None and len(table) < rows:
-            raise UnmeasurableError(f"{name} holds {len(table)} rows, the journal says {rows}")
-    _identify(evidence.ledger, survivors)
-
-
-def _identify(ledger: Table | None, survivors: Table) -> None:
-    identity = survivors.meta.get("identity")
-    if identity == "same":
-        return
-    if identity == "other":
-        raise UnmeasurableError("the wrong store answered: it is not the one that was written to")
-    wrote, read = (None if table is None else table.meta.get("system_identifier") for table in (ledger, survivors))
-    if not wrote or not read:
-        raise UnmeasurableError("it is not known whether the store that answered is the one that was written to")
-    if str(wrote) != str(read):
-        raise UnmeasurableError("the wrong store answered: its system identifier is another")
+    after = None if hi is None else end - begin.b
+    return [rpa, rpa, Measured(seconds(0, after), reason=reason, flags=flags, cited=cited)]
 
 
 def _new(facts: Facts, ledger: Ledger, survivors: Table, acked: NDArray[np.bool_], zero: int) -> NDArray[np.bool_]:
@@ -249,16 +229,6 @@ def _recovery_point(facts: Facts, sets: Sets, first_sent: int) -> tuple[int | No
         return newest, "newest_survivor_invoked"
     reported = None if facts.report is None else facts.report.recovery_point
     return (None if reported is None else reported.lo), "recovery_point_reported"
-
-
-def _ledger_state(evidence: Evidence, facts: Facts) -> tuple[bool, bool]:
-    """Whether every row that was written is here, and whether the writer lived until it was told to stop."""
-    ledger = evidence.ledger
-    assert ledger is not None
-    if ledger.closed:
-        return True, True
-    rows = facts.rows.get("ledger.dms")
-    return rows is not None and len(ledger) >= rows, False
 
 
 def _why_unbounded(*, whole: bool) -> str:

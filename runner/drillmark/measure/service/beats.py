@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from drillmark.measure.frame import Frame, UnmeasurableError
+from drillmark.measure.timeline.frame import Frame, UnmeasurableError
 from drillmark.model.evidence import Table
 
 FOREVER = np.iinfo(np.int64).max // 4

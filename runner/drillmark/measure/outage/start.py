@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from drillmark.measure.beats import Beats
-from drillmark.measure.frame import Span
+from drillmark.measure.service.beats import Beats
+from drillmark.measure.timeline.frame import Span
 from drillmark.model.stamp import NANOSECONDS
 
 

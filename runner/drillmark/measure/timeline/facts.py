@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from drillmark.measure import history
-from drillmark.measure.frame import Frame, Span, UnmeasurableError
-from drillmark.measure.history import History, Ran
-from drillmark.measure.report import RestoreReport, restore_report
+from drillmark.measure.timeline import history
+from drillmark.measure.timeline.frame import Frame, Span, UnmeasurableError
+from drillmark.measure.timeline.history import History, Ran
+from drillmark.measure.timeline.report import RestoreReport, restore_report
 from drillmark.model.entry import Effect, Entry, Kind, Status
 from drillmark.model.evidence import Evidence
 from drillmark.model.plan import Plan
@@ -31,6 +31,7 @@ class Facts:
         failed_verification: where the first verification that failed began.
         undo_by: who undid the fault before its time (`guard`, `person`, ...); empty: the run itself, as planned.
         away: when no runner was there.
+        markers_died: the marker writer ended before it was told to.
         rows: sample file -> rows, as journalled when it was closed.
     """
 
@@ -64,6 +65,7 @@ class Facts:
     read_back: Ran = field(default_factory=lambda: Ran(Effect.READ_BACK, ""))
     away: list[Span] = field(default_factory=list[Span])
     load_ended: list[Span] = field(default_factory=list[Span])
+    markers_died: bool = False
     rows: dict[str, int] = field(default_factory=dict[str, int])
     flags: list[str] = field(default_factory=list[str])
 
@@ -95,6 +97,7 @@ def gather(evidence: Evidence) -> Facts:
     facts.away = _away(frame, told.entries)
     died = [*told.events("load_died"), *told.events("load_stalled")]
     facts.load_ended = [frame.span(entry.stamp) for entry in died]
+    facts.markers_died = bool(told.events("markers_died"))
     for entry in told.events("samples_closed"):
         name = str(entry.data.get("file", "")).rsplit("/", 1)[-1]
         facts.rows[name] = int(entry.data.get("rows") or 0)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from drillmark.measure.beats import Beats
-from drillmark.measure.load import Load
+from drillmark.measure.service.beats import Beats
+from drillmark.measure.service.load import Load
 from drillmark.model.plan import Plan
 from drillmark.model.stamp import NANOSECONDS
 

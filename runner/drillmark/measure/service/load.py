@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from drillmark.measure.beats import FOREVER
-from drillmark.measure.frame import Frame, Span, UnmeasurableError
+from drillmark.measure.service.beats import FOREVER
+from drillmark.measure.timeline.frame import Frame, Span, UnmeasurableError
 from drillmark.model.evidence import Table
 
 SILENCE_NS = 3_000_000_000

@@ -1,0 +1,1 @@
+"""What became of the data: the writes, and RPA."""

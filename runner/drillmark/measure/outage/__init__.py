@@ -1,0 +1,1 @@
+"""How long users were without service: RTA, and the durations beside it."""

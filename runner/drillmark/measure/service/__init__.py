@@ -1,0 +1,1 @@
+"""How service was: beats, load, and the service level over any window."""

@@ -1,0 +1,1 @@
+"""When things happened: the journal, on the one time axis of a run."""
