@@ -114,9 +114,7 @@ def _something_lost(
         lo = lower[1] - lower[3]
         hi = None if upper[3] is None or not known else max(0, upper[1] - upper[3])
         right = "null" if hi is None else f"{show(upper[1])} - {show(upper[3])}"
-        filled_in = (
-            f"{what} = [max(0, {show(lower[1])} - {show(lower[3])}), {right}] = [{show(max(0, lo))}, {show(hi)}] s"
-        )
+        left = f"max(0, {show(lower[1])} - {show(lower[3])})"
         cited = Cited(
             entries=_cite(facts),
             samples=SAMPLES,
