@@ -26,7 +26,6 @@ def judge(evidence: Evidence, measurements: Measurements) -> Verdict:
             judged.extend(part(evidence, told, measurements))
         except Exception as error:  # noqa: BLE001 (a judging part that raises makes its verdict unknown)
             judged.append(Judged(name, Outcome.UNKNOWN, reason=f"judging {name} failed: {error!r}"))
-    judged.extend(Judged("run", Outcome.UNKNOWN, reason=error) for error in measurements.errors)
     if not told.finished:
         judged = [_not_yet(one) for one in judged]
     aborted = _aborted(told)
@@ -74,11 +73,10 @@ def _not_yet(judged: Judged) -> Judged:
 
 
 def _finished(evidence: Evidence, told: History, measurements: Measurements) -> list[Judged]:
-    """A run that did not come to its end has shown nothing: what was still to come may have failed."""
-    del evidence, measurements
-    if not told.finished:
-        return [Judged("run", Outcome.UNKNOWN, reason=_NOT_FINISHED)]
-    return []
+    """The run itself: that it came to its end, and that measuring it did not break."""
+    del evidence
+    reasons = [*measurements.errors] if told.finished else [_NOT_FINISHED, *measurements.errors]
+    return [Judged("run", Outcome.UNKNOWN, unit="", reason="; ".join(reasons))] if reasons else []
 
 
 def _aborted(told: History) -> str:
