@@ -10,7 +10,7 @@ import os
 import signal
 from typing import Any
 
-from drillmark import postgres, site
+from drillmark import postgres, processes, site
 from drillmark.errors import RecoveryError
 from drillmark.faults.deeds import Deed
 from drillmark.recovery.activity import Configuration, activity, logger
@@ -35,6 +35,8 @@ def kill_server(data_directory: str | None = None, configuration: Configuration 
         # The postmaster is the first of them: what dies after it is not replaced.
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGKILL)
+    if not all(processes.end(process, group=False, grace_seconds=0) for process in before):
+        raise RecoveryError(f"server processes of {server.name} do not end")
     logger.info("killed %d server processes of %s", len(before), server.name)
     return {"cluster": server.name, "killed": len(before)}
 
