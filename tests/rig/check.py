@@ -84,8 +84,8 @@ def _missing_at_end(scenario: Scenario) -> bool:
         return False
     sends = _sends(scenario)
     hold = scenario.evidence.plan.phases.hold_seconds
-    late = sends[sends >= scenario.soak_end - hold - 8 * prober.grid]
-    return bool((np.diff(late) > 2 * prober.grid).any())
+    late = sends[(sends >= scenario.soak_end - hold - 8 * prober.grid) & (sends < scenario.soak_end)]
+    return bool((np.diff(late, append=scenario.soak_end) > 2 * prober.grid).any())
 
 
 def recovery_point(scenario: Scenario, measured: Measurements) -> list[str]:
