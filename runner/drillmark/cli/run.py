@@ -72,7 +72,11 @@ def prepare_lab(root: Path, plan: Plan, *, quiet: bool) -> None:
     state = lab.status(directory)
     if not quiet and state is None:
         click.echo("making the lab (a real PostgreSQL, its backups, an order service) ...", err=terminal.is_plain())
-    os.environ.update(lab.up(directory).environment)
+    lab_environment = lab.up(directory).environment
+    # libpq lets a password, host or user of the caller's own win over the lab's service and password files.
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        del os.environ[name]
+    os.environ.update(lab_environment)
 
 
 def tell_end(ended: RunEnded, *, as_json: bool) -> None:
