@@ -55,14 +55,14 @@ def find(
     begin = beats.first[places]
     answer = _answers(beats, load, limits, begin, end_ns, hold_ns)
     held = np.flatnonzero(answer == MET)
-    standing = np.flatnonzero(answer != MISSED)
     d = int(places[held[0]]) if len(held) else None
-    first_standing = int(places[standing[0]]) if len(standing) else len(beats)
+    # Where a beat is absent, service may have begun as well: a start that nothing refutes stands, seen or not.
+    unseen = _absent_slots(beats, floor_ns, end_ns)
+    possible = unseen[_answers(beats, load, limits, unseen, end_ns, hold_ns) != MISSED]
+    standing = min(int(starts[0]) for starts in (begin[answer != MISSED], possible, [end_ns]) if len(starts))
     against = ~beats.good
     against[places[answer == MISSED]] = True
-    against &= beats.first >= since_ns
-    against[first_standing:] = False
-    refuted = np.flatnonzero(against)
+    refuted = np.flatnonzero(against & (beats.first >= since_ns) & (beats.first < standing))
     return Ending(
         d=None if d is None else (int(beats.first[d]), int(beats.last[d])),
         c=int(beats.first[refuted[-1]]) if len(refuted) else None,
@@ -81,6 +81,17 @@ def _answers(beats: Beats, load: Load | None, limits: Limits, begin: Window, end
     short = beats_hold(beats, limits, begin, end)
     proof = (short == MISSED) & (limits.availability is None)
     return np.where(whole, answer, np.where(proof, MISSED, UNKNOWN)).astype(np.int8)
+
+
+def _absent_slots(beats: Beats, floor_ns: int, end_ns: int) -> Window:
+    """When beats of all probes would have been sent, from the floor on, that are not there."""
+    full = beats.first[beats.full]
+    edges = np.concatenate(([floor_ns], full[(full >= floor_ns) & (full < end_ns)], [end_ns])).astype(np.int64)
+    missing = np.maximum(0, np.round(np.diff(edges) / beats.period_ns).astype(np.int64) - 1)
+    before = np.repeat(edges[:-1], missing)
+    number = np.arange(len(before)) - np.repeat(np.cumsum(missing) - missing, missing) + 1
+    found = before + number * beats.period_ns
+    return np.concatenate(([floor_ns], found)) if edges[1] > floor_ns else found
 
 
 def _down_at_end(beats: Beats, load: Load | None, limits: Limits, end_ns: int, hold_ns: int) -> bool:
