@@ -45,9 +45,15 @@ class Marker:
         return self.report is not None and self.boot == clock.boot_id()
 
     def write(self, directory: Path) -> None:
-        """Write it durably. Raises OSError."""
+        """Write it, whole or not at all. Raises OSError.
+
+        It is not synced: it counts in this boot alone, and a sync would wait for all that was just copied.
+        """
         body = {"format": FORMAT, **asdict(self), "to": self.request.get("to"), "complete": self.report is not None}
-        files.write_durably(directory / NAME, json.dumps(body, indent=1))
+        draft = directory / f".{NAME}.tmp"
+        draft.touch(mode=0o600)
+        draft.write_text(json.dumps(body, indent=1), encoding="utf-8")
+        draft.replace(directory / NAME)
 
     def with_report(self, report: dict[str, Any]) -> Marker:
         """The same, complete."""

@@ -66,7 +66,9 @@ def prepare(directory: Path, archive: Path, target: Target, settings: dict[str, 
     body = [*kept, *(f"{name} = '{_quoted(value)}'" for name, value in values.items()), _WITHHELD]
     if sys.platform == "linux" and _version(directory) >= _FIRST_WITH_SYNCFS:
         body.append(_QUICK_SYNC)
-    files.write_durably(auto, "\n".join(body) + "\n")
+    # Not synced here: PostgreSQL syncs the whole directory before it replays.
+    auto.touch(mode=0o600)
+    auto.write_text("\n".join(body) + "\n", encoding="utf-8")
     (directory / "standby.signal").unlink(missing_ok=True)
     (directory / "recovery.signal").touch(mode=0o600)
 
