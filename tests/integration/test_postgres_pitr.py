@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -224,6 +228,30 @@ def test_after_a_crash_what_is_half_done_is_discarded(source: Server, place: Pat
     assert second["data_directory"] == first["data_directory"]
     assert second["port"] != first["port"] or postgres.postmaster(directory) != server
     assert rows(second) == [(60, 1, 210)]
+
+
+@pytest.mark.parametrize("stage", ["verify begins", "copy begins", "copy done", "replay begins", "replay done"])
+def test_killed_anywhere_it_is_done_again(source: Server, place: Path, in_a_run: str, tmp_path: Path, stage: str):
+    call = (
+        "import sys, time; from drillmark.recovery import postgres_pitr, progress\n"
+        "write = progress.Progress._write\n"
+        "def slow(self, text):\n"
+        "    write(self, text)\n"
+        "    text == sys.argv[5] and time.sleep(60)\n"
+        "progress.Progress._write = slow\n"
+        "postgres_pitr.restore(backups=sys.argv[1], archive=sys.argv[2], into=sys.argv[3], dsn=sys.argv[4])\n"
+    )
+    arguments = [source.backups, source.archive, place, source.dsn, stage]
+    process = subprocess.Popen([sys.executable, "-c", call, *map(str, arguments)], start_new_session=True)
+    lines = tmp_path / "progress.jsonl"
+    wait_for(lambda: lines.exists() and stage in lines.read_text(), seconds=60)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+    report = restore(source, place)
+
+    assert rows(report) == [(60, 1, 210)]
+    assert [path.name for path in place.iterdir() if path.is_dir()] == ["restored-run-1"]
 
 
 def test_another_request_of_the_same_run_gets_another_place(source: Server, place: Path, in_a_run: str):
