@@ -67,13 +67,14 @@ def run(
     recover_data: dict[str, Any] | None = None,
     plan: dict[str, Any] | None = None,
     edit: Any = lambda _: None,
+    **more: Any,
 ) -> Run:
     def tables(evidence: Evidence) -> Evidence:
         return replace(evidence, ledger=written, survivors=read)
 
     base = {"drillmark": {"data_restored_ns": [mono(5.0), mono(5.2)]} | (recover_data or {})}
     blank = Store(gone_at=0.0, recovery_point=None, new_from=7.0)
-    return drill(store=blank, tables=tables, recover_data=base, plan=plan, edit=edit)
+    return drill(store=blank, tables=tables, recover_data=base, plan=plan, edit=edit, **more)
 
 
 def mono(at: float) -> int:
@@ -104,6 +105,14 @@ def test_a_point_in_time_with_writes_after_it_is_not_called_nothing():
 
 def test_nothing_lost_is_never_a_bare_zero():
     assert lo_hi(run(ledger(OLD + NEW), survivors([*range(1, 12), *NEW_IDS])).measured.rpa) == (0.0, 0.3)
+
+
+def test_nothing_lost_is_as_wide_as_the_writer_paused_anywhere_in_t0():
+    """The disaster came somewhere in [a, b]; that a write was acknowledged just before b is chance."""
+    # Without an outage in the beats t0 is [0, 1]; nobody wrote from 0.05 to 0.9.
+    more: list[Write] = [(12, 0.0, 0.05, 1), (13, 0.8, 0.9, 1)]
+    made = run(ledger(OLD + more + NEW), survivors([*range(1, 14), *NEW_IDS]), down=[])
+    assert lo_hi(made.measured.rpa) == (0.0, 0.9)
 
 
 def test_nothing_lost_by_a_writer_that_died_early_is_wide():

@@ -92,6 +92,10 @@ class TestStart:
         prober = Prober(end=23, probes=3, spread=0.02)
         assert terms(drill(prober=prober)) == (0.2, 0.34, 6.0, 6.14)
 
+    def test_the_disaster_is_never_later_than_its_proof(self):
+        prober = Prober(end=23, probes=3, spread=0.02)  # the bad beat's last probe is sent at 1.04
+        assert terms(drill(down=[(0.95, 6.05)], effect=1.01, prober=prober))[:2] == (0.9, 1.01)
+
     def test_without_effect_probe_the_last_action_stands_in(self):
         run = drill(down=[], probed=False)
         assert terms(run)[:2] == (0.0, 0.5)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from drillmark.measure import scene
-from drillmark.measure.data import rpa
+from drillmark.measure.data import counting, rpa
 from drillmark.measure.outage import after_undo, durations, rta
 from drillmark.measure.outage.rta import Service
 from drillmark.measure.outage.start import Start
@@ -59,7 +59,7 @@ def _measure(this: Scene, errors: list[str]) -> Measurements:
         "service", lambda: rta.service(facts, this.require_beats(), this.load, this.limits, begin.require()), errors
     )
     after = _attempt("after_undo", lambda: _after_undo(this), errors)
-    counted = _attempt("writes", lambda: rpa.count(this.evidence, facts), errors)
+    counted = _attempt("writes", lambda: counting.count(this.evidence, facts), errors)
     measured = {name: _one(name, make, errors) for name, make in _makers(this, begin, found).items()}
     measured |= _points(this, begin, counted, errors)
     return Measurements(
@@ -115,7 +115,7 @@ def _makers(this: Scene, begin: Attempt[Start], found: Attempt[Service]) -> dict
 
 
 def _points(
-    this: Scene, begin: Attempt[Start], counted: Attempt[tuple[Writes, rpa.Sets]], errors: list[str]
+    this: Scene, begin: Attempt[Start], counted: Attempt[tuple[Writes, counting.Sets]], errors: list[str]
 ) -> dict[str, Measured]:
     def points() -> list[Measured]:
         writes, sets = counted.require()

@@ -6,75 +6,22 @@ write was invoked)]. Must never say zero: a store that lost nothing lost at most
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import NDArray
 
 from drillmark.measure.data import reading
-from drillmark.measure.data.writes import NEVER, Ledger, read_ledger, survived
+from drillmark.measure.data.counting import SAMPLES, Sets, cite
+from drillmark.measure.data.writes import NEVER
 from drillmark.measure.outage.start import Start
 from drillmark.measure.timeline.facts import Facts
 from drillmark.measure.timeline.frame import UnmeasurableError, seconds, show
-from drillmark.model.entry import Effect
-from drillmark.model.evidence import Evidence, Table
-from drillmark.model.measurement import LISTED, Cited, Measured, Writes
+from drillmark.model.evidence import Evidence
+from drillmark.model.measurement import Cited, Measured, Writes
 from drillmark.model.stamp import NANOSECONDS
-
-SAMPLES = ("samples/ledger.dms", "samples/survivors.dms")
 
 _NAMES = {
     "newest_survivor_invoked": "newest survivor invoked",
     "recovery_point_reported": "recovery point as the restore reports it",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Sets:
-    """Masks over the ledger's slots, and what the RPA's formula needs of them. Times as the ledger's clock has them.
-
-    Attributes:
-        old: writes that belong to what the store had before it was restored.
-        lost: acknowledged, old, not read back.
-        back: read back.
-    """
-
-    ledger: Ledger
-    old: NDArray[np.bool_]
-    lost: NDArray[np.bool_]
-    back: NDArray[np.bool_]
-    zero: int
-
-    def least(self, values: NDArray[np.int64], mask: NDArray[np.bool_]) -> int | None:
-        """The earliest of some, in ns since I."""
-        found = int(np.min(values, where=mask, initial=NEVER))
-        return None if found == NEVER else found - self.zero
-
-    def most(self, values: NDArray[np.int64], mask: NDArray[np.bool_]) -> int | None:
-        """The latest of some, in ns since I."""
-        found = int(np.max(values, where=mask, initial=-NEVER))
-        return None if found == -NEVER else found - self.zero
-
-
-def count(evidence: Evidence, facts: Facts) -> tuple[Writes, Sets]:
-    """What became of the writes. Raises where that is not known, or where there were to be none."""
-    reading.require(evidence, facts)
-    ledger = read_ledger(evidence.ledger)
-    survivors = evidence.survivors
-    assert evidence.ledger is not None
-    assert survivors is not None
-    absent = bool(survivors.meta.get("table_absent"))
-    ids = np.empty(0, dtype=np.int64) if absent else survivors["id"].astype(np.int64, copy=False)
-    back, unexpected, duplicates = survived(ledger, ids)
-    acked = ledger.acknowledged != NEVER
-    sent = ledger.invoked != NEVER
-    zero = facts.frame.zero_of(evidence.ledger, "ledger.dms")
-    new = _new(facts, ledger, survivors, acked, zero)
-    old = sent & ~new
-    sets = Sets(ledger, old, old & acked & ~back, back, zero)
-    if not (old & acked).any():
-        raise UnmeasurableError("no write was ever acknowledged")
-    return _writes(facts, sets, acked, unexpected, duplicates), sets
 
 
 def measured(facts: Facts, begin: Start | None, evidence: Evidence, writes: Writes, sets: Sets) -> list[Measured]:
@@ -116,7 +63,7 @@ def _something_lost(
         right = "null" if hi is None else f"{show(upper[1])} - {show(upper[3])}"
         left = f"max(0, {show(lower[1])} - {show(lower[3])})"
         cited = Cited(
-            entries=_cite(facts),
+            entries=cite(facts),
             samples=SAMPLES,
             formula=f"{what} = [max(0, {lower[0]} - {lower[2]}), {upper[0]} - {upper[2]}]",
             filled_in=f"{what} = [{left}, {right}] = [{show(max(0, lo))}, {show(hi)}] s",
@@ -135,88 +82,46 @@ def _something_lost(
 def _nothing_lost(
     facts: Facts, begin: Start, sets: Sets, unseen: int, flags: tuple[str, ...], *, whole: bool
 ) -> list[Measured]:
-    kept = sets.old & sets.back & (sets.ledger.acknowledged < begin.b + sets.zero)
-    newest = sets.most(sets.ledger.invoked, kept)
     end = max(begin.b, unseen)
-    hi = None if newest is None or not whole else end - newest
+    newest, at = _widest(sets, begin.a, begin.b, end)
+    hi = None if newest is None or not whole else at - newest
     if newest is None:
         reason = "nothing was acknowledged before the disaster"
     else:
         reason = "" if whole else _why_unbounded(whole=whole)
     cited = Cited(
-        entries=_cite(facts),
+        entries=cite(facts),
         samples=SAMPLES,
-        formula="nothing lost: RPA = [0, b - newest survivor invoked]",
-        filled_in=f"RPA = [0, {show(end)} - {show(newest)}] = [0, {show(hi)}] s",
-        terms={"b": begin.b / NANOSECONDS, "newest_survivor_invoked": None if newest is None else newest / NANOSECONDS},
+        formula="nothing lost: RPA = [0, t - newest survivor invoked before t], the most for any t in t0",
+        filled_in=f"RPA = [0, {show(at)} - {show(newest)}] = [0, {show(hi)}] s",
+        terms={
+            "a": begin.a / NANOSECONDS,
+            "b": begin.b / NANOSECONDS,
+            "t": at / NANOSECONDS,
+            "newest_survivor_invoked": None if newest is None else newest / NANOSECONDS,
+        },
     )
     rpa = Measured(seconds(0, hi), reason=reason, flags=flags, cited=cited)
     after = None if hi is None else end - begin.b
     return [rpa, rpa, Measured(seconds(0, after), reason=reason, flags=flags, cited=cited)]
 
 
-def _new(facts: Facts, ledger: Ledger, survivors: Table, acked: NDArray[np.bool_], zero: int) -> NDArray[np.bool_]:
-    """Writes that went to the restored store, not to the old one."""
-    if not facts.plan.recovers or facts.data_restored is None:
-        return np.zeros(ledger.places.size, dtype=np.bool_)
-    edge = facts.data_restored.lo + zero
-    by_time = np.where(acked, ledger.acknowledged, ledger.invoked) >= edge
-    old = old_timeline(ledger, acked, zero)
-    after = max(int(ledger.timeline.max()), int(survivors.meta.get("timeline") or 0))
-    if old == 0 or after <= old:
-        return by_time  # one timeline all through tells nothing apart
-    known = acked & (ledger.timeline > 0)
-    return np.where(known, ledger.timeline > old, by_time)
+def _widest(sets: Sets, a: int, b: int, end: int) -> tuple[int | None, int]:
+    """Where in [a, b] the newest survivor acknowledged before was the oldest: when that was sent, and that time.
 
-
-def old_timeline(ledger: Ledger, acked: NDArray[np.bool_], zero: int) -> int:
-    """The timeline of what was acknowledged before the fault, else the first ever; 0: not known."""
-    known = acked & (ledger.timeline > 0)
-    if not known.any():
-        return 0
-    before = known & (ledger.acknowledged <= zero)
-    return int(ledger.timeline[before].max()) if before.any() else int(ledger.timeline[known].min())
-
-
-def _writes(
-    facts: Facts, sets: Sets, acked: NDArray[np.bool_], unexpected: NDArray[np.int64], duplicates: int
-) -> Writes:
-    ledger, old, lost, back = sets.ledger, sets.old, sets.lost, sets.back
-    sent = ledger.invoked != NEVER
-    newest_back = int(np.max(ledger.invoked, where=old & back, initial=-NEVER))
-    holes = lost & (ledger.acknowledged < newest_back)
-    new_acked = sent & ~old & acked
-    accepted = int(np.min(ledger.acknowledged, where=new_acked, initial=NEVER))
-    split = old & acked & (ledger.invoked > accepted) if (ledger.timeline > 0).any() else np.zeros_like(old)
-    at = facts.frame.origin.monotonic_ns
-
-    def ids(mask: NDArray[np.bool_]) -> tuple[int, ...]:
-        return tuple(int(one) for one in ledger.places.ids_at(np.flatnonzero(mask)[:LISTED]))
-
-    return Writes(
-        acknowledged=int(np.count_nonzero(old & acked)),
-        attempted=int(np.count_nonzero(old)),
-        survived=int(np.count_nonzero(old & back)),
-        lost=int(np.count_nonzero(lost)),
-        recovered=int(np.count_nonzero(old & back & ~acked)),
-        unexpected=len(unexpected),
-        indeterminate=int(np.count_nonzero(sent & ~acked & ~ledger.failed)),
-        holes=int(np.count_nonzero(holes)),
-        split_brain=int(np.count_nonzero(split)),
-        acknowledged_after=int(np.count_nonzero(new_acked)),
-        lost_after=int(np.count_nonzero(new_acked & ~back)),
-        duplicates=duplicates,
-        lost_before_t0=int(np.count_nonzero(lost & (ledger.acknowledged < at))),
-        lost_ids=ids(lost),
-        hole_ids=ids(holes),
-        unexpected_ids=tuple(int(one) for one in unexpected[:LISTED]),
-        split_brain_ids=ids(split),
-        cited=Cited(
-            entries=_cite(facts),
-            samples=SAMPLES,
-            formula="lost = acknowledged - survived; unexpected = survived - sent",
-        ),
-    )
+    The disaster struck somewhere in [a, b]; at its end alone there may be a newer one by chance. `end`: b, or later
+    where nobody wrote any more.
+    """
+    ledger, kept = sets.ledger, sets.old & sets.back & (sets.ledger.acknowledged != NEVER)
+    newest = sets.most(ledger.invoked, kept & (ledger.acknowledged <= a + sets.zero))
+    inside = np.flatnonzero(kept & (ledger.acknowledged > a + sets.zero) & (ledger.acknowledged < b + sets.zero))
+    if newest is None:
+        return None, end
+    inside = inside[np.argsort(ledger.acknowledged[inside], kind="stable")]
+    acked = np.append(ledger.acknowledged[inside] - sets.zero, end)
+    before = np.maximum.accumulate(np.append(newest, ledger.invoked[inside] - sets.zero))
+    place = int(np.argmax(acked - before))
+    return int(before[place]), int(acked[place])
 
 
 def _recovery_point(facts: Facts, sets: Sets, first_sent: int) -> tuple[int | None, str]:
@@ -233,7 +138,3 @@ def _why_unbounded(*, whole: bool) -> str:
     if not whole:
         return "the ledger is not whole: writes may have been lost that it does not show"
     return "no surviving write is older than the loss, and the restore reports no recovery point"
-
-
-def _cite(facts: Facts) -> tuple[int, ...]:
-    return facts.cite(Effect.INJECT, Effect.PROVE_EFFECT, Effect.RECOVER, Effect.READ_BACK)

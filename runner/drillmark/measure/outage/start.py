@@ -46,4 +46,6 @@ def find(beats: Beats | None, effect: Span, restore_start: Span | None) -> Start
     if between.any() or len(beats.gaps(refused, effect.hi)):
         rule = f"the bad beat at {refused / NANOSECONDS:.3f} s may have been noise: b = e"
         return Start(a, effect.hi, rule, refused)
-    return Start(a, int(beats.last[first_bad]), "the first bad beat came before the effect was proved", refused)
+    # Its last probe may have been sent after the proof; the disaster came before that.
+    b = min(int(beats.last[first_bad]), effect.hi)
+    return Start(a, b, "the first bad beat came before the effect was proved", refused)
