@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from drillmark import samples
@@ -26,17 +27,18 @@ TABLES = {
 def find(workspace: Path, text: str) -> RunRow:
     """The run that `text` names: its id, a prefix that only one has, or `last`. Raises UsageError."""
     path = workspace / ".drillmark" / "journal.sqlite3"
-    if not path.exists():
+    found: list[RunRow] = []
+    with suppress(JournalError):
+        if path.exists():
+            store = JournalStore(path)
+            try:
+                found = store.find(text)
+            finally:
+                store.close()
+    # Without its journal a run must be found all the same, so that its fault can be undone.
+    found = found or _by_directory(workspace, text)
+    if not found and not path.exists():
         raise UsageError("there are no runs in this workspace yet", hint="start one: drillmark run DRILL")
-    try:
-        store = JournalStore(path)
-        try:
-            found = store.find(text)
-        finally:
-            store.close()
-    except JournalError:
-        # Without its journal a run must be found all the same, so that its fault can be undone.
-        found = _by_directory(workspace, text)
     if len(found) == 1:
         return found[0]
     if not found:

@@ -7,17 +7,18 @@ import json
 import pytest
 
 from drillmark.engine.paths import RunPaths, WorkspacePaths
-from drillmark.guard.watching import Watch, reason_to_act
+from drillmark.guard.watching import Lookout, Watch, reason_to_act
 
 SECOND = 10**9
 
 
-def reason(*, silent=0.0, abort=None, in_effect=True, lost="undo", now=1000.0, deadline=2000.0):
+def reason(*, silent=0.0, abort=None, in_effect=True, lost="undo", now=1000.0, deadline=2000.0, stopping=False):
     watch = Watch(
         now_ns=int(now * SECOND),
         renewed_ns=int((now - silent) * SECOND),
         abort_since_ns=None if abort is None else int((now - abort) * SECOND),
         something_in_effect=in_effect,
+        stopping=stopping,
     )
     return reason_to_act(watch, lease_seconds=30.0, runner_lost=lost, deadline_ns=int(deadline * SECOND))
 
@@ -34,6 +35,11 @@ def reason(*, silent=0.0, abort=None, in_effect=True, lost="undo", now=1000.0, d
         ({"abort": 6}, "an abort was asked for and not obeyed"),
         ({"now": 2031, "lost": "hold"}, "the run's deadline has passed"),
         ({"now": 2001}, ""),
+        # It obeys; its undo takes its time.
+        ({"abort": 600, "stopping": True}, ""),
+        ({"now": 2500, "stopping": True}, ""),
+        # It said so, and then it was stopped itself.
+        ({"abort": 600, "stopping": True, "silent": 31}, "an abort was asked for and not obeyed"),
     ],
 )
 def test_the_rule(saw, words):
@@ -43,7 +49,8 @@ def test_the_rule(saw, words):
 def test_what_it_looks_at(tmp_path):
     paths, workspace = RunPaths(tmp_path / "run"), WorkspacePaths(tmp_path)
     paths.directory.mkdir()
-    look = lambda: Watch.look(paths, workspace, 50, "boot", 7)  # noqa: E731
+    lookout = Lookout(paths, workspace, "boot", 7)
+    look = lambda: lookout.look(50)  # noqa: E731
     assert look() == Watch(50, 7, None, False)
     paths.lease.write_text(json.dumps({"renewed_ns": 40, "boot": "boot"}))
     assert look().renewed_ns == 40

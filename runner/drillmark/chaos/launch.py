@@ -27,8 +27,7 @@ class Child:
     def __init__(
         self, module: str, *, log_path: Path, environment: Mapping[str, str] | None, answers: bool = False
     ) -> None:
-        log_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        log = os.open(log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        log = _open_log(log_path)
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", module],
@@ -96,3 +95,12 @@ class Child:
             if pipe is not None:
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
+
+
+def _open_log(path: Path) -> int:
+    """A log that cannot be opened (read-only folder, full disk) must not keep an undo from running."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)

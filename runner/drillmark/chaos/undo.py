@@ -11,13 +11,38 @@ from typing import TYPE_CHECKING, Any
 
 from drillmark import clock
 from drillmark.chaos.activities import ActivityOutcome, ActivityWorker
+from drillmark.chaos.events import Event, Phase, What
 from drillmark.chaos.layout import dereference, name_of, timeout_seconds
 from drillmark.model.entry import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 DEFAULT_TIMEOUT_SECONDS = 300.0
+
+
+def begun(events: Sequence[Event]) -> bool:
+    """Whether an event log shows that the experiment's method began any activity.
+
+    The child begins none whose start is not on disk in its log, so a log without one proves that nothing began.
+    """
+    return any(event.event == What.ACTIVITY_STARTED and event.phase == Phase.METHOD for event in events)
+
+
+def done(events: Sequence[Event]) -> set[int]:
+    """Places of the rollbacks that an event log shows as succeeded."""
+    return {
+        event.index
+        for event in events
+        if event.event == What.ACTIVITY_ENDED and event.phase == Phase.ROLLBACKS and event.status == Status.SUCCEEDED
+    }
+
+
+def limit_seconds(experiment: Mapping[str, Any], *, timeout_seconds_each: float) -> float:
+    """How long all rollbacks may take together: each what it declares, at least `timeout_seconds_each`."""
+    whole = dict(experiment)
+    activities = [dereference(whole, listed) for listed in whole.get("rollbacks") or []]
+    return sum(max(timeout_seconds_each, timeout_seconds(one or {}) or 0.0) for one in activities)
 
 
 def perform(

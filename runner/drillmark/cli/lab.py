@@ -51,7 +51,9 @@ def command() -> None:
 def up(scale: int, directory: Path | None, *, as_json: bool) -> None:
     """Bring the lab up; a lab that is up stays as it is."""
     from drillmark import lab
+    from drillmark.cli.run import forget_callers_postgres
 
+    forget_callers_postgres()
     _print(lab.up(directory or default_directory(), scale_bytes=scale), as_json=as_json)
 
 

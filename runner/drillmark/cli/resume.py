@@ -17,14 +17,28 @@ def command(context: click.Context, run: str, *, as_json: bool) -> None:
     """
     from drillmark import runs, workspace
     from drillmark.cli import views
-    from drillmark.cli.run import prepare_lab, tell_end
+    from drillmark.cli.run import prepare_lab, tell_end, use_lab
     from drillmark.engine import resume
+    from drillmark.errors import LabError, UsageError
 
     root = workspace.find()
     row = runs.find(root, run)
-    plan = runs.read_plan(root / row.directory)
-    prepare_lab(root, plan, quiet=as_json)
+    use_lab(root)
+    try:
+        plan = runs.read_plan(root / row.directory)
+    except UsageError:
+        # Its undo file is enough to undo; the error is told after that.
+        resume.resume(root, row)
+        raise
+
+    def prepare() -> None:
+        try:
+            prepare_lab(root, plan, quiet=as_json)
+        except LabError as error:
+            # A lab that does not come up is no reason to leave a fault.
+            click.echo(f"warning: {error}", err=True)
+
     with views.choose(plan, quiet=as_json) as view:
-        ended = resume.resume(root, row, view=view)
+        ended = resume.resume(root, row, view=view, prepare=prepare)
     tell_end(ended, as_json=as_json)
     context.exit(ended.exit_code)

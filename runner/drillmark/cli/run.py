@@ -72,11 +72,24 @@ def prepare_lab(root: Path, plan: Plan, *, quiet: bool) -> None:
     state = lab.status(directory)
     if not quiet and state is None:
         click.echo("making the lab (a real PostgreSQL, its backups, an order service) ...", err=terminal.is_plain())
-    lab_environment = lab.up(directory).environment
-    # libpq lets a password, host or user of the caller's own win over the lab's service and password files.
+    forget_callers_postgres()
+    os.environ.update(lab.up(directory).environment)
+
+
+def use_lab(root: Path) -> None:
+    """Set the variables of the lab that is there, if one is; start nothing."""
+    from drillmark import lab
+
+    state = lab.status(root / ".drillmark" / "lab")
+    if state is not None:
+        forget_callers_postgres()
+        os.environ.update(state.environment)
+
+
+def forget_callers_postgres() -> None:
+    """Libpq lets a password, host or user of the caller's own win over the lab's service and password files."""
     for name in [name for name in os.environ if name.startswith("PG")]:
         del os.environ[name]
-    os.environ.update(lab_environment)
 
 
 def tell_end(ended: RunEnded, *, as_json: bool) -> None:

@@ -47,7 +47,7 @@ def stop_reason(plan: Plan, entries: Sequence[Entry]) -> str:
         found = last_of(entries, step)
         if found is None:
             return ""
-        reason = _cut_short(plan, step) if found.outcome is None else _failed(step, found.outcome)
+        reason = _cut_short(plan, step) if found.outcome is None else _failed(plan, step, found.outcome)
         if reason:
             return reason
     return ""
@@ -56,11 +56,6 @@ def stop_reason(plan: Plan, entries: Sequence[Entry]) -> str:
 def guard_has_acted(entries: Sequence[Entry]) -> bool:
     """Whether the guard's log, imported, shows that it began to undo."""
     return any(entry.kind is Kind.GUARD and entry.data.get("what") == "acting" for entry in entries)
-
-
-def guard_has_undone(entries: Sequence[Entry]) -> bool:
-    """Whether the guard's log, imported, shows that every undo succeeded."""
-    return any(entry.kind is Kind.GUARD and entry.data.get("what") == "undone" for entry in entries)
 
 
 def may_be_in_effect(entries: Sequence[Entry]) -> bool:
@@ -86,13 +81,14 @@ def _cut_short(plan: Plan, step: Step) -> str:
     return "it is not known how far the injection came"
 
 
-def _failed(step: Step, outcome: Entry) -> str:
+def _failed(plan: Plan, step: Step, outcome: Entry) -> str:
     status = outcome.data.get("status")
     error = str(outcome.data.get("error", "") or outcome.data.get("reason", ""))
     because = f" ({error})" if error else ""
     if step.effect is Effect.INJECT and status == Status.INDETERMINATE:
-        # Adopted where the last action is known to have ended; the effect probe decides then.
-        return "" if outcome.data.get("last_action_ended") else f"it is not known how far the injection came{because}"
+        # Adopted where the last action is known to have ended and a probe can prove the effect; that decides then.
+        adopted = outcome.data.get("last_action_ended") and plan.fault is not None and plan.fault.effect is not None
+        return "" if adopted else f"it is not known how far the injection came{because}"
     if step.effect not in _MUST_SUCCEED or status in (Status.SUCCEEDED, Status.SKIPPED):
         return ""
     return f"{_WORDS[step.effect].format(name=_name(step))}{because}"

@@ -7,7 +7,7 @@ import hashlib
 from datetime import UTC, datetime
 
 from drillmark import clock, files, gaps, judge, measure, report
-from drillmark.decide import Decision
+from drillmark.decide import Decision, stops
 from drillmark.engine import faulting, observing
 from drillmark.engine.context import Context
 from drillmark.engine.hands import Hands
@@ -20,8 +20,9 @@ from drillmark.model.stamp import NANOSECONDS
 def conclude(hands: Hands, decision: Decision) -> None:
     """Measure and judge what was recorded, file gaps, write the report. Idempotent by run."""
     context = hands.context
-    if not context.undo_state.undoables or not _begun(context):
+    if not stops.may_be_in_effect(context.entries):
         faulting.drop_prepared(hands)
+    if not context.undo_state.undoables:
         observing.stop_guard(hands)
     # What is judged is what stands in the journal before this effect: measuring again later sees the same.
     entries = tuple(entry for entry in context.entries if entry.effect is not Effect.CONCLUDE)
@@ -67,7 +68,3 @@ def end(hands: Hands, _decision: Decision) -> None:
 def export_journal(context: Context) -> None:
     """Write `journal.jsonl`, from which alone a run can be verified and measured again."""
     files.write_durably(context.paths.journal, "".join(to_line(entry) + "\n" for entry in context.entries))
-
-
-def _begun(context: Context) -> bool:
-    return last(context.entries, Effect.INJECT) is not None

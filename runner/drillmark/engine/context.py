@@ -108,6 +108,7 @@ class Context:
     @contextmanager
     def performing(self) -> Generator[None]:
         """While an effect on the target begins and ends: the run's lock is held and the epoch is ours."""
+        self.check_epoch()
         with self.lock.shared():
             self.check_epoch()
             yield

@@ -7,15 +7,16 @@ method until it is told to finish; whatever its event log does not show as undon
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from drillmark import clock
 from drillmark.chaos.activities import ActivityOutcome
-from drillmark.chaos.events import Event, read_events
+from drillmark.chaos.events import Event, Phase, What, read_events
 from drillmark.chaos.experiments import ExperimentChild
+from drillmark.chaos.undo import done, limit_seconds
 from drillmark.chaos.undo import perform as perform_undo
 from drillmark.decide import Decision
 from drillmark.engine import observing
@@ -27,7 +28,7 @@ from drillmark.errors import DrillmarkError
 from drillmark.model.entry import Effect, Kind, Status
 from drillmark.model.plan import PlannedActivity
 from drillmark.model.stamp import NANOSECONDS, Stamp
-from drillmark.undo import Undoable
+from drillmark.undo import Undoable, UndoState
 
 T = TypeVar("T")
 
@@ -67,15 +68,20 @@ def inject(hands: Hands, decision: Decision) -> None:
         child.send("go")
         events: list[Event] = []
         hands.pulse.wait(None, lambda: _method_over(child, events))
-        journal_injection(hands, decision.attempt, read_events(context.paths.events), alive=child.alive)
+        late = [event.name for event in child.overdue()]
+        if late:
+            child.kill()
+        journal_injection(hands, decision.attempt, read_events(context.paths.events), alive=child.alive, late=late)
 
 
-def journal_injection(hands: Hands, attempt: int, events: list[Event], *, alive: bool) -> None:
+def journal_injection(
+    hands: Hands, attempt: int, events: list[Event], *, alive: bool, late: Sequence[str] = ()
+) -> None:
     """Journal what the event log says of the method. Used after a crash as well, on what is there."""
     context = hands.context
     fault = context.plan.fault
     assert fault is not None
-    done = [event for event in events if event.event == "activity_ended" and event.phase == "method"]
+    ended_ones = [event for event in events if event.event == "activity_ended" and event.phase == "method"]
     actions = [
         {
             "name": event.name,
@@ -83,7 +89,7 @@ def journal_injection(hands: Hands, attempt: int, events: list[Event], *, alive:
             "error": event.error,
             "ended": event.stamp.as_json(),
         }
-        for event in done
+        for event in ended_ones
         if event.type == "action"
     ]
     over = any(event.event == "method_completed" for event in events)
@@ -92,12 +98,15 @@ def journal_injection(hands: Hands, attempt: int, events: list[Event], *, alive:
     failures = [f"{action['name']}: {action['error'] or action['status']}" for action in actions
                 if action["status"] != Status.SUCCEEDED]  # fmt: skip
     errors = [event.error for event in events if event.event in ("failed", "gate_failed") and event.error]
+    all_ended = len(actions) == len(fault.actions) and not failures
     if gate_failed:
         status, failures = Status.FAILED, errors or ["the experiment's own steady state was not met"]
     elif over and alive and not failures:
         status = Status.SUCCEEDED
     elif over and alive:
         status = Status.FAILED
+    elif late:
+        status, failures = Status.TIMED_OUT, [f"{name} took longer than it declares" for name in late]
     elif errors and not begun:
         status, failures = Status.FAILED, errors
     else:
@@ -108,12 +117,12 @@ def journal_injection(hands: Hands, attempt: int, events: list[Event], *, alive:
         attempt,
         status,
         started=None,
-        ended=done[-1].stamp if done else None,
+        ended=ended_ones[-1].stamp if ended_ones else None,
         error="; ".join(failures),
         actions=actions,
         gate_failed=gate_failed,
         nothing_began=gate_failed or (status == Status.FAILED and not begun),
-        last_action_ended=len(actions) == len(fault.actions) and not failures[:-1],
+        last_action_ended=all_ended,
     )
 
 
@@ -148,13 +157,14 @@ def undo_fault(hands: Hands, decision: Decision) -> None:
         if decision.attempt == 1:
             _let_child_undo(hands)
         rollbacks = _rollbacks_done(context, succeeded_only=decision.attempt > 1)
-        done = {rollback["index"] for rollback in rollbacks if rollback["status"] == Status.SUCCEEDED}
+        hypothesis = _hypothesis_after(context)
+        finished = {rollback["index"] for rollback in rollbacks if rollback["status"] == Status.SUCCEEDED}
         for undoable in reversed(context.undo_state.undoables):
 
             def note(index: int, outcome: ActivityOutcome) -> None:
                 rollbacks.append(_rollback(index, outcome))
 
-            _undo_rest(hands, undoable, done, note)
+            _undo_rest(hands, undoable, finished, note)
         last = {rollback["index"]: rollback for rollback in rollbacks}
         bad = [f"{one['name']}: {one['error'] or one['status']}" for one in last.values()
                if one["status"] != Status.SUCCEEDED]  # fmt: skip
@@ -167,6 +177,8 @@ def undo_fault(hands: Hands, decision: Decision) -> None:
             ended=clock.now(),
             error="; ".join(bad),
             rollbacks=[last[index] for index in sorted(last)],
+            deviated="missed" in hypothesis,
+            hypothesis_unchecked="indeterminate" in hypothesis,
         )
 
 
@@ -212,6 +224,13 @@ def know_fault(context: Context, begin: Stamp, position: str) -> None:
     context.variables[FAULT_BEGIN] = moment.isoformat(timespec="microseconds")
     if position:
         context.variables[FAULT_POSITION] = position
+
+
+def undo_seconds(state: UndoState) -> float:
+    """How long the undo of all that stands in U may take at most."""
+    each = ROLLBACK_SECONDS
+    limits = [limit_seconds(one.experiment, timeout_seconds_each=each) for one in state.undoables]
+    return max(ROLLBACK_SECONDS, sum(limits))
 
 
 def drop_prepared(hands: Hands) -> None:
@@ -260,9 +279,7 @@ def _await_ready(hands: Hands, child: ExperimentChild) -> str:
 def _method_over(child: ExperimentChild, events: list[Event]) -> bool:
     events.extend(child.poll())
     over = {"method_completed", "gate_failed", "failed", "finished"}
-    if child.overdue():
-        child.kill()
-    return not child.alive or any(event.event in over for event in events)
+    return bool(child.overdue()) or not child.alive or any(event.event in over for event in events)
 
 
 def _until(
@@ -291,6 +308,15 @@ def _resolved(context: Context) -> dict[str, Any] | None:
     return undoables[0].experiment if undoables else None
 
 
+def _hypothesis_after(context: Context) -> set[str]:
+    """What became of the experiment's own hypothesis after the method: met, missed, indeterminate; or nothing."""
+    return {
+        str(event.status)
+        for event in read_events(context.paths.events)
+        if event.event == What.HYPOTHESIS_COMPLETED and event.phase == Phase.AFTER
+    }
+
+
 def _let_child_undo(hands: Hands) -> None:
     """Tell the waiting child to finish (or to undo at once), and wait for it, within the rollbacks' time."""
     context, child = hands.context, hands.child
@@ -303,20 +329,20 @@ def _let_child_undo(hands: Hands) -> None:
         return
     aborting = any(entry.kind is Kind.ABORT for entry in context.entries)
     child.send("undo" if aborting else "finish")
-    rollbacks = sum(len(undoable.experiment.get("rollbacks", [])) for undoable in context.undo_state.undoables)
     hypothesis = 0.0 if aborting else ROLLBACK_SECONDS
-    limit = ROLLBACK_SECONDS * max(rollbacks, 1) + hypothesis
-    hands.pulse.wait(limit, lambda: not child.alive)
+    hands.pulse.wait(undo_seconds(context.undo_state) + hypothesis, lambda: not child.alive)
     child.kill()
 
 
-def _undo_rest(hands: Hands, undoable: Undoable, done: set[int], note: Callable[[int, ActivityOutcome], None]) -> None:
+def _undo_rest(
+    hands: Hands, undoable: Undoable, finished: set[int], note: Callable[[int, ActivityOutcome], None]
+) -> None:
     """Run the rollbacks that are left."""
     _beside(
         hands,
         lambda: perform_undo(
             undoable.experiment,
-            done,
+            finished,
             run_dir=hands.context.paths.directory,
             timeout_seconds_each=ROLLBACK_SECONDS,
             on_outcome=note,
@@ -327,12 +353,12 @@ def _undo_rest(hands: Hands, undoable: Undoable, done: set[int], note: Callable[
 
 def _beside(hands: Hands, work: Callable[[], T]) -> T:
     """Do what takes its time in a thread, while this one renews the lease and looks around."""
-    done: list[T] = []
+    results: list[T] = []
     errors: list[BaseException] = []
 
     def perform() -> None:
         try:
-            done.append(work())
+            results.append(work())
         except BaseException as error:  # noqa: BLE001  # raised again below, in the caller's thread
             errors.append(error)
 
@@ -341,7 +367,7 @@ def _beside(hands: Hands, work: Callable[[], T]) -> T:
     hands.pulse.wait(None, lambda: not thread.is_alive())
     if errors:
         raise errors[0]
-    return done[0]
+    return results[0]
 
 
 def _rollbacks_done(context: Context, *, succeeded_only: bool) -> list[dict[str, Any]]:
@@ -410,15 +436,10 @@ def _fault_position(hands: Hands) -> str:
 
 def undo_from(paths: RunPaths, undoable: Undoable) -> list[ActivityOutcome]:
     """Run every rollback of an experiment that its event log does not show as succeeded."""
-    done = {
-        event.index
-        for event in read_events(paths.events)
-        if event.event == "activity_ended" and event.phase == "rollbacks" and event.status == Status.SUCCEEDED
-    }
     return perform_undo(
         undoable.experiment,
-        done,
+        done(read_events(paths.events)),
         run_dir=paths.directory,
         timeout_seconds_each=ROLLBACK_SECONDS,
-        on_outcome=lambda _index, _outcome: None,
+        variables=undoable.variables,
     )

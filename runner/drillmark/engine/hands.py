@@ -9,10 +9,8 @@ from drillmark import runs
 from drillmark.chaos.activities import ActivityOutcome, ActivityWorker
 from drillmark.chaos.asking import CHECK_SECONDS, resolved_by
 from drillmark.chaos.experiments import ExperimentChild
-from drillmark.decide import Decision
 from drillmark.engine.context import Context
-from drillmark.engine.pulse import Interrupted, Pulse
-from drillmark.model.entry import Status
+from drillmark.engine.pulse import Pulse
 from drillmark.model.evidence import Evidence
 from drillmark.model.plan import PlannedActivity
 from drillmark.undo import Child
@@ -122,16 +120,3 @@ class Hands:
             self.child.kill()
             self.child.close()
             self.child = None
-
-
-def interrupted_outcome(hands: Hands, decision: Decision, interruption: Interrupted) -> None:
-    """Journal an effect that an interruption cut short, unless its outcome stands there already."""
-    assert decision.effect is not None
-    hands.context.outcome(
-        decision.effect,
-        decision.key,
-        decision.attempt,
-        Status.INDETERMINATE,
-        error=f"cut short: {interruption.reason}",
-        interrupted=True,
-    )

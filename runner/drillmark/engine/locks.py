@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from drillmark import clock
-from drillmark.errors import RefusedError
+from drillmark.errors import RefusedError, StaleEpochError
 
 _POLL_SECONDS = 0.02
 
@@ -56,10 +56,10 @@ class FileLock:
             self._descriptor = None
 
     @contextmanager
-    def shared(self, wait_seconds: float = 30.0) -> Generator[None]:
-        """Hold it shared for a while. Raises RefusedError where somebody holds it exclusively for too long."""
+    def shared(self, wait_seconds: float = 5.0) -> Generator[None]:
+        """Hold it shared for a while. Raises StaleEpochError where somebody holds it exclusively: a take-over."""
         if not self.acquire(exclusive=False, wait_seconds=wait_seconds):
-            raise RefusedError("somebody else is taking this run over", hint="wait until the guard has ended")
+            raise StaleEpochError("somebody else is taking this run over", hint="wait until the guard has ended")
         try:
             yield
         finally:

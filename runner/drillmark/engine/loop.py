@@ -7,7 +7,7 @@ from collections.abc import Callable
 from drillmark.decide import Decision, decide, upcoming
 from drillmark.engine import activities, concluding, faulting, observing, waiting
 from drillmark.engine.context import Context
-from drillmark.engine.hands import Hands, interrupted_outcome
+from drillmark.engine.hands import Hands
 from drillmark.engine.pulse import Interrupted
 from drillmark.errors import DrillmarkError, JournalError, StaleEpochError, UndoFileError
 from drillmark.journal.entries import last
@@ -45,15 +45,11 @@ def drive(hands: Hands) -> None:
     written any more; whatever was in effect has then been undone as far as this process could.
     """
     context = hands.context
-    with hands.pulse.signals():
-        while True:
-            decision = decide(context.plan, context.entries)
-            if decision.effect is None:
-                return
-            context.sentence = decision.sentence
-            hands.pulse.phase(decision.effect, decision.sentence)
-            hands.pulse.next_sentence = upcoming(context.plan, decision)
-            _perform(hands, decision)
+    while (decision := decide(context.plan, context.entries)).effect is not None:
+        context.sentence = decision.sentence
+        hands.pulse.phase(decision.effect, decision.sentence)
+        hands.pulse.next_sentence = upcoming(context.plan, decision)
+        _perform(hands, decision)
 
 
 def _perform(hands: Hands, decision: Decision) -> None:
@@ -62,7 +58,7 @@ def _perform(hands: Hands, decision: Decision) -> None:
     try:
         PERFORMERS[decision.effect](hands, decision)
     except Interrupted as interruption:
-        interrupted_outcome(hands, decision, interruption)
+        _journal_cut_short(context, decision, Status.INDETERMINATE, f"cut short: {interruption.reason}")
         context.journal(
             Kind.ABORT,
             {"by": interruption.by, "reason": interruption.reason},
@@ -71,16 +67,16 @@ def _perform(hands: Hands, decision: Decision) -> None:
     except (StaleEpochError, JournalError, UndoFileError):
         raise
     except (DrillmarkError, OSError) as error:
-        _journal_failure(context, decision, error)
+        _journal_cut_short(context, decision, Status.FAILED, str(error))
 
 
-def _journal_failure(context: Context, decision: Decision, error: Exception) -> None:
+def _journal_cut_short(context: Context, decision: Decision, status: Status, error: str) -> None:
     """An effect that raised has no outcome yet; without one it would be decided again for ever."""
     assert decision.effect is not None
     found = last(context.entries, decision.effect, decision.key)
-    begun = found is not None and found.attempt == decision.attempt and found.outcome is None
+    begun = found is not None and found.attempt == decision.attempt
+    if begun and found is not None and found.outcome is not None:
+        return
     if not begun:
         context.intent(decision.effect, decision.key, decision.attempt)
-    context.outcome(
-        decision.effect, decision.key, decision.attempt, Status.FAILED, error=str(error), nothing_began=not begun
-    )
+    context.outcome(decision.effect, decision.key, decision.attempt, status, error=error, nothing_began=not begun)

@@ -51,7 +51,9 @@ def start_guard(hands: Hands, decision: Decision) -> None:
         "hold_seconds": plan.phases.hold_seconds,
     }
     files.write_durably(paths.guard_config, json.dumps(config))
+    paths.child("guard", "go").unlink(missing_ok=True)
     _spawn(hands, "guard", paths.guard_config)
+    paths.child("guard", "go").touch(mode=0o600)
     before_the_fault = last(context.entries, Effect.INJECT) is None
     if before_the_fault:
         spawn_observers(hands)
@@ -80,7 +82,8 @@ def start_load(hands: Hands, decision: Decision) -> None:
 def stop_load(hands: Hands, decision: Decision) -> None:
     """Stop Locust and close its samples."""
     hands.context.intent(Effect.STOP_LOAD, "", decision.attempt)
-    _stop(hands, "load")
+    with hands.pulse.shielded():
+        _stop(hands, "load")
     hands.context.outcome(Effect.STOP_LOAD, "", decision.attempt, Status.SUCCEEDED)
 
 
@@ -88,8 +91,9 @@ def stop_observers(hands: Hands, decision: Decision) -> None:
     """Stop all that still runs beside the drill, and journal each sample file with its hash."""
     context = hands.context
     context.intent(Effect.STOP_OBSERVERS, "", decision.attempt)
-    for role in ("prober", "markers", "read_back", "load"):
-        _stop(hands, role)
+    with hands.pulse.shielded():
+        for role in ("prober", "markers", "read_back", "load"):
+            _stop(hands, role)
     for name in runs.TABLES.values():
         path = context.paths.sample(name)
         if path.exists():

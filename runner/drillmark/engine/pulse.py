@@ -39,6 +39,18 @@ class Interrupted(Exception):  # noqa: N818  # it is no error: somebody wants th
         self.reason = reason
 
 
+@contextmanager
+def signals_wait() -> Generator[None]:
+    """Take no notice of INT, TERM and HUP: an undo of last resort is under way."""
+    # Handlers that do nothing: what is blocked or ignored would be inherited by what the undo starts.
+    before = {number: signal.signal(number, lambda _number, _frame: None) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 class Pulse:
     """The runner's heartbeat. One for each run that this process drives."""
 
@@ -68,10 +80,15 @@ class Pulse:
     def shielded(self) -> Generator[None]:
         """Nothing interrupts in here: the undo runs."""
         before, self._shielded = self._shielded, True
+        self.renew_lease()
         try:
             yield
         finally:
             self._shielded = before
+
+    def stopped_already(self) -> None:
+        """The run was stopped before it was taken up again: it is not stopped once more."""
+        self._interrupted = True
 
     def phase(self, effect: Effect, sentence: str, total_seconds: float | None = None) -> None:
         """A new effect begins."""
@@ -114,6 +131,8 @@ class Pulse:
             "boot": clock.boot_id(),
             "epoch": self._context.epoch,
             "runner": me.as_json() if me else None,
+            # An abort that is being obeyed is no reason for the guard to act, however long the undo takes.
+            "stopping": self._shielded or self._interrupted,
         }
         path = self._context.paths.lease
         temporary = path.with_name("lease.tmp")
@@ -162,6 +181,7 @@ class Pulse:
 
     def _interrupt(self, by: str, reason: str) -> None:
         self._interrupted = True
+        self.renew_lease()
         raise Interrupted(by, reason)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from drillmark import clock, files, processes, runs, undo
 from drillmark.chaos.activities import ActivityOutcome
 from drillmark.chaos.events import read_events
+from drillmark.decide.stops import guard_has_acted
 from drillmark.engine import faulting, observing
 from drillmark.engine.concluding import export_journal
 from drillmark.engine.context import Context
@@ -20,17 +22,18 @@ from drillmark.engine.hands import Hands
 from drillmark.engine.locks import FileLock, TargetLock
 from drillmark.engine.loop import drive
 from drillmark.engine.paths import RunPaths, WorkspacePaths
-from drillmark.engine.pulse import Pulse
-from drillmark.engine.start import RunEnded, ended, lock_targets, undo_seconds, undo_without_journal
+from drillmark.engine.pulse import Pulse, signals_wait
+from drillmark.engine.start import RunEnded, ended, lock_targets, undo_without_journal
 from drillmark.engine.view import SilentView, View
 from drillmark.errors import JournalError, RefusedError, StaleEpochError, UsageError
 from drillmark.journal.entries import last
 from drillmark.journal.store import JournalStore, RunRow
-from drillmark.model.entry import Effect, Kind, Status
+from drillmark.model.entry import Effect, Entry, Kind, Status
 from drillmark.model.stamp import NANOSECONDS, Stamp
 from drillmark.undo import UndoState
 
 _GUARD_AT_WORK_SECONDS = 600.0
+_DEADLINE_SECONDS = 3600.0
 # What begins anew where nothing had been injected yet.
 _ANEW = (
     Effect.PREFLIGHT, Effect.GUARD, Effect.OBSERVERS, Effect.LOAD, Effect.PREPARE, Effect.BASELINE,
@@ -38,8 +41,12 @@ _ANEW = (
 _OBSERVERS = ("prober", "markers", "load")
 
 
-def resume(root: Path, row: RunRow, *, view: View | None = None, timeout_seconds: float | None = None) -> RunEnded:
+def resume(
+    root: Path, row: RunRow, *, view: View | None = None, prepare: Callable[[], None] = lambda: None
+) -> RunEnded:
     """Go on with a run whose runner is gone, and end it.
+
+    `prepare` is called once it is clear that there is something to do (to bring up the lab, say).
 
     Raises RefusedError where its runner lives, UsageError where it has ended and nothing is in effect, and
     JournalError where the journal cannot be read: everything in the undo file has then been undone.
@@ -52,21 +59,28 @@ def resume(root: Path, row: RunRow, *, view: View | None = None, timeout_seconds
         raise RefusedError(f"somebody else has run {row.run} in hand", hint="wait for it to end")
     locks: list[TargetLock] = []
     try:
-        context = _take_over(workspace, paths, lock, row, view or SilentView(), timeout_seconds)
-        hands = Hands(context, Pulse(context, undo_seconds(context.plan)))
-        try:
-            if any(entry.kind is Kind.RUN_ENDED for entry in context.entries):
-                _undo_what_is_left(hands)
-                return ended(context)
+        # While this one waited for the lock, another resume may have begun to drive.
+        _refuse_if_driven(paths)
+        context = _open(workspace, paths, lock, row, view or SilentView())
+        if not _finished(context):
             lock_targets(locks, workspace, context.plan, row.run)
-            hands.pulse.renew_lease()
-            _import(hands)
-            lock.release()
-            drive(hands)
+        prepare()
+        _take_over(context, row)
+        hands = Hands(context, Pulse(context, faulting.undo_seconds(context.undo_state)))
+        try:
+            with hands.pulse.signals():
+                if _finished(context):
+                    _undo_what_is_left(hands)
+                    return ended(context)
+                hands.pulse.renew_lease()
+                _import(hands)
+                lock.release()
+                drive(hands)
         except (StaleEpochError, UsageError, RefusedError):
             raise
         except BaseException:
-            undo_without_journal(hands)
+            with signals_wait():
+                undo_without_journal(hands)
             raise
         finally:
             hands.close()
@@ -78,41 +92,70 @@ def resume(root: Path, row: RunRow, *, view: View | None = None, timeout_seconds
         lock.close()
 
 
-def _take_over(  # the state of a run is spread over these
-    workspace: WorkspacePaths, paths: RunPaths, lock: FileLock, row: RunRow, view: View, timeout_seconds: float | None
-) -> Context:
-    plan = runs.read_plan(paths.directory)
+def _open(workspace: WorkspacePaths, paths: RunPaths, lock: FileLock, row: RunRow, view: View) -> Context:
+    """What is known of the run; nothing is changed yet.
+
+    Where journal or plan cannot be read although something may be in effect, that is undone before the error goes on.
+    """
     state = undo.read(paths.undo) or UndoState(row.run)
-    guard = files.read_json(paths.guard_config) or {}
+    store: JournalStore | None = None
+    try:
+        store = JournalStore(workspace.journal)
+        entries = store.read(row.run)
+        plan = runs.read_plan(paths.directory)
+        if not entries and state.undoables:
+            raise JournalError(f"the journal has nothing of run {row.run}, and its undo file has")
+    except (JournalError, UsageError) as error:
+        if store is not None:
+            store.close()
+        if not state.undoables:
+            raise
+        _undo_from_file_alone(paths, state)
+        raise JournalError(f"{error}; what stood in the undo file is undone", hint=error.hint) from error
+    finished = any(entry.kind is Kind.RUN_ENDED for entry in entries)
+    if not entries or (finished and not state.undoables):
+        store.close()
+        if finished:
+            raise UsageError(f"run {row.run} has ended", hint=f"`drillmark show {row.run}` shows its result")
+        raise UsageError(f"run {row.run} never began", hint="start it again: nothing was touched")
     context = Context(
         run=row.run,
         plan=plan,
         workspace=workspace,
         paths=paths,
-        store=_open_journal(workspace, paths, row, state),
+        store=store,
         lock=lock,
         view=view,
         epoch=0,
-        deadline_ns=int(guard.get("deadline_ns", clock.monotonic_ns() + 3600 * NANOSECONDS)),
+        deadline_ns=_deadline(paths, entries[0]),
         undo_state=state,
+        entries=list(entries),
         variables={"drillmark_run": row.run},
     )
-    if timeout_seconds is not None:
-        context.deadline_ns = clock.monotonic_ns() + round(timeout_seconds * NANOSECONDS)
-    context.entries = list(context.store.read(row.run))
-    if not context.entries:
-        raise UsageError(f"run {row.run} never began", hint="start it again: nothing was touched")
-    rebooted = context.entries[-1].stamp.boot != clock.boot_id()
-    if rebooted:
-        context.deadline_ns = clock.monotonic_ns() + 3600 * NANOSECONDS
-    finished = any(entry.kind is Kind.RUN_ENDED for entry in context.entries)
-    if finished and not state.undoables:
-        raise UsageError(f"run {row.run} has ended", hint=f"`drillmark show {row.run}` shows its result")
-    context.epoch = max(undo.read_epoch(paths.epoch), row.epoch) + 1
-    undo.write_epoch(paths.epoch, context.epoch)
-    context.store.raise_epoch(row.run, context.epoch)
-    _know_variables(context)
+    injected = last(context.entries, Effect.INJECT)
+    if injected is not None:
+        faulting.know_fault(context, injected.intent.stamp, str(injected.intent.data.get("fault_position", "")))
     return context
+
+
+def _take_over(context: Context, row: RunRow) -> None:
+    """From here on nobody else may act for this run."""
+    context.epoch = max(undo.read_epoch(context.paths.epoch), row.epoch) + 1
+    undo.write_epoch(context.paths.epoch, context.epoch)
+    context.store.raise_epoch(row.run, context.epoch)
+
+
+def _finished(context: Context) -> bool:
+    return any(entry.kind is Kind.RUN_ENDED for entry in context.entries)
+
+
+def _deadline(paths: RunPaths, started: Entry) -> int:
+    """When the run must be over: as its guard was told, else counted from its start; anew after a reboot."""
+    total_ns = round(float(started.data.get("deadline_seconds", _DEADLINE_SECONDS)) * NANOSECONDS)
+    if started.stamp.boot != clock.boot_id():
+        return clock.monotonic_ns() + total_ns
+    guard = files.read_json(paths.guard_config) or {}
+    return int(guard.get("deadline_ns", started.stamp.monotonic_ns + total_ns))
 
 
 def _import(hands: Hands) -> None:
@@ -134,6 +177,8 @@ def _import(hands: Hands) -> None:
         context.journal(Kind.GUARD, line, sentence=f"guard: {line.get('what', '')}")
     if context.entries[0].stamp.boot != clock.boot_id():
         context.journal(Kind.ABORT, {"by": "runner", "reason": "the machine was restarted"})
+    if any(entry.kind is Kind.ABORT for entry in context.entries) or guard_has_acted(context.entries):
+        hands.pulse.stopped_already()
     injected = last(context.entries, Effect.INJECT)
     if injected is None:
         _begin_anew(hands)
@@ -142,15 +187,30 @@ def _import(hands: Hands) -> None:
         events = read_events(context.paths.events)
         faulting.journal_injection(hands, injected.attempt, events, alive=False)
     guard = context.undo_state.child("guard")
-    acted = any(entry.kind is Kind.GUARD for entry in context.entries)
+    acted = guard_has_acted(context.entries)
     if context.undo_state.undoables and not acted and (guard is None or not processes.is_alive(guard.identity)):
         context.event("guard_gone", voided=[Effect.GUARD])
+    _void_what_is_done_again(context)
     hands.pulse.watched = _still_observing(context)
+
+
+def _void_what_is_done_again(context: Context) -> None:
+    """Verifications are all made again, if the run had not gone on from them; so is a proof that U does not know."""
+    after_verify = Effect.SOAK if context.plan.recovers else Effect.READ_BACK
+    verified = any(entry.effect is Effect.VERIFY for entry in context.entries)
+    if verified and last(context.entries, after_verify) is None:
+        context.event("verified_anew", voided=[Effect.VERIFY])
+    proved = last(context.entries, Effect.PROVE_UNDONE)
+    if context.undo_state.undoables and proved is not None and proved.status not in ("", Status.FAILED):
+        context.event("undone_still_in_undo_file", voided=[Effect.PROVE_UNDONE])
 
 
 def _begin_anew(hands: Hands) -> None:
     """Nothing was injected: what was observed so far is kept aside and not judged."""
     context = hands.context
+    context.deadline_ns = clock.monotonic_ns() + round(
+        float(context.entries[0].data.get("deadline_seconds", _DEADLINE_SECONDS)) * NANOSECONDS
+    )
     observing.end_orphans(hands, (*_OBSERVERS, "guard"))
     faulting.drop_prepared(hands)
     aside = context.paths.directory / "samples" / f"before-epoch-{context.epoch}"
@@ -164,7 +224,7 @@ def _begin_anew(hands: Hands) -> None:
 def _undo_what_is_left(hands: Hands) -> None:
     """The run has ended, but its undo had failed: try once more."""
     context = hands.context
-    observing.end_orphans(hands, ("chaos", "worker", "guard"))
+    observing.end_orphans(hands, ("chaos", "worker"))
     bad: list[str] = []
     for undoable in reversed(context.undo_state.undoables):
         bad += _failures(faulting.undo_from(context.paths, undoable))
@@ -173,6 +233,7 @@ def _undo_what_is_left(hands: Hands) -> None:
             f"the fault of run {context.run} still cannot be undone: {'; '.join(bad)}",
             hint="undo it by hand, then run this again",
         )
+    observing.end_orphans(hands, ("guard",))
     context.write_undo(UndoState(context.run))
     context.journal(Kind.UNDONE, {"experiment": "all", "after_end": True}, sentence="the fault is undone")
     export_journal(context)
@@ -191,28 +252,22 @@ def _refuse_if_driven(paths: RunPaths) -> None:
         )
 
 
-def _open_journal(workspace: WorkspacePaths, paths: RunPaths, row: RunRow, state: UndoState) -> JournalStore:
-    """The journal; where it cannot be read, everything in the undo file is undone before the error goes on."""
-    store: JournalStore | None = None
-    try:
-        store = JournalStore(workspace.journal)
-        store.read(row.run)
-    except JournalError:
-        if store is not None:
-            store.close()
-        _undo_from_file_alone(paths, state)
-        raise
-    return store
-
-
 def _undo_from_file_alone(paths: RunPaths, state: UndoState) -> None:
-    for role in ("guard", "chaos", "worker", *_OBSERVERS, "read_back"):
+    """Undo by U and E alone, with nothing else to go by. Signals wait meanwhile; the guard goes last."""
+    with signals_wait():
+        _end(state, ("chaos", "worker"))
+        outcomes = [faulting.undo_from(paths, undoable) for undoable in reversed(state.undoables)]
+        if any(_failures(some) for some in outcomes):
+            return
+        _end(state, ("guard", *_OBSERVERS, "read_back"))
+        paths.undo.unlink(missing_ok=True)
+
+
+def _end(state: UndoState, roles: tuple[str, ...]) -> None:
+    for role in roles:
         child = state.child(role)
         if child is not None:
             processes.end(child.identity, group=True, grace_seconds=1.0)
-    bad = [text for undoable in reversed(state.undoables) for text in _failures(faulting.undo_from(paths, undoable))]
-    if not bad:
-        paths.undo.unlink(missing_ok=True)
 
 
 def _failures(outcomes: list[ActivityOutcome]) -> list[str]:
@@ -227,12 +282,6 @@ def _last_sign_of_life(context: Context) -> Stamp | None:
         return last_stamp
     renewed = max(int(lease["renewed_ns"]), last_stamp.monotonic_ns if last_stamp.same_clock(now) else 0)
     return Stamp(renewed, now.wall_ns - (now.monotonic_ns - renewed), now.host, now.boot)
-
-
-def _know_variables(context: Context) -> None:
-    injected = last(context.entries, Effect.INJECT)
-    if injected is not None:
-        faulting.know_fault(context, injected.intent.stamp, str(injected.intent.data.get("fault_position", "")))
 
 
 def _still_observing(context: Context) -> set[str]:

@@ -22,14 +22,14 @@ from drillmark.engine.hands import Hands
 from drillmark.engine.locks import FileLock, TargetLock
 from drillmark.engine.loop import drive
 from drillmark.engine.paths import RunPaths, WorkspacePaths
-from drillmark.engine.pulse import Pulse
+from drillmark.engine.pulse import Pulse, signals_wait
 from drillmark.engine.view import SilentView, View
 from drillmark.errors import JournalError, RefusedError, StaleEpochError, UndoFileError
 from drillmark.journal.store import JournalStore, RunRow
 from drillmark.model.entry import Kind, Status
 from drillmark.model.plan import Plan
 from drillmark.model.stamp import NANOSECONDS
-from drillmark.undo import UndoState
+from drillmark.undo import Undoable, UndoState
 
 # What a run may take beyond its phases before it is aborted: starting, restoring, reading back, concluding.
 _ALLOWANCE_SECONDS = 900.0
@@ -65,18 +65,22 @@ def run(root: Path, plan: Plan, *, view: View | None = None, timeout_seconds: fl
     paths = RunPaths(workspace.runs / run_id)
     context = _create(workspace, paths, run_id, plan, view or SilentView(), timeout_seconds)
     locks: list[TargetLock] = []
-    hands = Hands(context, Pulse(context, undo_seconds(plan)))
+    rollbacks = UndoState(run_id, (Undoable("", plan.fault.experiment),) if plan.fault else ())
+    hands = Hands(context, Pulse(context, faulting.undo_seconds(rollbacks)))
     try:
-        context.journal(Kind.RUN_STARTED, _started(plan), sentence=plan.title)
+        total_seconds = (context.deadline_ns - began.monotonic_ns) / NANOSECONDS
+        context.journal(Kind.RUN_STARTED, _started(plan) | {"deadline_seconds": total_seconds}, sentence=plan.title)
         try:
             lock_targets(locks, workspace, plan, run_id)
         except RefusedError as error:
             context.journal(Kind.ABORT, {"by": "runner", "reason": str(error), "refused": True}, sentence=str(error))
-        drive(hands)
+        with hands.pulse.signals():
+            drive(hands)
     except StaleEpochError:
         raise  # whoever took the run over undoes it; this process touches nothing
     except BaseException:
-        undo_without_journal(hands)
+        with signals_wait():
+            undo_without_journal(hands)
         raise
     finally:
         hands.close()
@@ -115,12 +119,6 @@ def lock_targets(locks: list[TargetLock], workspace: WorkspacePaths, plan: Plan,
                 f"target {target} may still be under the fault of run {before}",
                 hint=f"`drillmark resume {before}` undoes it",
             )
-
-
-def undo_seconds(plan: Plan) -> float:
-    """How long an undo may take at most, for the person who waits for it."""
-    count = len(plan.fault.undos) if plan.fault else 0
-    return faulting.ROLLBACK_SECONDS * max(count, 1)
 
 
 def undo_without_journal(hands: Hands) -> None:

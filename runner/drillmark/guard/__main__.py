@@ -13,9 +13,10 @@ from pathlib import Path
 from drillmark import clock, files, processes
 from drillmark.engine.paths import RunPaths, WorkspacePaths
 from drillmark.guard.acting import act, tidy_up
-from drillmark.guard.watching import Watch, reason_to_act
+from drillmark.guard.watching import Lookout, reason_to_act
 
 _POLL_SECONDS = 0.25
+_GO_WITHIN_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +48,39 @@ def main() -> int:
     config = Config.read(Path(sys.argv[1]))
     paths = RunPaths(config.run_dir)
     started = clock.monotonic_ns()
+    if not _told_to_go(paths):
+        return 3
     me = processes.identify(os.getpid())
     status = {"role": "guard", "state": "ready", "error": "", "stamp": clock.now().as_json()}
     files.write_durably(paths.child("guard", "json"), json.dumps(status | (me.as_json() if me else {})))
-    workspace = WorkspacePaths(config.workspace)
-    while not paths.guard_stop.exists():
-        watch = Watch.look(paths, workspace, clock.monotonic_ns(), clock.boot_id(), started)
-        reason = reason_to_act(
-            watch,
+    lookout = Lookout(paths, WorkspacePaths(config.workspace), clock.boot_id(), started)
+
+    def reason() -> str:
+        if paths.guard_stop.exists():
+            return ""
+        return reason_to_act(
+            lookout.look(clock.monotonic_ns()),
             lease_seconds=config.lease_seconds,
             runner_lost=config.runner_lost,
             deadline_ns=config.deadline_ns,
         )
-        if reason:
-            act(paths, config.run, reason)
+
+    while not paths.guard_stop.exists():
+        if reason() and act(paths, config.run, reason):
             tidy_up(paths, config.hold_seconds)
             return 0
         time.sleep(_POLL_SECONDS)
     return 0
+
+
+def _told_to_go(paths: RunPaths) -> bool:
+    """Wait until this process stands in the undo file and the runner has said go."""
+    give_up = clock.monotonic_ns() + round(_GO_WITHIN_SECONDS * 1e9)
+    while not paths.child("guard", "go").exists():
+        if clock.monotonic_ns() > give_up:
+            return False
+        time.sleep(_POLL_SECONDS / 10)
+    return True
 
 
 if __name__ == "__main__":

@@ -1,14 +1,22 @@
-"""What the guard does when it must: take the run over, undo, and leave a log. Needs neither runner nor journal."""
+"""What the guard does when it must: take the run over, undo, and leave a log.
+
+Needs neither runner nor journal, and no disk that can be written: what cannot be logged is undone all the same.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from drillmark import clock, files, processes, undo
 from drillmark.chaos.activities import ActivityOutcome
 from drillmark.chaos.events import read_events
+from drillmark.chaos.undo import begun, done
 from drillmark.chaos.undo import perform as perform_undo
 from drillmark.engine.locks import FileLock
 from drillmark.engine.paths import RunPaths
@@ -22,29 +30,66 @@ _ROLLBACK_SECONDS = 60.0
 _ATTEMPTS = 2
 
 
-def act(paths: RunPaths, run: str, reason: str) -> bool:
-    """Take the run over and undo what may be in effect; returns whether all is undone."""
-    epoch = undo.read_epoch(paths.epoch) + 1
-    undo.write_epoch(paths.epoch, epoch)
+def act(paths: RunPaths, run: str, still_needed: Callable[[], str]) -> bool:
+    """Take the run over and undo what may be in effect.
+
+    `still_needed` gives the reason, or an empty string where a runner has come back meanwhile. Returns whether the
+    guard has done its work; if not, it goes on watching.
+    """
+    _raise_epoch(paths)
     lock = FileLock(paths.lock)
     try:
         if not lock.acquire(exclusive=True, wait_seconds=_LOCK_SECONDS):
+            if not still_needed():
+                return False
             # A stopped process keeps its locks; ending it frees them.
             _end_runner(paths)
-            lock.acquire(exclusive=True, wait_seconds=_LOCK_AFTER_KILL_SECONDS)
-        if paths.guard_stop.exists():
-            return True
-        _log(paths.guard_log, "acting", run=run, reason=reason, epoch=epoch)
-        return _undo(paths)
+            if not lock.acquire(exclusive=True, wait_seconds=_LOCK_AFTER_KILL_SECONDS):
+                return False
+        reason = still_needed()
+        if not reason:
+            return False
+        # Once more, under the lock: a resumed runner may have raised it to the same number at the same moment.
+        epoch = _raise_epoch(paths)
+        _take_over(paths, run, reason, epoch)
     finally:
         lock.close()
+    return True
+
+
+def _take_over(paths: RunPaths, run: str, reason: str, epoch: int) -> None:
+    state: undo.UndoState | None = None
+    problem = ""
+    try:
+        state = undo.read(paths.undo)
+    except UndoFileError as error:
+        problem = str(error)
+    for role in ("chaos", "worker"):
+        child = state.child(role) if state else None
+        if child is not None:
+            processes.end(child.identity, group=True, grace_seconds=0.0)
+    events = read_events(paths.events)
+    if state is not None and not begun(events):
+        _log(paths, "nothing_began", run=run, reason=reason, epoch=epoch)
+    else:
+        _log(paths, "acting", run=run, reason=reason, epoch=epoch)
+        if problem:
+            _log(paths, "undo_failed", error=problem)
+            return
+        if state is not None and not _undo(paths, state, done(events)):
+            return
+    if state is not None:
+        with contextlib.suppress(UndoFileError):
+            undo.write(paths.undo, undo.UndoState(state.run, (), state.children))
+    _free_the_journal(paths)
 
 
 def tidy_up(paths: RunPaths, hold_seconds: float) -> None:
     """Let observers and load go on for a hold window, so that the service's return is recorded; then end them."""
+    own = _own_epoch(paths)
     deadline = clock.monotonic_ns() + round(hold_seconds * 1e9)
     while clock.monotonic_ns() < deadline:
-        if undo.read_epoch(paths.epoch) > _own_epoch(paths):
+        if undo.read_epoch(paths.epoch) > own:
             return  # a resumed runner has adopted them
         time.sleep(_LOCK_SECONDS / 4)
     try:
@@ -57,57 +102,73 @@ def tidy_up(paths: RunPaths, hold_seconds: float) -> None:
             processes.end(child.identity, group=True, grace_seconds=10.0)
 
 
-def _undo(paths: RunPaths) -> bool:
-    try:
-        state = undo.read(paths.undo)
-    except UndoFileError as error:
-        _log(paths.guard_log, "undo_failed", error=str(error))
-        return False
-    if state is None:
-        _log(paths.guard_log, "undone", rollbacks=[])
-        return True
-    for role in ("chaos", "worker"):
-        child = state.child(role)
-        if child is not None:
-            processes.end(child.identity, group=True, grace_seconds=0.0)
-    done = {
-        event.index
-        for event in read_events(paths.events)
-        if event.event == "activity_ended" and event.phase == "rollbacks" and event.status == Status.SUCCEEDED
-    }
+def _undo(paths: RunPaths, state: undo.UndoState, finished: set[int]) -> bool:
     bad: list[str] = []
     for _attempt in range(_ATTEMPTS):
         bad = []
         for undoable in reversed(state.undoables):
-            bad += _perform(paths, undoable, done)
+            bad += _perform(paths, undoable, finished)
         if not bad:
-            break
-    if bad:
-        _log(paths.guard_log, "undo_failed", error="; ".join(bad))
-        return False
-    undo.write(paths.undo, undo.UndoState(state.run, (), state.children))
-    _log(paths.guard_log, "undone")
-    return True
+            _log(paths, "undone")
+            return True
+    _log(paths, "undo_failed", error="; ".join(bad))
+    return False
 
 
-def _perform(paths: RunPaths, undoable: undo.Undoable, done: set[int]) -> list[str]:
+def _perform(paths: RunPaths, undoable: undo.Undoable, finished: set[int]) -> list[str]:
     bad: list[str] = []
 
     def note(index: int, outcome: ActivityOutcome) -> None:
-        _log(paths.guard_log, "rollback", index=index, name=outcome.name, status=outcome.status, error=outcome.error)
+        _log(paths, "rollback", index=index, name=outcome.name, status=outcome.status, error=outcome.error)
         if outcome.status == Status.SUCCEEDED:
-            done.add(index)
+            finished.add(index)
         else:
             bad.append(f"{outcome.name}: {outcome.error or outcome.status}")
 
     perform_undo(
         undoable.experiment,
-        set(done),
+        set(finished),
         run_dir=paths.directory,
         timeout_seconds_each=_ROLLBACK_SECONDS,
         on_outcome=note,
+        variables=undoable.variables,
     )
     return bad
+
+
+def _raise_epoch(paths: RunPaths) -> int:
+    """From now on no runner may begin an effect. On a full disk that cannot be said, so the runner is ended."""
+    try:
+        epoch = undo.read_epoch(paths.epoch) + 1
+        undo.write_epoch(paths.epoch, epoch)
+    except UndoFileError:
+        _end_runner(paths)
+        return 0
+    return epoch
+
+
+def _free_the_journal(paths: RunPaths) -> None:
+    """A runner that was stopped in the middle of an append keeps the journal of the whole workspace locked."""
+    journal = _journal_of(paths)
+    if journal is None:
+        return
+    try:
+        connection = sqlite3.connect(journal, timeout=_LOCK_SECONDS, isolation_level=None)
+        try:
+            connection.execute("begin immediate")
+            connection.execute("rollback")
+        finally:
+            connection.close()
+    except sqlite3.OperationalError:
+        _end_runner(paths)
+    except sqlite3.Error:
+        return  # damaged: `resume` says so
+
+
+def _journal_of(paths: RunPaths) -> Path | None:
+    config = files.read_json(paths.guard_config) or {}
+    path = Path(str(config.get("workspace", ""))) / ".drillmark" / "journal.sqlite3"
+    return path if path.exists() else None
 
 
 def _end_runner(paths: RunPaths) -> None:
@@ -123,5 +184,11 @@ def _own_epoch(paths: RunPaths) -> int:
     return max((int(line.get("epoch", 0)) for line in lines), default=0)
 
 
-def _log(path: Path, what: str, **more: Any) -> None:
-    files.append_line_durably(path, canonical({"what": what, "stamp": clock.now().as_json()} | more))
+def _log(paths: RunPaths, what: str, **more: Any) -> None:
+    line = canonical({"what": what, "stamp": clock.now().as_json()} | more)
+    try:
+        files.append_line_durably(paths.guard_log, line)
+    except OSError:
+        # The undo matters more than its record.
+        with contextlib.suppress(OSError):
+            sys.stderr.write(line + "\n")

@@ -33,6 +33,8 @@ def steady_state(evidence: Evidence, told: History, measurements: Measurements) 
         met, reason = False, str(inject.data.get("error") or "the experiment's hypothesis was not met")
     elif deviated:
         met, reason = False, "the experiment's hypothesis deviated"
+    elif any(entry.data.get("hypothesis_unchecked") for entry in told.one(Effect.UNDO).outcomes):
+        met, reason = None, "the experiment's hypothesis could not be checked after its method"
     elif baseline.outcome is None:
         if _stopped_before(told):
             return []
