@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from file_drill import DRILL, drillmark, make, put_back, serving
 
 AIM_SECONDS = 3.0

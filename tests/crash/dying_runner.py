@@ -1,8 +1,8 @@
 """A runner that kills itself at one boundary: `python dying_runner.py WORKSPACE DRILL POINT POINTS_FILE`.
 
 Every place between undo file, intent, effect and outcome is a numbered point. The runner writes each point's name
-into POINTS_FILE as it passes, and at number POINT it sends itself SIGKILL. Point 0: none, the undisturbed run that
-tells which points there are.
+into POINTS_FILE as it passes, and at number POINT, or at the first of that name, it sends itself SIGKILL. Point 0:
+none, the undisturbed run that tells which points there are.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from drillmark.engine.context import Context
 
 
 def main() -> int:
-    workspace, drill, point, log = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), Path(sys.argv[4])
+    workspace, drill, point, log = Path(sys.argv[1]), sys.argv[2], sys.argv[3], Path(sys.argv[4])
     passed = 0
 
     def here(name: str) -> None:
@@ -27,7 +27,7 @@ def main() -> int:
         passed += 1
         with log.open("a") as file:
             file.write(f"{passed} {name}\n")
-        if passed == point:
+        if point in (str(passed), name):
             os.kill(os.getpid(), signal.SIGKILL)
 
     journal, write, send, start = Context.journal, undo.write, ExperimentChild.send, ActivityWorker.start

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 
-from builders import Journal, plan
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from builders import Journal, plan
 from drillmark.decide import decide
 from drillmark.model.entry import Effect, Kind
 
@@ -46,7 +46,9 @@ def resume(journal: Journal, chance: random.Random) -> None:
     injected = [e for e in journal.entries if e.effect is Effect.INJECT]
     if not injected:
         journal.add(
-            Kind.EVENT, what="begun_anew", voided=["preflight", "start_guard", "start_observers", "start_load", "prepare_fault", "baseline"]
+            Kind.EVENT,
+            what="begun_anew",
+            voided=["preflight", "start_guard", "start_observers", "start_load", "prepare_fault", "baseline"],
         )
     elif len(injected) == 1:
         journal.outcome(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from builders import Journal, activity, plan
 
+from builders import Journal, activity, plan
 from drillmark.decide import decide
 from drillmark.model.entry import Effect, Kind
 
@@ -174,7 +174,9 @@ def test_once_the_guard_has_acted_nothing_touches_the_target():
 def test_what_was_declared_void_is_done_again():
     journal = Journal()
     journal.perform_until(plan(), E.INJECT)
-    journal.add(Kind.EVENT, what="begun_anew", voided=[E.PREFLIGHT, E.GUARD, E.OBSERVERS, E.LOAD, E.PREPARE, E.BASELINE])
+    journal.add(
+        Kind.EVENT, what="begun_anew", voided=[E.PREFLIGHT, E.GUARD, E.OBSERVERS, E.LOAD, E.PREPARE, E.BASELINE]
+    )
     assert journal.perform_rest(plan())[:7] == [
         E.PREFLIGHT, E.GUARD, E.OBSERVERS, E.LOAD, E.PREPARE, E.BASELINE, E.INJECT,
     ]  # fmt: skip

@@ -6,8 +6,8 @@ import dataclasses
 import sqlite3
 
 import pytest
-from builders import RUN, Journal
 
+from builders import RUN, Journal
 from drillmark import clock
 from drillmark.errors import JournalError, StaleEpochError
 from drillmark.journal import entries

@@ -214,8 +214,6 @@ def prove_undone(hands: Hands, decision: Decision) -> None:
         if undone:
             context.journal(Kind.UNDONE, {"experiment": fault.path}, sentence="the fault is gone")
             context.write_undo(replace(context.undo_state, undoables=()))
-    if undone:
-        observing.stop_guard(hands)
 
 
 def know_fault(context: Context, begin: Stamp, position: str) -> None:

@@ -69,8 +69,8 @@ def _take_over(paths: RunPaths, run: str, reason: str, epoch: int) -> None:
         if child is not None:
             processes.end(child.identity, group=True, grace_seconds=0.0)
     events = read_events(paths.events)
-    if state is not None and not begun(events):
-        _log(paths, "nothing_began", run=run, reason=reason, epoch=epoch)
+    if state is not None and not (state.undoables and begun(events)):
+        _log(paths, "nothing_in_effect", run=run, reason=reason, epoch=epoch)
     else:
         _log(paths, "acting", run=run, reason=reason, epoch=epoch)
         if problem:
