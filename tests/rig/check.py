@@ -51,6 +51,9 @@ def allowed_width(scenario: Scenario, measured: Measurements) -> float:
         # Nothing after an absence proves what was before it: the restored service begins after the last one.
         ends = sends[1:][(steps > 2 * prober.grid) & (sends[:-1] < scenario.soak_end)]
         gaps.append(max(0.0, float(ends.max()) - scenario.restored) if len(ends) else 0.0)
+        # Nor does what was good after one prove that the outage was not in it.
+        begins = sends[:-1][(steps > 2 * prober.grid) & (sends[1:] > 0)]
+        gaps.append(max(0.0, measured.rta.cited.terms["b"] - max(0.0, float(begins[0]))) if len(begins) else 0.0)
         # An absence may have hidden the whole of the last outage.
         bad = _sends(scenario, only_bad=True)
         if len(bad) and scenario.service.last_down() >= scenario.restored:
