@@ -64,8 +64,10 @@ drill: install ## rehearse the loss of a real database under load, on the embedd
 	case $$up$$status in 0|1|4) $(BIN)/python -m drillmark lab down >/dev/null || status=$$?;; esac; \
 	exit $$status
 
+# Three files at a time, as most tests wait for something; then the benchmarks, which must be alone.
 test: install ## run the whole suite; ARGS="-k rta" goes to pytest
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),-n 3 --dist loadfile --ignore tests/benchmarks)
+	@$(if $(ARGS),true,$(BIN)/python -m pytest tests/benchmarks)
 
 test-crash: install ## kill the runner at every boundary, many seeds; ARGS goes to pytest
 	@$(BIN)/python -m pytest tests/crash $(ARGS)
