@@ -27,7 +27,7 @@ def unpacked(tmp_path_factory) -> Path:
 
 
 def init(directory: Path, site: Path) -> dict[str, bytes]:
-    environment = os.environ | {"PYTHONPATH": str(site)}
+    environment = os.environ | {"PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": "1"}
     code = "import drillmark.cli, sys; print(drillmark.cli.__file__); drillmark.cli.main(['init', sys.argv[1]])"
     result = subprocess.run(
         [sys.executable, "-c", code, str(directory)],
