@@ -103,13 +103,23 @@ def _read_or_clear(layout: Layout) -> LabState | None:
     if lab is not None:
         # An `up` was cut short before the cluster was whole.
         _take_away(layout)
-    elif layout.directory.exists() and any(layout.directory.iterdir()):
+    elif layout.directory.exists() and not _barely_begun(layout):
         raise LabError(
             f"{layout.directory} holds something that is no lab",
             hint="Choose another directory for the lab, or empty this one.",
             code="not-a-lab",
         )
     return None
+
+
+def _barely_begun(layout: Layout) -> bool:
+    """Nothing is there, or only what an `up` left that was cut short while it wrote its very first file; taken away."""
+    found = list(layout.directory.iterdir())
+    torn = [path for path in found if path.name.startswith("lab.json.") and path.suffix == ".tmp"]
+    if len(torn) == len(found):
+        for path in torn:
+            path.unlink(missing_ok=True)
+    return len(torn) == len(found)
 
 
 def _make(layout: Layout, scale_bytes: int, backup_every_seconds: float) -> LabState:
@@ -203,6 +213,9 @@ def _take_away(layout: Layout) -> None:
     lab: LabState | None = None
     with contextlib.suppress(LabError):
         lab = state.read(layout)
+    if lab is None and layout.directory.is_dir() and _barely_begun(layout):
+        layout.directory.rmdir()
+        return
     if lab is None and not (layout.clusters.is_dir() or layout.record.exists()):
         raise LabError(f"{layout.directory} is no lab", hint="Nothing was removed.", code="not-a-lab")
     left = end_processes(layout, lab)
