@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,14 +50,17 @@ def command(context: click.Context, drill: str, *, timeout: float | None, as_jso
     """
     from drillmark import workspace
     from drillmark.cli import views
-    from drillmark.engine import start
     from drillmark.engine.paths import WorkspacePaths
 
+    # Chaos Toolkit is asked in a process of its own, which takes a while: time enough to import the engine.
+    threading.Thread(target=import_module, args=("drillmark.engine.start",), daemon=True).start()
     root = workspace.find()
     plan = workspace.load_plan(drill, root=root)
     # Where runs are stopped, the engine refuses in a moment: no lab is made for that.
     if not WorkspacePaths(root).abort.exists():
         prepare_lab(root, plan, quiet=as_json)
+    from drillmark.engine import start
+
     with views.choose(plan, quiet=as_json) as view:
         ended = start.run(root, plan, view=view, timeout_seconds=timeout)
     tell_end(ended, as_json=as_json)
