@@ -55,19 +55,26 @@ class JournalStore:
             if not path.exists():
                 path.touch(mode=0o600)
             self._connection = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None)
-            self._connection.execute("pragma journal_mode=wal")
-            # FULL: a commit is on disk before it returns, also after a power cut.
-            self._connection.execute("pragma synchronous=full")
-            found = self._connection.execute("pragma user_version").fetchone()[0]
-            if found > FORMAT:
-                raise JournalError(
-                    f"{path} was written by a newer drillmark (format {found}, this one knows {FORMAT})",
-                    hint="use that version, or another workspace",
-                )
-            if found < FORMAT:
-                self._connection.executescript(_SCHEMA)
-                self._connection.execute(f"pragma user_version={FORMAT}")
+            try:
+                self._prepare(path)
+            except BaseException:
+                self._connection.close()
+                raise
         self._path = path
+
+    def _prepare(self, path: Path) -> None:
+        self._connection.execute("pragma journal_mode=wal")
+        # FULL: a commit is on disk before it returns, also after a power cut.
+        self._connection.execute("pragma synchronous=full")
+        found = self._connection.execute("pragma user_version").fetchone()[0]
+        if found > FORMAT:
+            raise JournalError(
+                f"{path} was written by a newer drillmark (format {found}, this one knows {FORMAT})",
+                hint="use that version, or another workspace",
+            )
+        if found < FORMAT:
+            self._connection.executescript(_SCHEMA)
+            self._connection.execute(f"pragma user_version={FORMAT}")
 
     def close(self) -> None:
         """Let the database go."""
