@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install install-dev drill test test-crash bench lint format schemas lock wheel hooks clean
+.PHONY: help install install-dev drill test test-crash test-exhaustive bench lint format schemas lock wheel hooks clean
 
 help: ## this list
 	@echo "Drillmark. Targets:"
@@ -71,6 +71,9 @@ test: install ## run the whole suite; ARGS="-k rta" goes to pytest
 
 test-crash: install ## kill the runner at every boundary, many seeds; ARGS goes to pytest
 	@$(BIN)/python -m pytest tests/crash $(ARGS)
+
+test-exhaustive: install ## the suite with every case instead of samples (hours); ARGS goes to pytest
+	@DRILLMARK_EXHAUSTIVE=1 $(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--ignore tests/benchmarks)
 
 bench: install ## measure speed side by side and print the figures
 	@$(BIN)/python -m pytest tests/benchmarks -s $(ARGS)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from drillmark import clock, files, gaps, judge, measure, report
 from drillmark.decide import Decision, stops
-from drillmark.engine import faulting, observing
+from drillmark.engine import guarding, injecting
 from drillmark.engine.context import Context
 from drillmark.engine.hands import Hands
 from drillmark.errors import GapRegisterError
@@ -21,9 +21,9 @@ def conclude(hands: Hands, decision: Decision) -> None:
     """Measure and judge what was recorded, file gaps, write the report. Idempotent by run."""
     context = hands.context
     if not stops.may_be_in_effect(context.entries):
-        faulting.drop_prepared(hands)
+        injecting.drop_prepared(hands)
     if not context.undo_state.undoables:
-        observing.stop_guard(hands)
+        guarding.stop_guard(hands)
     # What is judged is what stands in the journal before this effect: measuring again later sees the same.
     entries = tuple(entry for entry in context.entries if entry.effect is not Effect.CONCLUDE)
     evidence = dataclasses.replace(hands.evidence(), entries=entries)

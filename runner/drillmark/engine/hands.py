@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from drillmark import runs
+from drillmark import clock, runs
 from drillmark.chaos.activities import ActivityOutcome, ActivityWorker
 from drillmark.chaos.asking import CHECK_SECONDS, resolved_by
 from drillmark.chaos.experiments import ExperimentChild
@@ -13,7 +13,10 @@ from drillmark.engine.context import Context
 from drillmark.engine.pulse import Pulse
 from drillmark.model.evidence import Evidence
 from drillmark.model.plan import PlannedActivity
+from drillmark.model.stamp import NANOSECONDS, Stamp
 from drillmark.undo import Child
+
+_POLL_SECONDS = 0.05
 
 
 @dataclass(slots=True)
@@ -83,6 +86,25 @@ class Hands:
         )
         self.own_worker()
         return self._await(worker)
+
+    def ask_until(
+        self,
+        probe: PlannedActivity,
+        seconds: float,
+        *,
+        since: Stamp | None = None,
+        good: bool = True,
+        experiment: dict[str, Any] | None = None,
+    ) -> ActivityOutcome:
+        """Ask a probe again and again until it is good (or not); returns the last answer."""
+        begin = since.monotonic_ns if since else clock.monotonic_ns()
+        deadline = begin + round(seconds * NANOSECONDS)
+        while True:
+            left = max((deadline - clock.monotonic_ns()) / NANOSECONDS, 1.0)
+            outcome = self.run_activity(probe, timeout_seconds=left, experiment=experiment)
+            if outcome.good is good or clock.monotonic_ns() >= deadline:
+                return outcome
+            self.pulse.wait(_POLL_SECONDS)
 
     def resolve(self, experiment: dict[str, Any]) -> dict[str, Any]:
         """The experiment with its configuration as it is now. Raises ChaosError."""

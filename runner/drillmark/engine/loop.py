@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from drillmark.decide import Decision, decide, upcoming
-from drillmark.engine import activities, concluding, faulting, observing, waiting
+from drillmark.engine import activities, concluding, guarding, injecting, observing, undoing, waiting
 from drillmark.engine.context import Context
 from drillmark.engine.hands import Hands
 from drillmark.engine.pulse import Interrupted
@@ -15,21 +15,21 @@ from drillmark.model.entry import Effect, Kind, Status
 
 PERFORMERS: dict[Effect, Callable[[Hands, Decision], None]] = {
     Effect.PREFLIGHT: activities.preflight,
-    Effect.GUARD: observing.start_guard,
+    Effect.GUARD: guarding.start_guard,
     Effect.OBSERVERS: observing.start_observers,
     Effect.LOAD: observing.start_load,
-    Effect.PREPARE: faulting.prepare,
+    Effect.PREPARE: injecting.prepare,
     Effect.BASELINE: waiting.baseline,
-    Effect.INJECT: faulting.inject,
-    Effect.PROVE_EFFECT: faulting.prove_effect,
+    Effect.INJECT: injecting.inject,
+    Effect.PROVE_EFFECT: injecting.prove_effect,
     Effect.FAULT: waiting.hold_fault,
     Effect.DETECT: waiting.detect,
     Effect.RECOVER: activities.recover,
     Effect.VERIFY: activities.verify,
     Effect.SOAK: waiting.soak,
     Effect.READ_BACK: observing.read_back,
-    Effect.UNDO: faulting.undo_fault,
-    Effect.PROVE_UNDONE: faulting.prove_undone,
+    Effect.UNDO: undoing.undo_fault,
+    Effect.PROVE_UNDONE: undoing.prove_undone,
     Effect.AFTER_UNDO: waiting.after_undo,
     Effect.STOP_LOAD: observing.stop_load,
     Effect.STOP_OBSERVERS: observing.stop_observers,

@@ -15,7 +15,7 @@ from drillmark import clock, files, processes, runs, undo
 from drillmark.chaos.activities import ActivityOutcome
 from drillmark.chaos.events import read_events
 from drillmark.decide.stops import guard_has_acted
-from drillmark.engine import faulting, observing
+from drillmark.engine import children, injecting, undoing
 from drillmark.engine.concluding import export_journal
 from drillmark.engine.context import Context
 from drillmark.engine.hands import Hands
@@ -66,7 +66,7 @@ def resume(
             lock_targets(locks, workspace, context.plan, row.run)
         prepare()
         _take_over(context, row)
-        hands = Hands(context, Pulse(context, faulting.undo_seconds(context.undo_state)))
+        hands = Hands(context, Pulse(context, undoing.undo_seconds(context.undo_state)))
         try:
             with hands.pulse.signals():
                 if _finished(context):
@@ -134,7 +134,7 @@ def _open(workspace: WorkspacePaths, paths: RunPaths, lock: FileLock, row: RunRo
     )
     injected = last(context.entries, Effect.INJECT)
     if injected is not None:
-        faulting.know_fault(context, injected.intent.stamp, str(injected.intent.data.get("fault_position", "")))
+        injecting.know_fault(context, injected.intent.stamp, str(injected.intent.data.get("fault_position", "")))
     return context
 
 
@@ -171,7 +171,7 @@ def _import(hands: Hands) -> None:
         },
         sentence="the run is taken up again",
     )
-    observing.end_orphans(hands, ("chaos", "worker", "read_back"))
+    children.end_orphans(hands, ("chaos", "worker", "read_back"))
     known = sum(entry.kind is Kind.GUARD for entry in context.entries)
     for line in files.read_json_lines(context.paths.guard_log)[known:]:
         context.journal(Kind.GUARD, line, sentence=f"guard: {line.get('what', '')}")
@@ -185,7 +185,7 @@ def _import(hands: Hands) -> None:
         return
     if injected.outcome is None:
         events = read_events(context.paths.events)
-        faulting.journal_injection(hands, injected.attempt, events, alive=False)
+        injecting.journal_injection(hands, injected.attempt, events, alive=False)
     guard = context.undo_state.child("guard")
     acted = guard_has_acted(context.entries)
     if context.undo_state.undoables and not acted and (guard is None or not processes.is_alive(guard.identity)):
@@ -211,8 +211,8 @@ def _begin_anew(hands: Hands) -> None:
     context.deadline_ns = clock.monotonic_ns() + round(
         float(context.entries[0].data.get("deadline_seconds", _DEADLINE_SECONDS)) * NANOSECONDS
     )
-    observing.end_orphans(hands, (*_OBSERVERS, "guard"))
-    faulting.drop_prepared(hands)
+    children.end_orphans(hands, (*_OBSERVERS, "guard"))
+    injecting.drop_prepared(hands)
     aside = context.paths.directory / "samples" / f"before-epoch-{context.epoch}"
     aside.mkdir(mode=0o700, exist_ok=True)
     for name in ("beats", "load", "load-users"):
@@ -224,16 +224,16 @@ def _begin_anew(hands: Hands) -> None:
 def _undo_what_is_left(hands: Hands) -> None:
     """The run has ended, but its undo had failed: try once more."""
     context = hands.context
-    observing.end_orphans(hands, ("chaos", "worker"))
+    children.end_orphans(hands, ("chaos", "worker"))
     bad: list[str] = []
     for undoable in reversed(context.undo_state.undoables):
-        bad += _failures(faulting.undo_from(context.paths, undoable))
+        bad += _failures(undoing.undo_from(context.paths, undoable))
     if bad:
         raise RefusedError(
             f"the fault of run {context.run} still cannot be undone: {'; '.join(bad)}",
             hint="undo it by hand, then run this again",
         )
-    observing.end_orphans(hands, ("guard",))
+    children.end_orphans(hands, ("guard",))
     context.write_undo(UndoState(context.run))
     context.journal(Kind.UNDONE, {"experiment": "all", "after_end": True}, sentence="the fault is undone")
     export_journal(context)
@@ -256,7 +256,7 @@ def _undo_from_file_alone(paths: RunPaths, state: UndoState) -> None:
     """Undo by U and E alone, with nothing else to go by. Signals wait meanwhile; the guard goes last."""
     with signals_wait():
         _end(state, ("chaos", "worker"))
-        outcomes = [faulting.undo_from(paths, undoable) for undoable in reversed(state.undoables)]
+        outcomes = [undoing.undo_from(paths, undoable) for undoable in reversed(state.undoables)]
         if any(_failures(some) for some in outcomes):
             return
         _end(state, ("guard", *_OBSERVERS, "read_back"))

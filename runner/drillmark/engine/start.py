@@ -16,7 +16,7 @@ from pathlib import Path
 from drillmark import __version__, clock, files, undo
 from drillmark import plan as planning
 from drillmark.decide import stops
-from drillmark.engine import concluding, faulting, observing
+from drillmark.engine import children, concluding, guarding, undoing
 from drillmark.engine.context import Context
 from drillmark.engine.hands import Hands
 from drillmark.engine.locks import FileLock, TargetLock
@@ -66,7 +66,7 @@ def run(root: Path, plan: Plan, *, view: View | None = None, timeout_seconds: fl
     context = _create(workspace, paths, run_id, plan, view or SilentView(), timeout_seconds)
     locks: list[TargetLock] = []
     rollbacks = UndoState(run_id, (Undoable("", plan.fault.experiment),) if plan.fault else ())
-    hands = Hands(context, Pulse(context, faulting.undo_seconds(rollbacks)))
+    hands = Hands(context, Pulse(context, undoing.undo_seconds(rollbacks)))
     try:
         total_seconds = (context.deadline_ns - began.monotonic_ns) / NANOSECONDS
         context.journal(Kind.RUN_STARTED, _started(plan) | {"deadline_seconds": total_seconds}, sentence=plan.title)
@@ -128,17 +128,17 @@ def undo_without_journal(hands: Hands) -> None:
     hands.context.lock.acquire(exclusive=False, wait_seconds=0.0)
     if hands.child is not None:
         hands.child.kill()
-    observing.end_orphans(hands, ("chaos", "worker", "prober", "markers", "load", "read_back"))
+    children.end_orphans(hands, ("chaos", "worker", "prober", "markers", "load", "read_back"))
     bad = [
         f"{outcome.name}: {outcome.error or outcome.status}"
         for undoable in (reversed(state.undoables) if began(hands.context) else ())
-        for outcome in faulting.undo_from(hands.context.paths, undoable)
+        for outcome in undoing.undo_from(hands.context.paths, undoable)
         if outcome.status != Status.SUCCEEDED
     ]
     if bad:
         hands.context.view.notice(f"the fault could not be undone, the guard will try again: {'; '.join(bad)}")
         return
-    observing.stop_guard(hands)
+    guarding.stop_guard(hands)
     with contextlib.suppress(OSError):
         hands.context.paths.undo.unlink(missing_ok=True)
         concluding.export_journal(hands.context)

@@ -1,0 +1,55 @@
+"""Starts and dismisses the guard, the dead-man's switch outside the runner."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from drillmark import clock, files, processes
+from drillmark.decide import Decision
+from drillmark.engine import children, observing
+from drillmark.engine.hands import Hands
+from drillmark.journal.entries import last
+from drillmark.model.entry import Effect, Status
+from drillmark.model.stamp import NANOSECONDS
+
+
+def start_guard(hands: Hands, decision: Decision) -> None:
+    """Start the dead-man's switch. Without it nothing is injected."""
+    context = hands.context
+    context.intent(Effect.GUARD, "", decision.attempt)
+    paths, plan = context.paths, context.plan
+    fault = plan.fault
+    paths.guard_stop.unlink(missing_ok=True)
+    config = {
+        "run": context.run,
+        "run_dir": str(paths.directory),
+        "workspace": str(context.workspace.root),
+        "lease_seconds": fault.lease_seconds if fault else 30.0,
+        "runner_lost": fault.runner_lost if fault else "undo",
+        "deadline_ns": context.deadline_ns,
+        "hold_seconds": plan.phases.hold_seconds,
+    }
+    files.write_durably(paths.guard_config, json.dumps(config))
+    paths.child("guard", "go").unlink(missing_ok=True)
+    children.spawn(hands, "guard", paths.guard_config)
+    paths.child("guard", "go").touch(mode=0o600)
+    before_the_fault = last(context.entries, Effect.INJECT) is None
+    if before_the_fault:
+        observing.spawn_observers(hands)
+        hands.get_worker()
+        hands.spawn_child()
+    problem = children.settled_or_problem(hands, {"guard": "ready"})
+    context.outcome(Effect.GUARD, "", decision.attempt, Status.FAILED if problem else Status.SUCCEEDED, error=problem)
+
+
+def stop_guard(hands: Hands) -> None:
+    """Tell the guard that nothing is in effect any more, and see it end."""
+    guard = hands.context.undo_state.child("guard")
+    if guard is None:
+        return
+    hands.context.paths.guard_stop.touch(mode=0o600)
+    deadline = clock.monotonic_ns() + round(children.STOP_SECONDS * NANOSECONDS)
+    while processes.is_alive(guard.identity) and clock.monotonic_ns() < deadline:
+        time.sleep(0.02)
+    processes.end(guard.identity, group=True, grace_seconds=1.0)

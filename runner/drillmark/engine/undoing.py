@@ -1,0 +1,223 @@
+"""Performs the fault's end: every rollback, in file order, and the proof that the fault is gone.
+
+The waiting child runs them; whatever its event log does not show as undone is undone from here. An undo must need
+neither journal nor undo file to go on once it has begun.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from drillmark import clock
+from drillmark.chaos.activities import ActivityOutcome
+from drillmark.chaos.events import Phase, What, read_events
+from drillmark.chaos.undo import done, limit_seconds
+from drillmark.chaos.undo import perform as perform_undo
+from drillmark.decide import Decision
+from drillmark.engine.context import Context
+from drillmark.engine.hands import Hands
+from drillmark.engine.paths import RunPaths
+from drillmark.model.entry import Effect, Kind, Status
+from drillmark.model.plan import PlannedActivity
+from drillmark.undo import Undoable, UndoState
+
+T = TypeVar("T")
+
+ROLLBACK_SECONDS = 60.0
+_GONE_SECONDS = 10.0
+
+
+def undo_fault(hands: Hands, decision: Decision) -> None:
+    """Undo the fault: every rollback, in file order, whatever happened to the others."""
+    context = hands.context
+    with hands.pulse.shielded(), context.performing():
+        context.intent(Effect.UNDO, "", decision.attempt)
+        started = clock.now()
+        if decision.attempt == 1:
+            _let_child_undo(hands)
+        rollbacks = _rollbacks_done(context, succeeded_only=decision.attempt > 1)
+        hypothesis = _hypothesis_after(context)
+        finished = {rollback["index"] for rollback in rollbacks if rollback["status"] == Status.SUCCEEDED}
+        for undoable in reversed(context.undo_state.undoables):
+
+            def note(index: int, outcome: ActivityOutcome) -> None:
+                rollbacks.append(_rollback(index, outcome))
+
+            _undo_rest(hands, undoable, finished, note)
+        last = {rollback["index"]: rollback for rollback in rollbacks}
+        bad = [f"{one['name']}: {one['error'] or one['status']}" for one in last.values()
+               if one["status"] != Status.SUCCEEDED]  # fmt: skip
+        context.outcome(
+            Effect.UNDO,
+            "",
+            decision.attempt,
+            Status.FAILED if bad else Status.SUCCEEDED,
+            started=started,
+            ended=clock.now(),
+            error="; ".join(bad),
+            rollbacks=[last[index] for index in sorted(last)],
+            deviated="missed" in hypothesis,
+            hypothesis_unchecked="indeterminate" in hypothesis,
+        )
+
+
+def prove_undone(hands: Hands, decision: Decision) -> None:
+    """Prove that the fault is gone, then take it out of the undo file and dismiss the guard.
+
+    The experiment's own steady state must hold again; without one, the effect probe must have become false.
+    """
+    context = hands.context
+    fault = context.plan.fault
+    assert fault is not None
+    with hands.pulse.shielded():
+        context.intent(Effect.PROVE_UNDONE, "", decision.attempt)
+        problem = ""
+        probes = fault.experiment.get("steady-state-hypothesis", {}).get("probes", [])
+        if probes:
+            for probe in probes:
+                planned = PlannedActivity(name=str(probe.get("name", "")), activity=probe)
+                outcome = hands.ask_until(planned, _GONE_SECONDS, experiment=_resolved(context))
+                if not outcome.good and not problem:
+                    problem = f"{outcome.name} does not hold: {outcome.error or outcome.output}"
+        elif fault.effect is not None:
+            outcome = hands.ask_until(fault.effect, _GONE_SECONDS, good=False)
+            problem = f"{fault.effect.name} is still true" if outcome.good else ""
+        undone = not problem and _undo_succeeded(context)
+        context.outcome(
+            Effect.PROVE_UNDONE,
+            "",
+            decision.attempt,
+            Status.FAILED if problem else Status.SUCCEEDED if probes or fault.effect else Status.SKIPPED,
+            error=problem,
+        )
+        if undone:
+            context.journal(Kind.UNDONE, {"experiment": fault.path}, sentence="the fault is gone")
+            context.write_undo(replace(context.undo_state, undoables=()))
+
+
+def undo_seconds(state: UndoState) -> float:
+    """How long the undo of all that stands in U may take at most."""
+    each = ROLLBACK_SECONDS
+    limits = [limit_seconds(one.experiment, timeout_seconds_each=each) for one in state.undoables]
+    return max(ROLLBACK_SECONDS, sum(limits))
+
+
+def undo_from(paths: RunPaths, undoable: Undoable) -> list[ActivityOutcome]:
+    """Run every rollback of an experiment that its event log does not show as succeeded."""
+    return perform_undo(
+        undoable.experiment,
+        done(read_events(paths.events)),
+        run_dir=paths.directory,
+        timeout_seconds_each=ROLLBACK_SECONDS,
+        variables=undoable.variables,
+    )
+
+
+def _let_child_undo(hands: Hands) -> None:
+    """Tell the waiting child to finish (or to undo at once), and wait for it, within the rollbacks' time."""
+    context, child = hands.context, hands.child
+    if child is None or not child.alive:
+        return
+    over = any(event.event == "method_completed" for event in read_events(context.paths.events))
+    if not over:
+        # In the middle of its method it cannot be told anything; its rollbacks are run from here.
+        child.kill()
+        return
+    aborting = any(entry.kind is Kind.ABORT for entry in context.entries)
+    child.send("undo" if aborting else "finish")
+    hypothesis = 0.0 if aborting else ROLLBACK_SECONDS
+    hands.pulse.wait(undo_seconds(context.undo_state) + hypothesis, lambda: not child.alive)
+    child.kill()
+
+
+def _undo_rest(
+    hands: Hands, undoable: Undoable, finished: set[int], note: Callable[[int, ActivityOutcome], None]
+) -> None:
+    """Run the rollbacks that are left."""
+    _beside(
+        hands,
+        lambda: perform_undo(
+            undoable.experiment,
+            finished,
+            run_dir=hands.context.paths.directory,
+            timeout_seconds_each=ROLLBACK_SECONDS,
+            on_outcome=note,
+            variables=undoable.variables,
+        ),
+    )
+
+
+def _beside(hands: Hands, work: Callable[[], T]) -> T:
+    """Do what takes its time in a thread, while this one renews the lease and looks around."""
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def perform() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:  # noqa: BLE001  # raised again below, in the caller's thread
+            errors.append(error)
+
+    thread = threading.Thread(target=perform, daemon=True)
+    thread.start()
+    hands.pulse.wait(None, lambda: not thread.is_alive())
+    if errors:
+        raise errors[0]
+    return results[0]
+
+
+def _resolved(context: Context) -> dict[str, Any] | None:
+    """The experiment as it was resolved before the fault."""
+    undoables = context.undo_state.undoables
+    return undoables[0].experiment if undoables else None
+
+
+def _hypothesis_after(context: Context) -> set[str]:
+    """What became of the experiment's own hypothesis after the method: met, missed, indeterminate; or nothing."""
+    return {
+        str(event.status)
+        for event in read_events(context.paths.events)
+        if event.event == What.HYPOTHESIS_COMPLETED and event.phase == Phase.AFTER
+    }
+
+
+def _rollbacks_done(context: Context, *, succeeded_only: bool) -> list[dict[str, Any]]:
+    """What earlier attempts, and the child's own event log, show of the rollbacks."""
+    earlier = [
+        rollback
+        for entry in context.entries
+        if entry.kind is Kind.OUTCOME and entry.effect is Effect.UNDO
+        for rollback in entry.data.get("rollbacks", [])
+        if rollback["status"] == Status.SUCCEEDED
+    ]
+    return earlier + [
+        {
+            "index": event.index,
+            "name": event.name,
+            "status": event.status or Status.INDETERMINATE,
+            "error": event.error,
+            "ended": event.stamp.as_json(),
+        }
+        for event in read_events(context.paths.events)
+        if event.event == "activity_ended"
+        and event.phase == "rollbacks"
+        and (event.status == Status.SUCCEEDED or not succeeded_only)
+    ]
+
+
+def _rollback(index: int, outcome: ActivityOutcome) -> dict[str, Any]:
+    return {
+        "index": index,
+        "name": outcome.name,
+        "status": outcome.status,
+        "error": outcome.error,
+        "ended": outcome.ended.as_json(),
+    }
+
+
+def _undo_succeeded(context: Context) -> bool:
+    outcomes = [e for e in context.entries if e.kind is Kind.OUTCOME and e.effect is Effect.UNDO]
+    return bool(outcomes) and outcomes[-1].data.get("status") == Status.SUCCEEDED
