@@ -47,6 +47,21 @@ def find(workspace: Path, text: str) -> RunRow:
     raise UsageError(f"{len(found)} runs begin with {text!r}: {names}", hint="give more of its id")
 
 
+def every(workspace: Path) -> list[RunRow]:
+    """Every run of a workspace, also those that the journal does not know, or that it cannot tell any more."""
+    path = workspace / ".drillmark" / "journal.sqlite3"
+    rows: list[RunRow] = []
+    with suppress(JournalError):
+        if path.exists():
+            store = JournalStore(path)
+            try:
+                rows = store.runs()
+            finally:
+                store.close()
+    known = {row.run for row in rows}
+    return rows + [row for row in _by_directory(workspace, "") if row.run not in known]
+
+
 def _by_directory(workspace: Path, text: str) -> list[RunRow]:
     """The runs that have a directory, newest last, as far as a directory tells."""
     folder = workspace / "reports" / "runs"

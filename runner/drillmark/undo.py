@@ -29,7 +29,7 @@ class Undoable:
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A process that belongs to the run. `role`: chaos, worker, guard, prober, markers, load, read_back."""
+    """A process that belongs to the run. `role`: chaos, worker, guard, guards (their watcher), prober, markers, ..."""
 
     role: str
     pid: int

@@ -234,6 +234,28 @@ def test_a_run_that_has_ended_cannot_be_aborted(stored):
     assert not (stored.directory / "abort").exists()
 
 
+def test_abort_all_asks_every_run_that_goes_on_and_no_other(stored):
+    assert drillmark_json("abort", "--all") == {"runs": [], "reason": "stopped by hand"}
+    going_on = [store_run(stored.workspace, renamed(build.RUN, number), finished=False) for number in (6, 7)]
+    assert drillmark_json("abort", "--all", "--reason", "fire")["runs"] == [run.run for run in going_on]
+    assert all("fire" in json.loads((run.directory / "abort").read_text())["reason"] for run in going_on)
+    assert not (stored.directory / "abort").exists()
+    both = CliRunner().invoke(main, ["abort", going_on[0].run, "--all"])
+    assert both.exit_code == 2
+    assert "contradict" in both.stderr
+
+
+def test_abort_is_heard_although_the_journal_cannot_be_read(stored):
+    unfinished = store_run(stored.workspace, renamed(build.RUN, 6), finished=False)
+    journal = stored.workspace / ".drillmark/journal.sqlite3"
+    for name in ("journal.sqlite3-wal", "journal.sqlite3-shm"):
+        journal.with_name(name).unlink(missing_ok=True)
+    journal.write_bytes(b"no database at all" * 1000)
+    assert drillmark_json("abort", "--all")["runs"] == [unfinished.run]
+    assert (unfinished.directory / "abort").exists()
+    assert drillmark_json("abort", unfinished.run)["asked"] is True
+
+
 def test_abort_leaves_its_reason_for_a_run_that_goes_on(stored):
     run = renamed(build.RUN, 6)
     unfinished = store_run(stored.workspace, run, finished=False)

@@ -244,7 +244,6 @@ def test_what_is_not_supported_yet_is_refused_by_run(tmp_path):
     with pytest.raises(RefusedError) as caught:
         workspaces.load_plan(DRILL, root=root)
     assert "alerts are not supported yet" in str(caught.value)
-    assert "guards are not supported yet" in str(caught.value)
     assert caught.value.exit_code == 3
 
 

@@ -340,11 +340,6 @@ def test_what_is_probably_not_meant():
             "load: {locustfile: a.py, master: h:1, workers: 2}",
             "distributed load is not supported yet",
         ),
-        (
-            "schedule: {every: quarter}",
-            "guards: [{name: g, probe: {ref: order-read}, fails_for: 1s}]",
-            "d.yaml:8:1: guards are not supported yet",
-        ),
     ],
 )
 def test_what_run_refuses_for_now(old, new, word):
@@ -364,4 +359,4 @@ def test_a_drill_with_a_schedule_may_be_run_by_hand():
 
 
 def test_all_refusals_at_once():
-    assert len(refused(FULL_DRILL)) == 2  # alerts and guards
+    assert len(refused(FULL_DRILL)) == 1  # alerts

@@ -71,7 +71,6 @@ def test_validate_warns_and_tells_what_run_refuses(run):
     assert [item["file"] for item in document["warnings"]] == ["experiments/orders-db-lost.yaml"]
     assert [item["message"] for item in document["refusals"]] == [
         "alerts are not supported yet",
-        "guards are not supported yet",
     ]
 
 

@@ -1,6 +1,8 @@
-"""`drillmark abort`: ask a run to stop. The run undoes its fault; this command touches nothing."""
+"""`drillmark abort`: ask runs to stop. Each run undoes its fault itself; this command touches nothing."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import click
 
@@ -8,22 +10,47 @@ from drillmark.cli import terminal
 
 
 @click.command()
-@click.argument("run", default="last")
+@click.argument("run", required=False)
+@click.option("--all", "every", is_flag=True, help="Stop every run of the workspace that has not ended.")
 @click.option("--reason", default="stopped by hand", show_default=True, help="Why; it stands in the journal.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(run: str, *, reason: str, as_json: bool) -> None:
+def command(run: str | None, *, every: bool, reason: str, as_json: bool) -> None:
     """Stop a run: its fault is undone first.
 
-    RUN is its id, the beginning of it, or `last`. Its runner obeys at once; if it does not, the guard does.
+    RUN is its id, the beginning of it, or `last`, which is meant where nothing is said. Its runner obeys at once; if it
+    does not, the guard does.
     """
     from drillmark import runs, workspace
     from drillmark.engine import aborting
+    from drillmark.errors import UsageError
 
     root = workspace.find()
-    row = runs.find(root, run)
+    if every:
+        if run is not None:
+            raise UsageError("a run and --all contradict each other", hint="name the run, or stop all of them")
+        asked = [row.run for row in aborting.abort_all(root, reason)]
+        if as_json:
+            terminal.echo_json({"runs": asked, "reason": reason})
+        elif not asked:
+            click.echo("no run goes on")
+        for each in () if as_json else asked:
+            _tell(root, each)
+        return
+    row = runs.find(root, run or "last")
     aborting.abort(root, row, reason)
     if as_json:
         terminal.echo_json({"run": row.run, "asked": True, "reason": reason})
-        return
-    click.echo(f"asked run {row.run} to stop; it undoes its fault first")
-    click.echo(f"`drillmark show {row.run}` says how it went")
+    else:
+        _tell(root, row.run)
+
+
+def _tell(root: Path, run: str) -> None:
+    from drillmark.cli import states
+    from drillmark.engine.paths import WorkspacePaths
+
+    if states.is_driven(WorkspacePaths(root).runs / run):
+        click.echo(f"asked run {run} to stop; it undoes its fault first")
+        click.echo(f"`drillmark show {run}` says how it went")
+    else:
+        click.echo(f"asked run {run} to stop; its runner is gone, so its guard undoes, if that still lives")
+        click.echo(f"`drillmark resume {run}` makes sure of it, and ends the run")

@@ -98,7 +98,7 @@ def _steps(plan: Plan) -> list[Step]:
 
     phases = plan.phases
     steps: list[Step] = [("preflight", [f"{_told(item)}, must be true" for item in plan.preflight])]
-    steps += [("observe", _observed(plan)), ("load", _load(plan))]
+    steps += [("observe", _observed(plan)), ("guards", _guards(plan)), ("load", _load(plan))]
     steps.append(("baseline", [f"{duration(phases.baseline_seconds)} of steady state, else nothing is injected"]))
     steps.append(("fault", _fault(plan)))
     if plan.recovers:
@@ -130,6 +130,12 @@ def _observed(plan: Plan) -> list[str]:
             f"({plan.markers.store}, secrets {plan.markers.secrets})"
         )
     return told
+
+
+def _guards(plan: Plan) -> list[str]:
+    from drillmark.report.words import duration
+
+    return [f"{_told(one.probe)}, aborts when it fails for {duration(one.fails_for_seconds)}" for one in plan.guards]
 
 
 def _load(plan: Plan) -> list[str]:

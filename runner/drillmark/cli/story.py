@@ -146,7 +146,7 @@ def _event(data: dict[str, Any], text: str) -> str:
 
 
 def _who(by: object) -> str:
-    return {"person": "a person", "guard": "the guard", "signal": "a signal", "kill_switch": "the kill switch"}.get(
+    return {"person": "a person", "guard": "a guard", "signal": "a signal", "kill_switch": "the kill switch"}.get(
         str(by), f"the {by}"
     )
 

@@ -31,7 +31,18 @@ def drill_problems(raw: Any, marks: Marks) -> list[Problem]:
     """What contradicts itself in a drill."""
     if not isinstance(raw, dict):
         return []
-    return [*_phase_problems(raw, marks), *_shape_problems(raw, marks)]
+    return [*_phase_problems(raw, marks), *_shape_problems(raw, marks), *_guard_problems(raw, marks)]
+
+
+def _guard_problems(raw: dict[str, Any], marks: Marks) -> Iterator[Problem]:
+    guards = raw.get("guards")
+    seen: set[str] = set()
+    for index, guard in enumerate(guards if isinstance(guards, list) else []):
+        name = get(guard, "name")
+        if isinstance(name, str) and name in seen:
+            hint = "give each guard a name of its own: an abort names the one that failed"
+            yield marks.problem(("guards", index, "name"), f"there are two guards `{name}`", hint)
+        seen.add(str(name))
 
 
 def _phase_problems(raw: dict[str, Any], marks: Marks) -> Iterator[Problem]:

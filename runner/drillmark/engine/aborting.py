@@ -1,4 +1,7 @@
-"""Asks runs to stop. The runner obeys within a tick; if it does not, its guard does."""
+"""Asks runs to stop. The runner obeys within a tick; if it does not, its guard does.
+
+Needs no journal: where that cannot be read, a run is asked to stop all the same.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +9,44 @@ import getpass
 import json
 from pathlib import Path
 
-from drillmark import files
-from drillmark.engine.paths import RunPaths
-from drillmark.errors import UsageError
+from drillmark import files, runs
+from drillmark.engine.paths import RunPaths, WorkspacePaths
+from drillmark.errors import JournalError, UsageError
 from drillmark.journal.store import JournalStore, RunRow
 from drillmark.model.entry import Kind
 
 
 def abort(root: Path, row: RunRow, reason: str) -> None:
     """Ask a run to undo what may be in effect, and to stop. Raises UsageError where it has ended."""
-    store = JournalStore(root / ".drillmark" / "journal.sqlite3")
-    try:
-        finished = any(entry.kind is Kind.RUN_ENDED for entry in store.read(row.run))
-    finally:
-        store.close()
-    if finished:
+    if has_ended(root, row):
         raise UsageError(f"run {row.run} has ended already")
-    body = {"by": "person", "reason": f"{getpass.getuser()}: {reason}"}
+    body = {"by": "person", "reason": f"{_user()}: {reason}"}
     files.write_durably(RunPaths(root / row.directory).abort, json.dumps(body))
+
+
+def abort_all(root: Path, reason: str) -> list[RunRow]:
+    """Ask every run of the workspace that has not ended to stop; returns them."""
+    going_on = [row for row in runs.every(root) if not has_ended(root, row)]
+    for row in going_on:
+        abort(root, row, reason)
+    return going_on
+
+
+def has_ended(root: Path, row: RunRow) -> bool:
+    """Whether a run has come to its end; where its journal cannot tell, whether it has a result."""
+    try:
+        store = JournalStore(WorkspacePaths(root).journal)
+        try:
+            entries = store.read(row.run)
+        finally:
+            store.close()
+    except JournalError:
+        return RunPaths(root / row.directory).result.exists()
+    return any(entry.kind is Kind.RUN_ENDED for entry in entries)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "somebody"  # a user without a name, as in some containers

@@ -1,4 +1,4 @@
-"""Starts and ends the processes beside the drill: guard, observers, load, read-back. Their only owner.
+"""Starts and ends the processes beside the drill: guard, watcher, observers, load, read-back. Their only owner.
 
 Each child's pid stands in the undo file before it is told to go. Observers and load have the run's deadline as
 their lease and outlive the runner; a resumed run adopts them by pid and start time.
@@ -24,6 +24,7 @@ MODULES = {
     "read_back": "drillmark.observe.read_back",
     "load": "drillmark.workload.child",
     "guard": "drillmark.guard",
+    "guards": "drillmark.observe.watch",
 }
 READY_SECONDS = 60.0
 STOP_SECONDS = 10.0

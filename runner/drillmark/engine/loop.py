@@ -8,7 +8,7 @@ from drillmark.decide import Decision, decide, upcoming
 from drillmark.engine import activities, concluding, guarding, injecting, observing, undoing, waiting
 from drillmark.engine.context import Context
 from drillmark.engine.hands import Hands
-from drillmark.engine.pulse import Interrupted
+from drillmark.engine.interruption import Interrupted
 from drillmark.errors import DrillmarkError, JournalError, StaleEpochError, UndoFileError
 from drillmark.journal.entries import last
 from drillmark.model.entry import Effect, Kind, Status

@@ -14,13 +14,13 @@ from drillmark.model.entry import Effect, Status
 
 
 def spawn_observers(hands: Hands) -> None:
-    """Start prober, marker writer and load as idle processes: their imports are done when they are told to go."""
+    """Start all that observes and loads as idle processes: their imports are done when they are told to go."""
     for role, config in _configs(hands).items():
         children.spawn_idle(hands, role, config)
 
 
 def start_observers(hands: Hands, decision: Decision) -> None:
-    """Tell prober and marker writer to go, and wait for their first samples."""
+    """Tell prober, marker writer and the watcher of guards to go, and wait for their first answers."""
     _start(hands, decision, [role for role in _configs(hands) if role != "load"])
 
 
@@ -42,7 +42,7 @@ def stop_observers(hands: Hands, decision: Decision) -> None:
     context = hands.context
     context.intent(Effect.STOP_OBSERVERS, "", decision.attempt)
     with hands.pulse.shielded():
-        for role in ("prober", "markers", "read_back", "load"):
+        for role in ("guards", "prober", "markers", "read_back", "load"):
             children.stop(hands, role)
     for name in runs.TABLES.values():
         path = context.paths.sample(name)
@@ -90,6 +90,18 @@ def _configs(hands: Hands) -> dict[str, dict[str, Any]]:
             "secrets_name": plan.markers.secrets,
             "every_seconds": plan.markers.every_seconds,
             "writers": plan.markers.writers,
+        }
+    if plan.guards:
+        configs["guards"] = {
+            "guards": [
+                {
+                    "name": guard.name,
+                    "activity": guard.probe.activity,
+                    "timeout_seconds": guard.probe.timeout_seconds,
+                    "fails_for_seconds": guard.fails_for_seconds,
+                }
+                for guard in plan.guards
+            ]
         }
     if plan.load:
         root = hands.context.workspace.root

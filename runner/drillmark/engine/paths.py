@@ -80,6 +80,11 @@ class RunPaths:
         return self.directory / "guard.jsonl"
 
     @property
+    def watch_log(self) -> Path:
+        """What the watcher saw of the drill's guards: a line for each change."""
+        return self.directory / "watch.jsonl"
+
+    @property
     def abort(self) -> Path:
         """Asks this run to stop; JSON with `by` and `reason`."""
         return self.directory / "abort"

@@ -14,9 +14,11 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from drillmark import clock, files, processes
+from drillmark import clock, processes
 from drillmark.engine.context import Context
+from drillmark.engine.interruption import SIGNALS, Interrupted
 from drillmark.engine.live import Tails
+from drillmark.engine.reasons import Reasons
 from drillmark.engine.view import Live
 from drillmark.model.entry import Effect, Kind
 from drillmark.model.stamp import NANOSECONDS
@@ -25,30 +27,6 @@ TICK_SECONDS = 0.02
 _LEASE_NS = NANOSECONDS // 2
 _LOOK_NS = NANOSECONDS // 5
 _VIEW_NS = NANOSECONDS // 2
-_STALLED_NS = int(3.5 * NANOSECONDS)
-_WATCHED = {"prober": "prober_died", "markers": "markers_died", "load": "load_died"}
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-class Interrupted(Exception):  # noqa: N818  # it is no error: somebody wants the run to stop
-    """Somebody or something wants the run to stop. `by`: person, signal, guard, runner or kill_switch."""
-
-    def __init__(self, by: str, reason: str) -> None:
-        super().__init__(reason)
-        self.by = by
-        self.reason = reason
-
-
-@contextmanager
-def signals_wait() -> Generator[None]:
-    """Take no notice of INT, TERM and HUP: an undo of last resort is under way."""
-    # Handlers that do nothing: what is blocked or ignored would be inherited by what the undo starts.
-    before = {number: signal.signal(number, lambda _number, _frame: None) for number in _SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 class Pulse:
@@ -58,7 +36,7 @@ class Pulse:
         self._context = context
         self._undo_seconds = undo_seconds
         self.tails = Tails(context.paths)
-        self.watched: set[str] = set()  # roles whose end is an event
+        self.reasons = Reasons(context, self.tails)
         self._next = {"lease": 0, "look": 0, "view": 0}
         self._signal = ""
         self._shielded = False
@@ -69,7 +47,7 @@ class Pulse:
     @contextmanager
     def signals(self) -> Generator[None]:
         """Catch INT, TERM and HUP for as long as the run is driven."""
-        before = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
+        before = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
         try:
             yield
         finally:
@@ -89,6 +67,16 @@ class Pulse:
     def stopped_already(self) -> None:
         """The run was stopped before it was taken up again: it is not stopped once more."""
         self._interrupted = True
+
+    @property
+    def watched(self) -> set[str]:
+        """The roles whose end is an event."""
+        return self.reasons.watched
+
+    def guards_must_hold(self) -> None:
+        """Raises Interrupted where one of the drill's guards fails, or is not watched: nothing may be injected."""
+        if "guards" in self.watched and (failing := self.reasons.guards.failing()):
+            self._interrupt("guard", failing)
 
     def phase(self, effect: Effect, sentence: str, total_seconds: float | None = None) -> None:
         """A new effect begins."""
@@ -116,7 +104,8 @@ class Pulse:
             self.renew_lease()
         if self._due("look", now, _LOOK_NS):
             self._context.check_epoch()
-            self._look_at_children(now)
+            self.tails.follow()
+            self.reasons.look_at_children(now)
             self._look_for_reasons(now)
         if self._signal and not self._shielded and not self._interrupted:
             self._interrupt("signal", f"it received {self._signal}")
@@ -148,36 +137,12 @@ class Pulse:
         self._next[what] = now + period_ns
         return True
 
-    def _look_at_children(self, now: int) -> None:
-        self.tails.follow()
-        for role in sorted(self.watched):
-            child = self._context.undo_state.child(role)
-            if child is not None and not processes.is_alive(child.identity):
-                self.watched.discard(role)
-                status = files.read_json(self._context.paths.child(role, "json")) or {}
-                self._context.event(_WATCHED[role], error=str(status.get("error", ""))[:500])
-        users_at = self.tails.users_at_ns
-        if "load" in self.watched and users_at is not None and now - users_at > _STALLED_NS:
-            self.watched.discard("load")
-            self._context.event("load_stalled", seconds=(now - users_at) / NANOSECONDS)
-
     def _look_for_reasons(self, now: int) -> None:
         if self._shielded or self._interrupted:
             return
-        paths, workspace = self._context.paths, self._context.workspace
-        if paths.abort.exists():
-            wanted = files.read_json(paths.abort) or {}
-            self._interrupt(str(wanted.get("by", "person")), str(wanted.get("reason", "no reason given")))
-        if workspace.abort.exists():
-            with suppress(OSError):
-                reason = workspace.abort.read_text(encoding="utf-8", errors="replace").strip()[:500]
-                self._interrupt("kill_switch", reason or "no reason given")
-        if now > self._context.deadline_ns:
-            self._interrupt("runner", "it ran out of its time")
-        guard = self._context.undo_state.child("guard")
-        if guard is not None and self._context.undo_state.undoables and not processes.is_alive(guard.identity):
-            self._context.event("guard_gone")
-            self._interrupt("runner", "its guard is gone, and without one no fault may stay")
+        reason = self.reasons.reason_to_stop(now)
+        if reason is not None:
+            self._interrupt(reason.by, reason.reason)
 
     def _interrupt(self, by: str, reason: str) -> None:
         self._interrupted = True

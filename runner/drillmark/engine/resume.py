@@ -19,10 +19,11 @@ from drillmark.engine import children, injecting, undoing
 from drillmark.engine.concluding import export_journal
 from drillmark.engine.context import Context
 from drillmark.engine.hands import Hands
+from drillmark.engine.interruption import signals_wait
 from drillmark.engine.locks import FileLock, TargetLock
 from drillmark.engine.loop import drive
 from drillmark.engine.paths import RunPaths, WorkspacePaths
-from drillmark.engine.pulse import Pulse, signals_wait
+from drillmark.engine.pulse import Pulse
 from drillmark.engine.start import RunEnded, ended, lock_targets, undo_without_journal
 from drillmark.engine.view import SilentView, View
 from drillmark.errors import JournalError, RefusedError, StaleEpochError, UsageError
@@ -38,7 +39,7 @@ _DEADLINE_SECONDS = 3600.0
 _ANEW = (
     Effect.PREFLIGHT, Effect.GUARD, Effect.OBSERVERS, Effect.LOAD, Effect.PREPARE, Effect.BASELINE,
 )  # fmt: skip
-_OBSERVERS = ("prober", "markers", "load")
+_OBSERVERS = ("prober", "markers", "load", "guards")
 
 
 def resume(
@@ -191,7 +192,7 @@ def _import(hands: Hands) -> None:
     if context.undo_state.undoables and not acted and (guard is None or not processes.is_alive(guard.identity)):
         context.event("guard_gone", voided=[Effect.GUARD])
     _void_what_is_done_again(context)
-    hands.pulse.watched = _still_observing(context)
+    hands.pulse.watched.update(_still_observing(context))
 
 
 def _void_what_is_done_again(context: Context) -> None:
@@ -289,6 +290,7 @@ def _still_observing(context: Context) -> set[str]:
         "markers": (Effect.READ_BACK, Effect.STOP_OBSERVERS),
         "prober": (Effect.STOP_OBSERVERS,),
         "load": (Effect.STOP_LOAD, Effect.STOP_OBSERVERS),
+        "guards": (Effect.UNDO, Effect.STOP_OBSERVERS),
     }
     dead = {entry.data.get("what") for entry in context.entries if entry.kind is Kind.EVENT}
     return {

@@ -19,10 +19,11 @@ from drillmark.decide import stops
 from drillmark.engine import children, concluding, guarding, undoing
 from drillmark.engine.context import Context
 from drillmark.engine.hands import Hands
+from drillmark.engine.interruption import signals_wait
 from drillmark.engine.locks import FileLock, TargetLock
 from drillmark.engine.loop import drive
 from drillmark.engine.paths import RunPaths, WorkspacePaths
-from drillmark.engine.pulse import Pulse, signals_wait
+from drillmark.engine.pulse import Pulse
 from drillmark.engine.view import SilentView, View
 from drillmark.errors import JournalError, RefusedError, StaleEpochError, UndoFileError
 from drillmark.journal.store import JournalStore, RunRow
@@ -128,7 +129,7 @@ def undo_without_journal(hands: Hands) -> None:
     hands.context.lock.acquire(exclusive=False, wait_seconds=0.0)
     if hands.child is not None:
         hands.child.kill()
-    children.end_orphans(hands, ("chaos", "worker", "prober", "markers", "load", "read_back"))
+    children.end_orphans(hands, ("chaos", "worker", "guards", "prober", "markers", "load", "read_back"))
     bad = [
         f"{outcome.name}: {outcome.error or outcome.status}"
         for undoable in (reversed(state.undoables) if began(hands.context) else ())

@@ -33,6 +33,7 @@ _GONE_SECONDS = 10.0
 def undo_fault(hands: Hands, decision: Decision) -> None:
     """Undo the fault: every rollback, in file order, whatever happened to the others."""
     context = hands.context
+    hands.pulse.watched.discard("guards")  # from here on they can stop nothing
     with hands.pulse.shielded(), context.performing():
         context.intent(Effect.UNDO, "", decision.attempt)
         started = clock.now()

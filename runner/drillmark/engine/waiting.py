@@ -25,6 +25,7 @@ def baseline(hands: Hands, decision: Decision) -> None:
     seconds = context.plan.phases.baseline_seconds
     hands.pulse.phase(Effect.BASELINE, decision.sentence, seconds)
     hands.pulse.wait(seconds)
+    hands.pulse.guards_must_hold()
     met, reason = measure.steady_state(hands.evidence(), clock.monotonic_ns())
     context.outcome(
         Effect.BASELINE,

@@ -96,7 +96,7 @@ def tidy_up(paths: RunPaths, hold_seconds: float) -> None:
         state = undo.read(paths.undo)
     except UndoFileError:
         return
-    for role in ("prober", "markers", "load", "read_back"):
+    for role in ("guards", "prober", "markers", "load", "read_back"):
         child = state.child(role) if state else None
         if child is not None:
             processes.end(child.identity, group=True, grace_seconds=10.0)

@@ -35,8 +35,6 @@ def _found(drill: Parsed[Drill], targets: Parsed[Targets]) -> Iterator[Problem]:
         yield marks.problem(("phases", "detect"), "waiting for a detection is not supported yet", "write detect: 0s")
     if get(raw, "load", "master") is not None:
         yield marks.problem(("load", "master"), "distributed load is not supported yet", _HINT, at_key=True)
-    if raw.get("guards"):
-        yield marks.problem(("guards",), "guards are not supported yet", _HINT, at_key=True)
     if get(targets.raw, "targets", str(raw.get("target")), "environment") == "production":
         hint = "windows and approvals will come with a later version; rehearse in another environment"
         yield marks.problem(("target",), "drills in production are not supported yet", hint)
