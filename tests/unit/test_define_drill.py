@@ -158,6 +158,12 @@ def test_one_thing_wrong_is_one_problem(old, new, expected):
     assert found.startswith("d.yaml:")
 
 
+def test_two_guards_of_one_name_are_a_problem():
+    guards = "guards: [{name: g, probe: {ref: a}, fails_for: 1s}, {name: g, probe: {ref: b}, fails_for: 1s}]"
+    found = changed("schedule: {every: quarter}", guards, MINIMAL_DRILL)
+    assert found.startswith("d.yaml:8:60: there are two guards `g`\n  HINT: ")
+
+
 def test_everything_at_once_in_the_order_of_the_file():
     text = "id: orders\ntitel: Lost\nowner: us\ntarget: orders-db\nowner: them\nphases: {baseline: 10s, hold: 20s, soak: -1s}\nfault: {experiment: a.yaml, runner_lost: never}\nrecover: [{ref: 5}]"
     found = problems(text)

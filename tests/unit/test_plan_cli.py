@@ -104,6 +104,12 @@ def test_plan_tells_what_would_happen(run):
         assert text in result.stdout, text
 
 
+def test_plan_tells_the_guards(run):
+    result = run(plan.command, "drills/lost.yaml", drill=FULL_DRILL)
+    assert "guards        payments-healthy: " in result.stdout, result.stdout
+    assert ", aborts when it fails for 10 s" in result.stdout
+
+
 def test_plan_of_a_drill_without_recovery(run):
     drill = with_line(MINIMAL_DRILL, "recover: [{ref: fence}, {ref: restore-latest}, {ref: switch-over}]\n", "")
     result = run(plan.command, "drills/lost.yaml", drill=drill)
