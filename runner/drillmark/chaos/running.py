@@ -39,6 +39,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("drillmark.chaos")
 
+# chaoslib's exit codes for "interrupted, with rollbacks" and "interrupted, without"
+_WITH_ROLLBACKS = 20
+_WITHOUT_ROLLBACKS = 30
+
 # Any: chaoslib's annotations leave out the None that its own callers pass
 _execute_activity: Any = chaoslib.activity.execute_activity
 _initialize_control: Any = chaoslib.control.initialize_control
@@ -127,6 +131,9 @@ class _Player:
         runner.register_event_handler(self._recorder)
         runner.register_event_handler(_AfterControls(self._refuse_without_controls))
         runner.play()
+        # A control that leaves with chaoslib's code for "without rollbacks" gets none of them skipped either.
+        if self._recorder.method_began and self._recorder.phase is not Phase.ROLLBACKS:
+            self._undo_all(self._recorder.journal or {}, lambda: None)
 
     # -- (1) the hold, (3) the hypothesis after -------------------------------------------------------------------
 
@@ -165,14 +172,17 @@ class _Player:
     def _rollback(
         self, strategy: str, pool: Any, experiment: dict[str, Any], journal: dict[str, Any], *others: Any
     ) -> None:
+        if self._recorder.method_began:
+            self._undo_all(journal, lambda: _run_rollback(strategy, pool, experiment, journal, *others))
+
+    def _undo_all(self, journal: dict[str, Any], play: Callable[[], None]) -> None:
+        """Wait for what the parent wants, then let chaoslib play the rollbacks, and play those that it does not."""
         recorder = self._recorder
-        if not recorder.method_began:
-            return
         self._hold(journal)
         recorder.phase = Phase.ROLLBACKS
         recorder.events.write(What.ROLLBACKS_STARTED, phase=Phase.ROLLBACKS.value)
         try:
-            _run_rollback(strategy, pool, experiment, journal, *others)
+            play()
         except (Exception, SystemExit):  # a control may raise anything; the rest must run
             logger.exception("the rollbacks were interrupted")
         self.undo_rest()
@@ -211,6 +221,8 @@ class _Player:
                 return execute()
             except BaseException as error:
                 self._recorder.never_started(place, activity, error)
+                if isinstance(error, SystemExit) and error.code == _WITHOUT_ROLLBACKS:
+                    raise SystemExit(_WITH_ROLLBACKS) from error
                 raise
 
     def _undo(
@@ -293,7 +305,7 @@ def _registry(recorder: Recorder) -> chaoslib.run.EventHandlerRegistry:
 
 
 def _leave_the_method(_number: int, _frame: object) -> None:
-    raise SystemExit(20)  # chaoslib's code for "interrupted, with rollbacks"
+    raise SystemExit(_WITH_ROLLBACKS)
 
 
 def _ignore(_number: int, _frame: object) -> None:

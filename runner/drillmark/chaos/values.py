@@ -30,7 +30,7 @@ def jsonable(value: Any, depth: int = 0) -> Any:  # noqa: PLR0911 - one line for
     if depth >= _DEPTH:
         return "[nested too deeply]"
     if isinstance(value, Mapping):
-        return {_text(key): jsonable(item, depth + 1) for key, item in value.items()}
+        return {_key(key): jsonable(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [jsonable(item, depth + 1) for item in value]
     isoformat = getattr(value, "isoformat", None)
@@ -107,6 +107,11 @@ def _cut_text(text: str, limit_bytes: int) -> str:
         if _size(kept) <= limit_bytes - _NOTE_BYTES:
             return f"{kept}\n[cut: {len(data)} bytes in all, the first {len(kept.encode())} are shown]"
         keep_bytes //= 2
+
+
+def _key(key: Any) -> str:
+    # As `json` itself writes them.
+    return json.dumps(key) if key is None or isinstance(key, bool) else _text(key)
 
 
 def _text(value: Any) -> str:
