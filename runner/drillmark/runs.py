@@ -11,17 +11,11 @@ from drillmark.errors import JournalError, SampleFileError, UsageError
 from drillmark.journal.entries import from_line
 from drillmark.journal.store import JournalStore, RunRow
 from drillmark.model.entry import Entry
-from drillmark.model.evidence import Evidence, Table
+from drillmark.model.evidence import Evidence, Table, Written
 from drillmark.model.plan import Plan
 
-# Name of the table in Evidence -> file name without suffix.
-TABLES = {
-    "beats": "beats",
-    "load": "load",
-    "load_users": "load-users",
-    "ledger": "ledger",
-    "survivors": "survivors",
-}
+# Name of the table in Evidence -> file name without suffix. Each marker writer has two more.
+TABLES = {"beats": "beats", "load": "load", "load_users": "load-users"}
 
 
 def find(workspace: Path, text: str) -> RunRow:
@@ -99,8 +93,18 @@ def read_plan(directory: Path) -> Plan:
 
 def read_evidence(directory: Path, plan: Plan, entries: Sequence[Entry]) -> Evidence:
     """Everything that measuring needs. A sample file that was never written, or is none, is None."""
-    tables = {name: read_table(directory / "samples" / f"{file}.dms") for name, file in TABLES.items()}
-    return Evidence(plan=plan, entries=tuple(entries), **tables)
+
+    def table(name: str) -> Table | None:
+        return read_table(directory / "samples" / f"{name}.dms")
+
+    tables = {name: table(file) for name, file in TABLES.items()}
+    written = {one.name: Written(table(one.ledger), table(one.survivors)) for one in plan.markers}
+    return Evidence(plan=plan, entries=tuple(entries), written=written, **tables)
+
+
+def sample_names(plan: Plan) -> list[str]:
+    """The run's sample files, without suffix."""
+    return [*TABLES.values(), *(name for one in plan.markers for name in (one.ledger, one.survivors))]
 
 
 def read_table(path: Path) -> Table | None:

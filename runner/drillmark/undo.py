@@ -7,6 +7,7 @@ and nothing else. It holds experiments with their configuration resolved, refere
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -29,11 +30,20 @@ class Undoable:
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A process that belongs to the run. `role`: chaos, worker, guard, guards (their watcher), prober, markers, ..."""
+    """A process that belongs to the run.
+
+    `role`: chaos, worker, guard, guards (their watcher), prober, markers, load, read_back. A marker writer that has
+    a name, and its read-back, carry it: `markers-<name>`.
+    """
 
     role: str
     pid: int
     start: str
+
+    @property
+    def kind(self) -> str:
+        """The role without a marker writer's name."""
+        return kind_of(self.role)
 
     @property
     def identity(self) -> ProcessIdentity:
@@ -57,6 +67,15 @@ class UndoState:
     def child(self, role: str) -> Child | None:
         """The child of that role."""
         return next((child for child in self.children if child.role == role), None)
+
+    def of(self, kinds: Iterable[str]) -> list[Child]:
+        """The children of these kinds, in the order of the kinds."""
+        return [child for kind in kinds for child in self.children if child.kind == kind]
+
+
+def kind_of(role: str) -> str:
+    """What a role is, without a marker writer's name."""
+    return role.partition("-")[0]
 
 
 def write(path: Path, state: UndoState) -> None:

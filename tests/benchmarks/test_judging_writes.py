@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from drillmark import judge, measure
-from drillmark.model.evidence import Evidence, Table
+from drillmark.model.evidence import Evidence, Table, Written
 from drillmark.model.measurement import Outcome
 from rig.journal import ORIGIN_NS, SECOND
 from rig.plain import drill
@@ -52,12 +52,13 @@ def evidence() -> Evidence:
         "timeline": timeline,
     }
     base = drill(store=Store(gone_at=0.2, recovery_point=None, new_from=None)).evidence
-    assert base.ledger is not None
-    assert base.survivors is not None
+    written = base.written[""]
+    assert written.ledger is not None
+    assert written.survivors is not None
     back = ids[:-LOST].copy()
     np.random.default_rng(1).shuffle(back)  # a table is read back in no order
-    ledger = Table(columns, {}, base.ledger.meta, closed=True)
-    return replace(base, ledger=ledger, survivors=replace(base.survivors, columns={"id": back}))
+    ledger = Table(columns, {}, written.ledger.meta, closed=True)
+    return replace(base, written={"": Written(ledger, replace(written.survivors, columns={"id": back}))})
 
 
 def cost(work: Callable[[], Any]) -> tuple[float, int, Any]:
@@ -79,10 +80,11 @@ def best(work: Callable[[], Any]) -> tuple[float, int, Any]:
 @pytest.mark.benchmark
 def test_judging_writes_costs_little_more_than_the_bare_difference(record_property: Callable[[str, object], None]):
     run = evidence()
-    assert run.ledger is not None
-    assert run.survivors is not None
-    acknowledged = run.ledger["id"][run.ledger["kind"] == 1]
-    back = run.survivors["id"]
+    written = run.written[""]
+    assert written.ledger is not None
+    assert written.survivors is not None
+    acknowledged = written.ledger["id"][written.ledger["kind"] == 1]
+    back = written.survivors["id"]
 
     bare, bare_bytes, missing = best(lambda: np.setdiff1d(acknowledged, back, assume_unique=True))
     ours, our_bytes, measured = best(lambda: measure.measure(run))

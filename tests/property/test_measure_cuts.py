@@ -14,7 +14,7 @@ from drillmark import judge, measure
 from drillmark.model.evidence import Evidence
 from drillmark.model.measurement import Outcome, Verdict
 from rig import checks, loads, scenario
-from rig.journal import SECOND, cut
+from rig.journal import SECOND, cut, tables_of, with_tables
 from rig.plain import Run, drill
 
 MAKERS = {
@@ -40,8 +40,9 @@ def judged(evidence: Evidence) -> Verdict:
 
 def rows_until(evidence: Evidence, name: str, at_ns: int) -> int:
     """How many rows a file held at some instant."""
-    table = getattr(evidence, name)
+    table = tables_of(evidence).get(name)
     columns = WRITTEN.get(name)
+    assert table is not None
     if columns is None:
         return len(table) // 2
     return int(np.searchsorted(sum(table[column] for column in columns), at_ns))
@@ -86,12 +87,12 @@ def test_a_cut_journal_is_never_better(kind: str, seed: int, share: float):
 )
 def test_a_cut_sample_file_is_never_better(kind: str, seed: int, name: str, share: float, from_the_end: int | None):
     evidence = evidence_of(kind, seed)
-    table = getattr(evidence, name)
+    table = tables_of(evidence).get(name)
     if table is None:
         return
     # The last rows are where a cut is least seen.
     rows = int(share * len(table)) if from_the_end is None else max(0, len(table) - from_the_end)
-    assert not better(judged(evidence), judged(replace(evidence, **{name: cut(table, rows)})))
+    assert not better(judged(evidence), judged(with_tables(evidence, {name: cut(table, rows)})))
 
 
 @SLOW
@@ -106,11 +107,12 @@ def test_a_writer_killed_near_something_that_matters_is_never_better(
     kind: str, seed: int, name: str, place: float, offset: float
 ):
     evidence = evidence_of(kind, seed)
-    if getattr(evidence, name) is None:
+    table = tables_of(evidence).get(name)
+    if table is None:
         return
     entry = evidence.entries[round(place * (len(evidence.entries) - 1))]
     rows = rows_until(evidence, name, entry.stamp.monotonic_ns + round(offset * SECOND))
-    part = replace(evidence, **{name: cut(getattr(evidence, name), rows)})
+    part = with_tables(evidence, {name: cut(table, rows)})
     assert not better(judged(evidence), judged(part))
 
 
@@ -118,9 +120,9 @@ def test_a_writer_killed_near_something_that_matters_is_never_better(
 @given(kind=st.sampled_from(sorted(MAKERS)), seed=st.integers(0, 10_000), name=st.sampled_from(TABLES))
 def test_a_missing_sample_file_is_never_better(kind: str, seed: int, name: str):
     evidence = evidence_of(kind, seed)
-    if getattr(evidence, name) is None:
+    if tables_of(evidence).get(name) is None:
         return
-    assert not better(judged(evidence), judged(replace(evidence, **{name: None})))
+    assert not better(judged(evidence), judged(with_tables(evidence, {name: None})))
 
 
 @SLOW
@@ -135,10 +137,10 @@ def test_cut_everywhere_at_once_is_never_better(kind: str, seed: int, shares: di
     tables = {
         name: cut(table, int(shares[name] * len(table))) if shares[name] < 1 else table
         for name in TABLES
-        if (table := getattr(evidence, name)) is not None
+        if (table := tables_of(evidence).get(name)) is not None
     }
     entries = evidence.entries[: int(journal * len(evidence.entries))]
-    assert not better(judged(evidence), judged(replace(evidence, entries=entries, **tables)))
+    assert not better(judged(evidence), judged(with_tables(replace(evidence, entries=entries), tables)))
 
 
 def test_some_of_these_runs_pass():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from drillmark.model.entry import Effect, Entry, Kind
-from drillmark.model.evidence import Table
+from drillmark.model.evidence import Evidence, Table, Written
 from drillmark.model.plan import (
     Latency,
     Objectives,
@@ -173,6 +173,28 @@ def table(
     arrays = {name: np.asarray(values, dtype=kinds.get(name, "i8")) for name, values in columns.items()}
     texts = {name: ["word"] for name in ("probe", "detail", "name", "error") if name in columns}
     return Table(arrays, texts, {"run": "rig", "host": HOST, "boot": BOOT} | (meta or {}), torn=torn, closed=closed)
+
+
+def tables_of(evidence: Evidence) -> dict[str, Table | None]:
+    """The sample tables of a run, by the names of their files; of a marker writer with a name `ledger-<name>`."""
+    found = {"beats": evidence.beats, "load": evidence.load, "load_users": evidence.load_users}
+    for name, written in evidence.written.items():
+        suffix = f"-{name}" if name else ""
+        found |= {f"ledger{suffix}": written.ledger, f"survivors{suffix}": written.survivors}
+    return found
+
+
+def with_tables(evidence: Evidence, tables: dict[str, Table | None]) -> Evidence:
+    """The run with other tables in place of some."""
+    found = tables_of(evidence) | tables
+    written = {
+        name: Written(
+            found[f"ledger-{name}" if name else "ledger"], found[f"survivors-{name}" if name else "survivors"]
+        )
+        for name in evidence.written
+    }
+    plain = {name: found[name] for name in ("beats", "load", "load_users")}
+    return replace(evidence, written=written, **plain)
 
 
 def cut(whole: Table, rows: int) -> Table:

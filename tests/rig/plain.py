@@ -9,7 +9,7 @@ from typing import Any
 
 from drillmark import judge, measure
 from drillmark.model.entry import Effect, Entry
-from drillmark.model.evidence import Evidence, Table
+from drillmark.model.evidence import Evidence, Table, Written
 from drillmark.model.measurement import Measurements, Verdict
 from drillmark.model.plan import Plan
 from rig import service as service_of
@@ -181,6 +181,11 @@ def _run(
     beats = service_of.beats(Service(list(down), failure), prober, Random(1)) if plan.probes else None
     requests, users = load or (None, None)
     evidence = Evidence(
-        plan, journal.sorted(), beats=beats, load=requests, load_users=users, ledger=ledger, survivors=survivors
+        plan,
+        journal.sorted(),
+        beats=beats,
+        load=requests,
+        load_users=users,
+        written={"": Written(ledger, survivors)},
     )
     return Run(tables(evidence))

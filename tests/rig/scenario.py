@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from drillmark.model.entry import Effect, Kind
-from drillmark.model.evidence import Evidence
+from drillmark.model.evidence import Evidence, Written
 from rig import service as service_of
 from rig import store as store_of
 from rig.journal import Journal, make_plan, ns
@@ -100,7 +100,7 @@ def make(random: Random, *, spoil_end: bool = False) -> Scenario:
     journal = _journal(random, times, baseline, soak_end, activities, point)
     return Scenario(
         kind=kind,
-        evidence=Evidence(plan, journal.sorted(), beats=beats, ledger=ledger, survivors=survivors),
+        evidence=Evidence(plan, journal.sorted(), beats=beats, written={"": Written(ledger, survivors)}),
         service=service,
         prober=prober,
         disaster=times["disaster"],

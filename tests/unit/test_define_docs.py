@@ -31,9 +31,11 @@ def fields(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     for key in keys_of(model):
         path = f"{prefix}{key}"
         yield path
+        told: set[type[BaseModel]] = set()  # what may be written as one or as a list is told once
         for located, mark in (((key,), "."), ((key, 0), "[]."), ((key, "<fault>"), "."), ((key, "<within>"), ".")):
             for inner in models_at(model, located):
-                if inner not in ELSEWHERE and inner is not model:
+                if inner not in ELSEWHERE | told and inner is not model:
+                    told.add(inner)
                     yield from fields(inner, f"{path}{mark}")
 
 

@@ -54,7 +54,7 @@ def test_the_minimal_drill_takes_everything_from_its_target():
     assert plan.target.touches == ["orders-api"]
     assert [item.name for item in plan.probes.activities] == ["order-read", "order-write"]
     assert (plan.probes.every_seconds, plan.probes.timeout_seconds) == (0.1, 2.0)
-    assert (plan.markers.secrets, plan.markers.every_seconds, plan.markers.writers) == ("orders-db", 0.01, 4)
+    assert [(one.secrets, one.every_seconds, one.writers) for one in plan.markers] == [("orders-db", 0.01, 4)]
     assert [item.name for item in plan.recover] == ["fence", "restore-latest", "switch-over"]
     assert [item.name for item in plan.verify] == ["rows-match-orders"]
     assert [item.name for item in plan.preflight] == ["restorable"]
@@ -85,7 +85,7 @@ def test_what_the_drill_states_is_laid_over():
     assert plan.load.users == 20
     assert plan.recover[3].activity["provider"]["method"] == "POST"
     assert plan.guards[0].fails_for_seconds == 10
-    assert plan.markers.writers == 4
+    assert plan.markers[0].writers == 4
 
 
 def test_the_recovery_may_take_twice_its_objective():
@@ -137,7 +137,7 @@ def test_a_drill_of_its_own_verification_and_probes():
     assert [item.name for item in plan.verify] == ["same-cluster"]
     assert [item.name for item in plan.probes.activities] == ["order-read"]
     assert (plan.probes.every_seconds, plan.probes.timeout_seconds) == (1, 2)
-    assert (plan.markers.writers, plan.markers.every_seconds) == (1, 0.01)
+    assert [(one.writers, one.every_seconds) for one in plan.markers] == [(1, 0.01)]
 
 
 def test_settings_come_into_the_plan():
@@ -283,13 +283,13 @@ def test_markers_need_a_store():
         with_line(MINIMAL_DRILL, "schedule: {every: quarter}", "observe: {markers: {writers: 1}}"), targets
     )
     assert "d.yaml:8:20: the target `orders-db` has no store for markers" in problems[0]
-    assert make(targets=targets).markers is None
+    assert make(targets=targets).markers == ()
 
 
 def test_secrets_that_do_not_exist():
     markers = "observe: {markers: {secrets: order-db}}"
     problems, _ = checked(with_line(MINIMAL_DRILL, "schedule: {every: quarter}", markers))
-    assert "d.yaml:8:30: the secrets have no block `order-db` with a `dsn`" in problems[0]
+    assert "d.yaml:8:30: the secrets have no block `order-db`" in problems[0]
     action = "{name: n, type: action, provider: {type: process, path: ls, secrets: [nope]}}"
     problems, _ = checked(with_line(MINIMAL_DRILL, "{ref: fence}", action))
     assert "the secrets have no block `nope`" in problems[0]
@@ -360,3 +360,60 @@ def test_a_drill_with_a_schedule_may_be_run_by_hand():
 
 def test_all_refusals_at_once():
     assert len(refused(FULL_DRILL)) == 1  # alerts
+
+
+TWO_WRITERS = """    markers:
+      - {store: postgres, secrets: orders-db}
+      - {name: second, secrets: orders-db, every: 50ms}
+"""
+
+
+def with_two_writers() -> str:
+    return with_line(TARGETS, "    markers: {store: postgres, secrets: orders-db}\n", TWO_WRITERS)
+
+
+def test_several_marker_writers_each_have_a_name_and_files_of_their_own():
+    made = make(targets=with_two_writers())
+    assert [(one.name, one.role, one.ledger, one.read_back_role) for one in made.markers] == [
+        ("postgres", "markers-postgres", "ledger-postgres", "read_back-postgres"),
+        ("second", "markers-second", "ledger-second", "read_back-second"),
+    ]
+    assert [one.every_seconds for one in made.markers] == [0.01, 0.05]
+    (only,) = make().markers
+    assert (only.name, only.label, only.role, only.ledger) == ("", "postgres", "markers", "ledger")
+
+
+def test_a_drill_lays_over_a_writer_by_its_name_and_may_add_one():
+    observe = "observe: {markers: [{name: second, writers: 1}, {name: third, secrets: orders-db}]}"
+    made = make(with_line(MINIMAL_DRILL, "schedule: {every: quarter}", observe), targets=with_two_writers())
+    told = [(one.name, one.writers, one.every_seconds) for one in made.markers]
+    assert told == [("postgres", 4, 0.01), ("second", 1, 0.05), ("third", 4, 0.01)]
+
+
+@pytest.mark.parametrize(
+    ("observe", "word"),
+    [
+        ("{writers: 1}", "the target `orders-db` has 2 marker writers\n  HINT: name one of postgres, second"),
+        ("[{name: third, writers: 1}]", "the target `orders-db` has no store for markers `third`"),
+        ("[{name: second, secrets: nope}]", "the secrets have no block `nope`"),
+    ],
+)
+def test_which_writer_is_meant_must_be_clear(observe, word):
+    drill = with_line(MINIMAL_DRILL, "schedule: {every: quarter}", f"observe: {{markers: {observe}}}")
+    problems, _ = checked(drill, with_two_writers())
+    assert word in problems[0]
+
+
+def test_two_writers_of_one_name_are_refused():
+    parsed = read_targets(with_two_writers().replace("name: second", "name: postgres").encode(), "t.yaml")
+    assert "there are two marker writers called `postgres`" in str(parsed.problems[0])
+
+
+def test_plans_from_before_there_could_be_several_are_read():
+    made = make()
+    old = made.model_dump(mode="json") | {
+        "markers": {"store": "postgres", "secrets": "x", "every_seconds": 0.02, "writers": 2}
+    }
+    (only,) = Plan.model_validate(old).markers
+    assert (only.role, only.ledger, only.every_seconds) == ("markers", "ledger", 0.02)
+    assert Plan.model_validate(old | {"markers": None}).markers == ()

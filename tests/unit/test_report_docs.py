@@ -91,6 +91,7 @@ def test_every_field_of_the_result_is_on_its_page():
         "### `timeline`": ["step", "part"],
         "### `slo`": ["phase", "indicator"],
         "### `writes`": ["writes"],
+        "### `writers`": ["writer"],
         "### `gaps`": ["gap"],
         "### `cited`": ["cited"],
     }

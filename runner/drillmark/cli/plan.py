@@ -123,11 +123,11 @@ def _observed(plan: Plan) -> list[str]:
         every, timeout = duration(plan.probes.every_seconds), duration(plan.probes.timeout_seconds)
         pace = f"a beat every {every}, answered within {timeout}"
         told += [pace, *(f"  {_told(item)}" for item in plan.probes.activities)]
-    if plan.markers:
-        rate = 1 / plan.markers.every_seconds
+    for one in plan.markers:
+        name = f"{one.name}: " if one.name else ""
         told.append(
-            f"{rate:g} marker writes a second from {plan.markers.writers} connections "
-            f"({plan.markers.store}, secrets {plan.markers.secrets})"
+            f"{name}{1 / one.every_seconds:g} marker writes a second from {one.writers} connections "
+            f"({one.store}, secrets {one.secrets})"
         )
     return told
 

@@ -79,7 +79,7 @@ def _body(plan: Plan, live: Live, width: int) -> list[Row]:
         rows.append(_row("beats", "none yet", width, "dim"))
     if plan.load is not None:
         rows.append(_load(live, width))
-    if plan.markers is not None:
+    if plan.markers:
         count = live.writes_acknowledged
         rows.append(_row("writes", "none yet" if count is None else f"{count:,} acknowledged", width))
     if live.recovery is not None:

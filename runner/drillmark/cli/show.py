@@ -74,7 +74,7 @@ def explanation(result: dict[str, Any], why: str) -> dict[str, Any]:
         name: value for name, value in result["durations"].items() if name == actual or name.startswith(f"{actual}_")
     }
     about: dict[str, Any] = {"run": result["run"], why: result[why], "durations": parts, "stamps": result["stamps"]}
-    return about | ({"writes": result["writes"]} if why == "rpo" else {})
+    return about | ({"writes": result["writes"], "writers": result.get("writers", [])} if why == "rpo" else {})
 
 
 def explain(found: StoredRun, result: dict[str, Any], why: str) -> Lines:

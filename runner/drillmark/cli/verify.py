@@ -109,8 +109,9 @@ def _plan(found: StoredRun) -> Checked:
     if not said:
         return Checked("plan.json", "unchecked", "the journal names no hash of it")
     try:
-        digest = planning.digest(runs.read_plan(found.directory))
-    except DrillmarkError as error:
+        runs.read_plan(found.directory)
+        digest = planning.stored_digest((found.directory / "plan.json").read_text(encoding="utf-8"))
+    except (DrillmarkError, OSError, ValueError) as error:
         return Checked("plan.json", "wrong", str(error))
     return _compared("plan.json", digest, said)
 

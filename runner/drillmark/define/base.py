@@ -53,3 +53,10 @@ class Lenient(Strict):
 
 
 Level = Literal["low", "medium", "high"]
+
+ONE, SEVERAL = "<one>", "<several>"
+
+
+def one_or_several(value: Any) -> str:
+    """The tag of what may be written as one mapping or as a list of them."""
+    return SEVERAL if isinstance(value, list) else ONE

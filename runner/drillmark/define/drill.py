@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from drillmark.define.activity import Use
-from drillmark.define.base import Level, Strict
+from drillmark.define.base import ONE, SEVERAL, Level, Strict, one_or_several
 from drillmark.define.schedule import Schedule
 from drillmark.define.units import (
     Name,
@@ -171,14 +171,23 @@ class Probes(Strict):
 
 
 class Markers(Strict):
-    """The marker writer: numbered writes all through the drill, by which data loss is measured."""
+    """A marker writer: numbered writes all through the drill, by which data loss is measured."""
 
+    name: Slug | None = Field(
+        default=None, description="Which of the target's writers this is laid over; one that it has not is added."
+    )
     store: Literal["postgres"] | None = Field(default=None, description="What kind of store is written to.")
     secrets: Name | None = Field(default=None, description="The secrets block that holds the store's `dsn`.")
     every: PositiveSeconds | None = Field(
         default=None, description="The time from write to write, all writers together; 10ms unless given."
     )
     writers: int | None = Field(default=None, ge=1, le=256, description="Connections that write; 4 unless given.")
+
+
+MarkersOrSeveral = Annotated[
+    Annotated[Markers, Tag(ONE)] | Annotated[list[Markers], Field(min_length=1), Tag(SEVERAL)],
+    Discriminator(one_or_several),
+]
 
 
 class Alert(Strict):
@@ -192,7 +201,9 @@ class Observe(Strict):
     """What is observed all through the drill."""
 
     probes: Probes | None = Field(default=None, description="The user-level probes.")
-    markers: Markers | None = Field(default=None, description="The marker writer, laid over the target's own.")
+    markers: MarkersOrSeveral | None = Field(
+        default=None, description="The marker writer, or a list, laid over the target's own."
+    )
     alerts: list[Alert] | None = Field(default=None, min_length=1, description="Alerts that count as detection.")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
-from drillmark.define import chaos_keys
+from drillmark.define import chaos_keys, markers
 from drillmark.define.marks import Marks, Path, dotted, get
 from drillmark.define.nearest import hint_for
 from drillmark.define.units import duration_seconds
@@ -184,11 +184,7 @@ def _target_problems(target: dict[str, Any], marks: Marks, at: Path, secrets: An
                 yield marks.problem(path, f"`{name}` is none of this target's activities", hint_for(name, activities))
             elif key != "verify" and get(activities[name], "type") == "action":
                 yield marks.problem(path, f"`{name}` is an action, a probe is needed here")
-    block = get(target, "markers", "secrets")
-    if isinstance(block, str) and get(secrets, block, "dsn") is None:
-        known = list(secrets) if isinstance(secrets, dict) else []
-        message = f"the secrets have no block `{block}`" if block not in known else f"`secrets.{block}` has no `dsn`"
-        yield marks.problem((*at, "markers", "secrets"), message, hint_for(block, known))
+    yield from markers.problems(target, marks, at, secrets)
 
 
 def secret_problems(secrets: Any, marks: Marks, at: Path) -> Iterator[Problem]:

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from drillmark.define.activity import Activity
-from drillmark.define.base import Strict
+from drillmark.define.base import ONE, SEVERAL, Strict, one_or_several
 from drillmark.define.units import Name, PositiveSeconds, Slug
 
 
 class TargetMarkers(Strict):
-    """The target's store of markers, by which data loss is measured."""
+    """A marker writer of the target: where it writes. Data loss is measured by what it wrote."""
 
+    name: Slug | None = Field(
+        default=None, description="The writer's name, where there are several; its store unless given."
+    )
     store: Literal["postgres"] = Field(default="postgres", description="What kind of store is written to.")
     secrets: Name = Field(description="The secrets block that holds the store's `dsn`.")
     every: PositiveSeconds | None = Field(
         default=None, description="The time from write to write, all writers together; 10ms unless given."
     )
     writers: int | None = Field(default=None, ge=1, le=256, description="Connections that write; 4 unless given.")
+
+
+MarkersOrSeveral = Annotated[
+    Annotated[TargetMarkers, Tag(ONE)] | Annotated[list[TargetMarkers], Field(min_length=1), Tag(SEVERAL)],
+    Discriminator(one_or_several),
+]
 
 
 class Target(Strict):
@@ -37,8 +46,8 @@ class Target(Strict):
     touches: list[Name] = Field(
         default_factory=list, description="What a drill of this target locks too, and never faults."
     )
-    markers: TargetMarkers | None = Field(
-        default=None, description="Where marker writes go, by which data loss is measured."
+    markers: MarkersOrSeveral | None = Field(
+        default=None, description="Where marker writes go, by which data loss is measured: one writer, or a list."
     )
     probes: list[Name] = Field(
         default_factory=list, description="User-level probes, by name: one round of all is a beat."

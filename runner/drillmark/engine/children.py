@@ -16,7 +16,7 @@ from typing import Any
 from drillmark import files, processes
 from drillmark.engine.hands import Hands
 from drillmark.errors import DrillmarkError
-from drillmark.undo import Child
+from drillmark.undo import Child, kind_of
 
 MODULES = {
     "prober": "drillmark.observe.prober",
@@ -55,7 +55,7 @@ def spawn(hands: Hands, role: str, config: Path) -> None:
     log = os.open(context.paths.child(role, "log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         process = subprocess.Popen(  # the engine is the owner of processes
-            [sys.executable, "-m", MODULES[role], str(config)],
+            [sys.executable, "-m", MODULES[kind_of(role)], str(config)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -74,9 +74,14 @@ def spawn(hands: Hands, role: str, config: Path) -> None:
 
 def go(hands: Hands, roles: list[str], goal: str, seconds: float) -> str:
     """Tell children to go and wait until each has reached its goal; returns what went wrong."""
+    tell(hands, roles)
+    return settled_or_problem(hands, dict.fromkeys(roles, goal), seconds)
+
+
+def tell(hands: Hands, roles: list[str]) -> None:
+    """Tell children to go."""
     for role in roles:
         hands.context.paths.child(role, "go").touch(mode=0o600)
-    return settled_or_problem(hands, dict.fromkeys(roles, goal), seconds)
 
 
 def settled_or_problem(hands: Hands, goals: dict[str, str], seconds: float = READY_SECONDS) -> str:
@@ -124,10 +129,8 @@ def stop(hands: Hands, role: str) -> None:
 
 def end_orphans(hands: Hands, roles: tuple[str, ...]) -> None:
     """End what an earlier runner left of these roles, by pid and start time, whole groups."""
-    for role in roles:
-        child = hands.context.undo_state.child(role)
-        if child is not None:
-            processes.end(child.identity, group=True, grace_seconds=0.0)
+    for child in hands.context.undo_state.of(roles):
+        processes.end(child.identity, group=True, grace_seconds=0.0)
 
 
 def reap() -> None:

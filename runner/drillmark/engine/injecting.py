@@ -199,7 +199,8 @@ def _fault_position(hands: Hands) -> str:
     """The store's log position just before the fault, where an activity asks for it; else empty."""
     plan = hands.context.plan
     wanted = any(FAULT_POSITION in repr(planned.activity) for planned in [*plan.recover, *plan.verify])
-    if not wanted or plan.markers is None:
+    store = next((one for one in plan.markers if one.store == "postgres"), None)
+    if not wanted or store is None:
         return ""
     probe = PlannedActivity(
         name="log-position-before-the-fault",
@@ -210,7 +211,7 @@ def _fault_position(hands: Hands) -> str:
                 "type": "python",
                 "module": "drillmark.recovery.postgres_pitr",
                 "func": "log_position",
-                "secrets": [plan.markers.secrets],
+                "secrets": [store.secrets],
             },
         },
     )

@@ -33,6 +33,7 @@ class Tails:
     """Follows the sample files of a running drill."""
 
     paths: RunPaths
+    ledgers: tuple[str, ...] = ()
     writes_acknowledged: int | None = None
     users_at_ns: int | None = None
     _beats: dict[int, bool] = field(default_factory=dict[int, bool])
@@ -47,10 +48,11 @@ class Tails:
                 self._beats[number] = self._beats.get(number, True) and bool(ok)
             for number in sorted(self._beats)[: -2 * _STRIP]:
                 del self._beats[number]
-        ledger = self._new("ledger")
-        if ledger is not None:
-            acknowledged = int(np.count_nonzero(ledger["kind"] == LedgerKind.ACKNOWLEDGED))
-            self.writes_acknowledged = (self.writes_acknowledged or 0) + acknowledged
+        for name in self.ledgers:
+            ledger = self._new(name)
+            if ledger is not None:
+                acknowledged = int(np.count_nonzero(ledger["kind"] == LedgerKind.ACKNOWLEDGED))
+                self.writes_acknowledged = (self.writes_acknowledged or 0) + acknowledged
         users = self._new("load-users")
         if users is not None:
             self.users_at_ns = int(users["at_ns"][-1])

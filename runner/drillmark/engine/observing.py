@@ -1,16 +1,18 @@
-"""Starts, stops and reads what observes and loads the target: prober, marker writer, load, read-back."""
+"""Starts, stops and reads what observes and loads the target: prober, marker writers, load, read-back."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from drillmark import processes, runs, samples
+from drillmark import clock, processes, runs, samples
 from drillmark.decide import Decision
 from drillmark.engine import children
 from drillmark.engine.hands import Hands
 from drillmark.errors import SampleFileError
 from drillmark.model.entry import Effect, Status
+from drillmark.model.plan import PlannedMarkers
+from drillmark.model.stamp import NANOSECONDS
 
 
 def spawn_observers(hands: Hands) -> None:
@@ -20,7 +22,7 @@ def spawn_observers(hands: Hands) -> None:
 
 
 def start_observers(hands: Hands, decision: Decision) -> None:
-    """Tell prober, marker writer and the watcher of guards to go, and wait for their first answers."""
+    """Tell prober, marker writers and the watcher of guards to go, and wait for their first answers."""
     _start(hands, decision, [role for role in _configs(hands) if role != "load"])
 
 
@@ -42,9 +44,9 @@ def stop_observers(hands: Hands, decision: Decision) -> None:
     context = hands.context
     context.intent(Effect.STOP_OBSERVERS, "", decision.attempt)
     with hands.pulse.shielded():
-        for role in ("guards", "prober", "markers", "read_back", "load"):
-            children.stop(hands, role)
-    for name in runs.TABLES.values():
+        for child in context.undo_state.of(("guards", "prober", "markers", "read_back", "load")):
+            children.stop(hands, child.role)
+    for name in runs.sample_names(context.plan):
         path = context.paths.sample(name)
         if path.exists():
             _journal_samples(hands, path)
@@ -52,26 +54,42 @@ def stop_observers(hands: Hands, decision: Decision) -> None:
 
 
 def read_back(hands: Hands, decision: Decision) -> None:
-    """Stop the marker writer, then read back what survived."""
+    """Stop the marker writers, then read back what survived of each, all at the same time."""
     context, plan = hands.context, hands.context.plan
-    assert plan.markers is not None
     context.intent(Effect.READ_BACK, "", decision.attempt)
-    children.stop(hands, "markers")
-    context.paths.sample("survivors").unlink(missing_ok=True)
+    for one in plan.markers:
+        children.stop(hands, one.role)
     limit = plan.phases.verify_deadline_seconds
-    config = {
-        "store": plan.markers.store,
-        "secrets_name": plan.markers.secrets,
-        "identity": plan.identity.activity if plan.identity else None,
-        "expected_system_identifier": _system_identifier(hands),
-        "timeout_seconds": limit,
+    for one in plan.markers:
+        context.paths.sample(one.survivors).unlink(missing_ok=True)
+        config = _store(one) | {
+            "identity": plan.identity.activity if plan.identity else None,
+            "expected_system_identifier": _system_identifier(hands, one),
+            "timeout_seconds": limit,
+        }
+        children.spawn_idle(hands, one.read_back_role, config)
+    children.tell(hands, [one.read_back_role for one in plan.markers])
+    until = clock.monotonic_ns() + round(limit * NANOSECONDS)
+    problems: dict[str, str] = {}
+    for one in plan.markers:
+        left = max(0.0, (until - clock.monotonic_ns()) / NANOSECONDS)
+        problem = children.settled_or_problem(hands, {one.read_back_role: "ended"}, left)
+        children.stop(hands, one.read_back_role)
+        if problem:
+            problems[one.name] = problem
+    status = Status.FAILED if problems else Status.SUCCEEDED
+    error = "; ".join(problems.values())
+    context.outcome(Effect.READ_BACK, "", decision.attempt, status, error=error, unread=problems)
+
+
+def _store(one: PlannedMarkers) -> dict[str, Any]:
+    """What writing and reading back have in common."""
+    return {
+        "store": one.store,
+        "secrets_name": one.secrets,
+        "ledger": one.ledger,
+        "survivors": one.survivors,
     }
-    children.spawn_idle(hands, "read_back", config)
-    problem = children.go(hands, ["read_back"], "ended", limit)
-    children.stop(hands, "read_back")
-    context.outcome(
-        Effect.READ_BACK, "", decision.attempt, Status.FAILED if problem else Status.SUCCEEDED, error=problem
-    )
 
 
 def _configs(hands: Hands) -> dict[str, dict[str, Any]]:
@@ -84,13 +102,8 @@ def _configs(hands: Hands) -> dict[str, dict[str, Any]]:
             "timeout_seconds": plan.probes.timeout_seconds,
             "activities": [planned.activity for planned in plan.probes.activities],
         }
-    if plan.markers:
-        configs["markers"] = {
-            "store": plan.markers.store,
-            "secrets_name": plan.markers.secrets,
-            "every_seconds": plan.markers.every_seconds,
-            "writers": plan.markers.writers,
-        }
+    for one in plan.markers:
+        configs[one.role] = _store(one) | {"every_seconds": one.every_seconds, "writers": one.writers}
     if plan.guards:
         configs["guards"] = {
             "guards": [
@@ -148,6 +161,6 @@ def _journal_samples(hands: Hands, path: Path) -> None:
         hands.context.event("samples_closed", file=name, error=str(error), rows=0, closed=False, torn=True)
 
 
-def _system_identifier(hands: Hands) -> str | None:
-    table = runs.read_table(hands.context.paths.sample("ledger"))
+def _system_identifier(hands: Hands, one: PlannedMarkers) -> str | None:
+    table = runs.read_table(hands.context.paths.sample(one.ledger))
     return None if table is None else table.meta.get("system_identifier")

@@ -35,7 +35,7 @@ class Pulse:
     def __init__(self, context: Context, undo_seconds: float) -> None:
         self._context = context
         self._undo_seconds = undo_seconds
-        self.tails = Tails(context.paths)
+        self.tails = Tails(context.paths, tuple(one.ledger for one in context.plan.markers))
         self.reasons = Reasons(context, self.tails)
         self._next = {"lease": 0, "look": 0, "view": 0}
         self._signal = ""

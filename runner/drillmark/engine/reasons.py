@@ -10,6 +10,7 @@ from drillmark.engine.drill_guards import DrillGuards
 from drillmark.engine.interruption import Interrupted
 from drillmark.engine.live import Tails
 from drillmark.model.stamp import NANOSECONDS
+from drillmark.undo import kind_of
 
 _STALLED_NS = int(3.5 * NANOSECONDS)
 _GONE = {
@@ -38,7 +39,8 @@ class Reasons:
                 self.watched.discard(role)
                 status = files.read_json(self._context.paths.child(role, "json")) or {}
                 error = str(status.get("error", ""))[:500]
-                self._context.event(_GONE[role], error=error)
+                name = {"writer": role.partition("-")[2]} if kind_of(role) == "markers" else {}
+                self._context.event(_GONE[kind_of(role)], error=error, **name)
                 if role == "guards":
                     self._unwatched = "its guards are not watched any more: their watcher ended"
                     self._unwatched += f" ({error})" if error else ""

@@ -265,10 +265,8 @@ def _undo_from_file_alone(paths: RunPaths, state: UndoState) -> None:
 
 
 def _end(state: UndoState, roles: tuple[str, ...]) -> None:
-    for role in roles:
-        child = state.child(role)
-        if child is not None:
-            processes.end(child.identity, group=True, grace_seconds=1.0)
+    for child in state.of(roles):
+        processes.end(child.identity, group=True, grace_seconds=1.0)
 
 
 def _failures(outcomes: list[ActivityOutcome]) -> list[str]:
@@ -292,11 +290,14 @@ def _still_observing(context: Context) -> set[str]:
         "load": (Effect.STOP_LOAD, Effect.STOP_OBSERVERS),
         "guards": (Effect.UNDO, Effect.STOP_OBSERVERS),
     }
-    dead = {entry.data.get("what") for entry in context.entries if entry.kind is Kind.EVENT}
+    dead = {
+        (str(entry.data.get("what")), str(entry.data.get("writer", "")))
+        for entry in context.entries
+        if entry.kind is Kind.EVENT
+    }
     return {
-        role
-        for role in _OBSERVERS
-        if context.undo_state.child(role) is not None
-        and f"{role}_died" not in dead
-        and not any(last(context.entries, effect) for effect in over[role])
+        child.role
+        for child in context.undo_state.of(_OBSERVERS)
+        if (f"{child.kind}_died", child.role.partition("-")[2]) not in dead
+        and not any(last(context.entries, effect) for effect in over[child.kind])
     }

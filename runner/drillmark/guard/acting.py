@@ -96,10 +96,8 @@ def tidy_up(paths: RunPaths, hold_seconds: float) -> None:
         state = undo.read(paths.undo)
     except UndoFileError:
         return
-    for role in ("guards", "prober", "markers", "load", "read_back"):
-        child = state.child(role) if state else None
-        if child is not None:
-            processes.end(child.identity, group=True, grace_seconds=10.0)
+    for child in state.of(("guards", "prober", "markers", "load", "read_back")) if state else ():
+        processes.end(child.identity, group=True, grace_seconds=10.0)
 
 
 def _undo(paths: RunPaths, state: undo.UndoState, finished: set[int]) -> bool:

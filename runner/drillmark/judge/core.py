@@ -14,7 +14,6 @@ from drillmark.model.evidence import Evidence
 from drillmark.model.measurement import Judged, Measurements, Outcome, Verdict
 
 _NOT_FINISHED = "the run did not come to its end"
-_SEVERITY = {Outcome.NOT_APPLICABLE: 0, Outcome.PASSED: 1, Outcome.UNKNOWN: 2, Outcome.FAILED: 3}
 
 
 def judge(evidence: Evidence, measurements: Measurements) -> Verdict:
@@ -55,7 +54,7 @@ def judge(evidence: Evidence, measurements: Measurements) -> Verdict:
 
 def worst(outcomes: Iterable[Outcome]) -> Outcome:
     """The worst of some: failed, unknown, passed; what is not applicable takes no part."""
-    return max(outcomes, key=_SEVERITY.__getitem__, default=Outcome.NOT_APPLICABLE)
+    return max(outcomes, key=lambda outcome: outcome.severity, default=Outcome.NOT_APPLICABLE)
 
 
 def exit_code(verdict: Verdict) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from drillmark.measure.outage.after_undo import MISSING
 from drillmark.measure.outage.rta import ENDED_BY_UNDO
 from drillmark.measure.timeline.history import History
 from drillmark.model.evidence import Evidence
-from drillmark.model.measurement import Judged, Measured, Measurements, Outcome
+from drillmark.model.measurement import Cited, Judged, Measured, Measurements, Outcome, Writer
 
 STRADDLES = "straddles"
 _OBJECTIVES = ("rto", "rpo", "mtd", "after_undo", "time_to_detect")
@@ -54,6 +56,9 @@ def rpo(evidence: Evidence, told: History, measurements: Measurements) -> list[J
     del told
     objectives = evidence.plan.objectives
     judged = against("rpo", measurements.rpa, objectives.rpo_seconds)
+    if len(measurements.writers) > 1:
+        parts = [against(one.name, one.durations["rpa"], objectives.rpo_seconds) for one in measurements.writers]
+        judged = replace(judged, parts=tuple(parts))
     if judged.outcome is Outcome.NOT_APPLICABLE and objectives.rpo_stated:
         return [Judged("rpo", Outcome.UNKNOWN, objectives.rpo_seconds, reason=judged.reason, cited=judged.cited)]
     return [judged]
@@ -62,11 +67,27 @@ def rpo(evidence: Evidence, told: History, measurements: Measurements) -> list[J
 def integrity(evidence: Evidence, told: History, measurements: Measurements) -> list[Judged]:
     """Holes, split brain, unexpected writes, and writes that even the restored store lost."""
     del told
-    writes = measurements.writes
-    if writes is None:
-        if evidence.plan.markers is None:
-            return [Judged("integrity", Outcome.NOT_APPLICABLE, unit="", reason="the target has no markers")]
+    if not evidence.plan.markers:
+        return [Judged("integrity", Outcome.NOT_APPLICABLE, unit="", reason="the target has no markers")]
+    parts = [_intact(one, measurements) for one in measurements.writers]
+    if not parts:
         return [Judged("integrity", Outcome.UNKNOWN, unit="", reason=measurements.rpa.reason or "not measured")]
+    if len(parts) == 1:
+        return [replace(parts[0], name="integrity")]
+    worst = max(parts, key=lambda part: part.outcome.severity)
+    reason = "; ".join(f"{part.name}: {part.reason}" for part in parts if part.outcome is worst.outcome and part.reason)
+    cited = Cited(
+        entries=tuple(sorted({number for part in parts for number in part.cited.entries})),
+        samples=tuple(dict.fromkeys(name for part in parts for name in part.cited.samples)),
+    )
+    return [Judged("integrity", worst.outcome, unit="", reason=reason, cited=cited, parts=tuple(parts))]
+
+
+def _intact(writer: Writer, measurements: Measurements) -> Judged:
+    writes = writer.writes
+    if writes is None:
+        reason = writer.durations["rpa"].reason or measurements.rpa.reason or "not measured"
+        return Judged(writer.name, Outcome.UNKNOWN, unit="", reason=reason)
     found = {
         "holes": writes.holes,
         "split brain": writes.split_brain,
@@ -75,7 +96,7 @@ def integrity(evidence: Evidence, told: History, measurements: Measurements) -> 
     }
     bad = [f"{name}: {number}" for name, number in found.items() if number]
     outcome = Outcome.FAILED if bad else Outcome.PASSED
-    return [Judged("integrity", outcome, unit="", reason=", ".join(bad), cited=writes.cited)]
+    return Judged(writer.name, outcome, unit="", reason=", ".join(bad), cited=writes.cited)
 
 
 def time_to_detect(evidence: Evidence, told: History, measurements: Measurements) -> list[Judged]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from drillmark.measure import scene
-from drillmark.measure.data import counting, rpa
+from drillmark.measure.data import counting, rpa, writers
 from drillmark.measure.outage import after_undo, durations, rta
 from drillmark.measure.outage.rta import Service
 from drillmark.measure.outage.start import Start
@@ -15,11 +15,11 @@ from drillmark.measure.scene import Scene
 from drillmark.measure.service import slo, steady
 from drillmark.measure.timeline.frame import InapplicableError, Span, UnmeasurableError
 from drillmark.model.entry import Effect
-from drillmark.model.evidence import Evidence
-from drillmark.model.measurement import Check, Cited, Measured, Measurements, PhaseSlo, Writes
+from drillmark.model.evidence import Evidence, Written
+from drillmark.model.measurement import Check, Cited, Measured, Measurements, PhaseSlo, Writer
+from drillmark.model.plan import PlannedMarkers
 
 T = TypeVar("T")
-_RPA_PARTS = ("rpa", "rpa_before_t0", "rpa_after_t0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +59,16 @@ def _measure(this: Scene, errors: list[str]) -> Measurements:
         "service", lambda: rta.service(facts, this.require_beats(), this.load, this.limits, begin.require()), errors
     )
     after = _attempt("after_undo", lambda: _after_undo(this), errors)
-    counted = _attempt("writes", lambda: counting.count(this.evidence, facts), errors)
+    written = tuple(_writer(this, begin.value, one, errors) for one in this.evidence.plan.markers)
     measured = {name: _one(name, make, errors) for name, make in _makers(this, begin, found).items()}
-    measured |= _points(this, begin, counted, errors)
+    measured |= _points(this, written, errors)
     return Measurements(
         fault_begin=facts.frame.origin if facts.injected else None,
         stamps=_stamps(this, begin.value, found.value),
         durations=measured,
         slo=_slo(this, found.value, after.value, errors),
-        writes=None if counted.value is None else counted.value[0],
+        writes=writers.together(written),
+        writers=written,
         steady_state=_attempt("steady_state", lambda: _steady(this), errors).value
         or Check(None, "the steady state could not be measured"),
         flags=tuple(dict.fromkeys(facts.flags)),
@@ -114,17 +115,24 @@ def _makers(this: Scene, begin: Attempt[Start], found: Attempt[Service]) -> dict
     }
 
 
-def _points(
-    this: Scene, begin: Attempt[Start], counted: Attempt[tuple[Writes, counting.Sets]], errors: list[str]
-) -> dict[str, Measured]:
-    def points() -> list[Measured]:
-        writes, sets = counted.require()
-        durations.check_order(this.facts, None)
-        return rpa.measured(this.facts, begin.value, this.evidence, writes, sets)
+def _writer(this: Scene, begin: Start | None, planned: PlannedMarkers, errors: list[str]) -> Writer:
+    facts, written = this.facts, this.evidence.written.get(planned.name, Written())
+    counted = _attempt(f"writes ({planned.label})", lambda: counting.count(facts, planned, written), errors)
 
-    made = _attempt("rpa", points, errors)
-    values = made.value or [Measured(None, made.reason, applicable=made.applicable)] * len(_RPA_PARTS)
-    return dict(zip(_RPA_PARTS, values, strict=True))
+    def points() -> dict[str, Measured]:
+        writes, sets = counted.require()
+        durations.check_order(facts, None)
+        return dict(zip(writers.PARTS, rpa.measured(facts, begin, writes, sets), strict=True))
+
+    made = _attempt(f"rpa ({planned.label})", points, errors)
+    missing = dict.fromkeys(writers.PARTS, Measured(None, made.reason, applicable=made.applicable))
+    return Writer(planned.label, planned.store, counted.value and counted.value[0], made.value or missing)
+
+
+def _points(this: Scene, written: tuple[Writer, ...], errors: list[str]) -> dict[str, Measured]:
+    made = _attempt("rpa", lambda: writers.points(this.evidence.plan, written), errors)
+    missing = Measured(None, made.reason, applicable=made.applicable)
+    return made.value or dict.fromkeys(writers.PARTS, missing)
 
 
 def _after_undo(this: Scene) -> int:

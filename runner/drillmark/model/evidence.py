@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -41,13 +42,20 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """What one marker writer left: what it wrote, and what was read back."""
+
+    ledger: Table | None = None
+    survivors: Table | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
-    """A run as it lies on disk. A table that is None was never written."""
+    """A run as it lies on disk. A table that is None was never written. `written`: by the marker writers' names."""
 
     plan: Plan
     entries: tuple[Entry, ...]
     beats: Table | None = None
     load: Table | None = None
     load_users: Table | None = None
-    ledger: Table | None = None
-    survivors: Table | None = None
+    written: Mapping[str, Written] = field(default_factory=dict[str, Written])

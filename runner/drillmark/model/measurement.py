@@ -17,6 +17,11 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
     NOT_APPLICABLE = "not_applicable"  # not judged; takes no part in the worst
 
+    @property
+    def severity(self) -> int:
+        """The greater, the worse."""
+        return ("not_applicable", "passed", "unknown", "failed").index(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Cited:
@@ -95,6 +100,23 @@ LISTED = 100  # how many ids of a kind are listed
 
 
 @dataclass(frozen=True, slots=True)
+class Writer:
+    """One marker writer, measured.
+
+    Attributes:
+        name: what it is called in the drill.
+        store: what kind of store it writes to.
+        writes: None where nothing that it wrote was read back.
+        durations: `rpa`, `rpa_before_t0`, `rpa_after_t0` by its writes alone.
+    """
+
+    name: str
+    store: str
+    writes: Writes | None
+    durations: dict[str, Measured] = field(default_factory=dict[str, Measured])
+
+
+@dataclass(frozen=True, slots=True)
 class Indicator:
     """One service level indicator over one window.
 
@@ -170,7 +192,8 @@ class Measurements:
         durations: `rta`, `rpa`, `rpa_before_t0`, `rpa_after_t0`, `time_to_detect`, `wrt`, `rta_and_wrt`,
             `after_undo`, `from_declaration`, `restore_copy`, `restore_replay`, `restore_verify`.
         slo: by phase.
-        writes: None where no markers were read back.
+        writes: of all marker writers together; None where those of one are not known.
+        writers: each marker writer on its own.
         steady_state: the steady state before the fault, from the samples.
         flags: what holds for the whole run, e.g. "unattended", "effect not probed", "resumed".
         errors: measuring parts that raised; what they measure is unknown.
@@ -181,6 +204,7 @@ class Measurements:
     durations: dict[str, Measured] = field(default_factory=dict)
     slo: dict[str, PhaseSlo] = field(default_factory=dict)
     writes: Writes | None = None
+    writers: tuple[Writer, ...] = ()
     steady_state: Check = Check(None)
     flags: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
@@ -208,6 +232,7 @@ class Judged:
         objective: the objective as a number (seconds, ratio or per second), None where it is yes or no.
         observed: an interval in the same unit, or None.
         reason: one sentence or word; always there unless passed.
+        parts: what it is the worst of, where that is several: `rpo` and `integrity` of each marker writer, by name.
     """
 
     name: str
@@ -217,6 +242,7 @@ class Judged:
     unit: str = "seconds"
     reason: str = ""
     cited: Cited = Cited()
+    parts: tuple[Judged, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

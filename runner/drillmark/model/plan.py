@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class Frozen(BaseModel):
@@ -95,12 +95,41 @@ class PlannedLoad(Frozen):
 
 
 class PlannedMarkers(Frozen):
-    """The marker writer. `secrets` names the block of `Plan.secrets` that holds the store's `dsn`."""
+    """One marker writer. `secrets` names the block of `Plan.secrets` that holds the store's `dsn`."""
 
+    name: str = ""  # empty: the only one, or one of a plan from before there could be several
     store: Literal["postgres"] = "postgres"
     secrets: str
     every_seconds: float = 0.01
     writers: int = 4
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        return self.name or self.store
+
+    @property
+    def role(self) -> str:
+        """The name of its process and of that one's files."""
+        return self._own("markers")
+
+    @property
+    def read_back_role(self) -> str:
+        """Likewise of the process that reads back."""
+        return self._own("read_back")
+
+    @property
+    def ledger(self) -> str:
+        """The sample file of what it wrote, without suffix."""
+        return self._own("ledger")
+
+    @property
+    def survivors(self) -> str:
+        """The sample file of what was read back, without suffix."""
+        return self._own("survivors")
+
+    def _own(self, what: str) -> str:
+        return f"{what}-{self.name}" if self.name else what
 
 
 class PlannedProbes(Frozen):
@@ -165,7 +194,7 @@ class Plan(Frozen):
     fault: PlannedFault | None = None
     load: PlannedLoad | None = None
     probes: PlannedProbes | None = None
-    markers: PlannedMarkers | None = None
+    markers: tuple[PlannedMarkers, ...] = ()
     identity: PlannedActivity | None = None
     preflight: list[PlannedActivity] = Field(default_factory=list)
     recover: list[PlannedActivity] = Field(default_factory=list)
@@ -175,6 +204,12 @@ class Plan(Frozen):
     secrets: dict[str, Any] = Field(default_factory=dict)  # Chaos Toolkit's block: references, no values
     gap_due_days: GapDueDays = GapDueDays()
     sources: dict[str, str] = Field(default_factory=dict)  # path from the workspace root -> SHA-256
+
+    @field_validator("markers", mode="before")
+    @classmethod
+    def _several(cls, value: Any) -> Any:
+        # Plans were written with one marker writer or none before there could be several.
+        return () if value is None else (value,) if isinstance(value, dict | PlannedMarkers) else value
 
     @property
     def recovers(self) -> bool:

@@ -114,7 +114,7 @@ def observe(me: child.Child) -> None:
     if me.config.get("store", "postgres") != "postgres":
         raise child.ChildError(f"markers know no store {me.config['store']!r}; there is postgres")
     dsn = me.secret(str(me.config["secrets_name"]), "dsn")
-    path = me.samples("ledger")
+    path = me.samples(str(me.config.get("ledger", "ledger")))
     resumed = path.exists() and len(samples.read(path)) > 0
     writers = max(1, int(me.config["writers"]))
     every_ns = max(1, round(float(me.config["every_seconds"]) * NANOSECONDS))

@@ -134,7 +134,7 @@ def observe(me: child.Child) -> None:
         "read_to_ns": last.to_ns,
     }
     # Read back again after a crash: the file is replaced whole, never appended to.
-    path = me.samples("survivors")
+    path = me.samples(str(me.config.get("survivors", "survivors")))
     temporary = path.with_suffix(".new")
     temporary.unlink(missing_ok=True)
     writer = samples.SampleWriter(temporary, samples.SURVIVORS, meta)

@@ -5,8 +5,8 @@ what Drillmark cannot do yet is told by `unsupported`, so that nothing is ignore
 """
 
 from drillmark.plan.check import check
-from drillmark.plan.digest import canonical_json, digest
+from drillmark.plan.digest import canonical_json, digest, stored_digest
 from drillmark.plan.make import make
 from drillmark.plan.unsupported import unsupported
 
-__all__ = ["canonical_json", "check", "digest", "make", "unsupported"]
+__all__ = ["canonical_json", "check", "digest", "make", "stored_digest", "unsupported"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from drillmark.define import markers
 from drillmark.define.chaos_keys import exposed_secret_warnings, secret_name_problems, variable_warnings
 from drillmark.define.drill import Drill
 from drillmark.define.experiment import Experiment
@@ -36,7 +37,7 @@ def check(
     elif target is not None:
         problems += _uses(raw, marks, target)
         problems += _observed(raw, marks, target)
-        problems += _markers(raw, marks, get(targets.raw, "secrets"))
+        problems += _markers(raw, marks, target, get(targets.raw, "secrets"))
         warnings += _weak(raw, marks, target)
         configuration, secrets = get(targets.raw, "configuration"), get(targets.raw, "secrets")
         for path, use in uses(raw):
@@ -99,19 +100,22 @@ def _observed(raw: dict[str, Any], marks: Marks, target: dict[str, Any]) -> Iter
     if raw.get("mode") != "tabletop" and not get(raw, "observe", "probes", "use") and not target.get("probes"):
         hint = "give the target `probes`, or the drill `observe.probes.use`"
         yield marks.problem((), "nothing observes this drill: it has no probes", hint)
-    markers = get(raw, "observe", "markers")
-    if isinstance(markers, dict) and not target.get("markers") and "secrets" not in markers:
-        hint = "give the target `markers: {store: postgres, secrets: ...}`"
-        yield marks.problem(("observe", "markers"), f"the target `{raw['target']}` has no store for markers", hint)
 
 
-def _markers(raw: dict[str, Any], marks: Marks, secrets: Any) -> Iterator[Problem]:
-    """The secrets block that the drill itself names for its markers."""
-    block = get(raw, "observe", "markers", "secrets")
-    if isinstance(block, str) and get(secrets, block, "dsn") is None:
-        known = list(secrets) if isinstance(secrets, dict) else []
-        path: Path = ("observe", "markers", "secrets")
-        yield marks.problem(path, f"the secrets have no block `{block}` with a `dsn`", hint_for(block, known))
+def _markers(raw: dict[str, Any], marks: Marks, target: dict[str, Any], secrets: Any) -> Iterator[Problem]:
+    """What the drill lays over the target's marker writers, and what it adds to them."""
+    own = [markers.label(item) for _, item in markers.written(target.get("markers"))]
+    for path, item in markers.written(get(raw, "observe", "markers")):
+        at: Path = ("observe", "markers", *path)
+        yield from markers.secret_problems(item, marks, at, secrets)
+        name = item.get("name")
+        if name is None and len(own) > 1:
+            hint = f"name one of {', '.join(own)}"
+            yield marks.problem(at, f"the target `{raw['target']}` has {len(own)} marker writers", hint)
+        elif (not own or (name is not None and name not in own)) and "secrets" not in item:
+            hint = "give the target `markers: {store: postgres, secrets: ...}`"
+            what = f" `{name}`" if name is not None else ""
+            yield marks.problem(at, f"the target `{raw['target']}` has no store for markers{what}", hint)
 
 
 def _weak(raw: dict[str, Any], marks: Marks, target: dict[str, Any]) -> Iterator[Problem]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 from drillmark.define.activity import Activity, Ref
 from drillmark.define.drill import Drill, Fault, Load, Markers, Objectives, Phases
 from drillmark.define.experiment import Experiment
+from drillmark.define.markers import DEFAULT_STORE
 from drillmark.define.settings import Settings
-from drillmark.define.targets import Target, Targets
+from drillmark.define.targets import Target, TargetMarkers, Targets
 from drillmark.errors import InvalidDefinitionError, Problem
 from drillmark.model import plan as model
 from drillmark.plan.resolve import named, planned, resolve
 
+T = TypeVar("T")
 _DAY_SECONDS = 86400.0
 
 
@@ -65,7 +68,7 @@ def make(
         fault=_fault(drill, target, settings, source, experiment, hashes),
         load=_load(drill.load, hashes),
         probes=_probes(probes, by_name(target.probes) if not (probes and probes.use) else all_of(probes.use)),
-        markers=_markers(target, drill.observe.markers if drill.observe else None, source),
+        markers=_markers(target.markers, drill.observe.markers if drill.observe else None, source),
         identity=planned(named(target.identity, target, source)) if target.identity else None,
         preflight=by_name(target.preflight),
         recover=all_of(drill.recover or []),
@@ -189,20 +192,38 @@ def _probes(probes: object, activities: list[model.PlannedActivity]) -> model.Pl
     )
 
 
-def _markers(target: Target, laid_over: Markers | None, source: str) -> model.PlannedMarkers | None:
-    own = target.markers
-    if own is None and laid_over is None:
-        return None
-    secrets = (laid_over and laid_over.secrets) or (own and own.secrets)
-    if not secrets:
+def _markers(
+    own: TargetMarkers | list[TargetMarkers] | None, laid_over: Markers | list[Markers] | None, source: str
+) -> tuple[model.PlannedMarkers, ...]:
+    """The target's marker writers with what the drill says of them, and those that it adds."""
+    writers: dict[str, list[TargetMarkers | Markers]] = {one.name or one.store: [one] for one in _each(own)}
+    for over in _each(laid_over):
+        only = next(iter(writers)) if len(writers) == 1 else None
+        label = over.name or only or over.store or DEFAULT_STORE
+        writers[label] = [over, *writers.get(label, [])]
+    named = len(writers) > 1 or any(one.name for layers in writers.values() for one in layers)
+    return tuple(_writer(label if named else "", layers, source) for label, layers in writers.items())
+
+
+def _writer(name: str, layers: Sequence[TargetMarkers | Markers], source: str) -> model.PlannedMarkers:
+    """One writer: of several values the one that is laid uppermost."""
+
+    def uppermost(key: str) -> Any:
+        return next((value for layer in layers if (value := getattr(layer, key)) is not None), None)
+
+    if uppermost("secrets") is None:
         raise InvalidDefinitionError([Problem(source, 0, 0, "the markers have no `secrets`")])
-    standard = model.PlannedMarkers(secrets=secrets)
-    return model.PlannedMarkers(
-        store=(laid_over and laid_over.store) or (own and own.store) or standard.store,
-        secrets=secrets,
-        every_seconds=(laid_over and laid_over.every) or (own and own.every) or standard.every_seconds,
-        writers=(laid_over and laid_over.writers) or (own and own.writers) or standard.writers,
-    )
+    stated = {
+        "store": uppermost("store"),
+        "every_seconds": uppermost("every"),
+        "writers": uppermost("writers"),
+    }
+    given = {key: value for key, value in stated.items() if value is not None}
+    return model.PlannedMarkers(name=name, secrets=uppermost("secrets"), **given)
+
+
+def _each(value: T | list[T] | None) -> list[T]:
+    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def _due_days(settings: Settings) -> model.GapDueDays:

@@ -22,6 +22,7 @@ from drillmark.model.measurement import (
     Outcome,
     PhaseSlo,
     Verdict,
+    Writer,
     Writes,
 )
 from drillmark.model.plan import Plan
@@ -68,6 +69,7 @@ def build(
         "timeline": timeline.build(entries, measurements),
         "slo": {name: _phase(phase) for name, phase in measurements.slo.items()},
         "writes": None if measurements.writes is None else _writes(measurements.writes),
+        "writers": [_writer(one, plan, verdict) for one in measurements.writers],
         "gaps": [_gap(gap) for gap in gaps],
         "evidence": _evidence(entries, started),
         "errors": list(measurements.errors),
@@ -84,8 +86,10 @@ def concluded(entries: Sequence[Entry]) -> list[Entry]:
     return [entry for entry in before if entry.effect is not Effect.CONCLUDE and entry.kind is not Kind.RUN_ENDED]
 
 
-def _objective(name: str, seconds: float, measured: Measured, verdict: Verdict) -> dict[str, Any]:
+def _objective(name: str, seconds: float, measured: Measured, verdict: Verdict, *, part: str = "") -> dict[str, Any]:
     judged = verdict.of(name)
+    if part and judged is not None:
+        judged = _part(judged, part)
     if judged is None:
         outcome, observed, reason, cited = Outcome.NOT_APPLICABLE, measured.seconds, measured.reason, measured.cited
     else:
@@ -174,6 +178,25 @@ def _writes(writes: Writes) -> dict[str, Any]:
         "split_brain_ids": list(writes.split_brain_ids),
         "cited": _cited(writes.cited),
     }
+
+
+def _writer(writer: Writer, plan: Plan, verdict: Verdict) -> dict[str, Any]:
+    """One marker writer: as the whole, by its own writes alone."""
+    return {
+        "name": writer.name,
+        "store": writer.store,
+        "rpo": _objective("rpo", plan.objectives.rpo_seconds, writer.durations["rpa"], verdict, part=writer.name),
+        "integrity": str(_part(verdict.of("integrity"), writer.name).outcome),
+        "durations": {name: _measured(measured) for name, measured in writer.durations.items()},
+        "writes": None if writer.writes is None else _writes(writer.writes),
+    }
+
+
+def _part(judged: Judged | None, name: str) -> Judged:
+    """What was judged of one marker writer: the whole, where it is the only one."""
+    if judged is None:
+        return Judged(name, Outcome.NOT_APPLICABLE)
+    return next((part for part in judged.parts if part.name == name), judged)
 
 
 def _gap(gap: Gap) -> dict[str, Any]:

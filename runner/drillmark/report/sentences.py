@@ -20,6 +20,7 @@ MARKS = {"passed": "ok", "failed": "FAIL", "unknown": "?", "not_applicable": "-"
 _GAPS_SHOWN = 6
 _STEPS_SHOWN = 14
 _WIDTH = 100
+_SPOILS = ("holes", "unexpected", "split_brain")  # counts of writes that fail a run
 
 
 def headline(document: Document) -> str:
@@ -180,15 +181,32 @@ def _step(step: Document, indent: str) -> str:
 
 
 def _writes(document: Document) -> list[Line]:
-    writes = document["writes"]
+    writers = _writers(document)
+    lines = [_writer(one, named=len(writers) > 1) for one in writers if one["writes"] or len(writers) > 1]
+    return [("", ""), *lines] if lines else []
+
+
+def _writers(document: Document) -> list[Document]:
+    found: list[Document] | None = document.get("writers")
+    if found is None and document["writes"]:  # a result from before there could be several
+        found = [{"name": "", "rpo": document["rpo"], "writes": document["writes"]}]
+    return found or []
+
+
+def _writer(writer: Document, *, named: bool) -> Line:
+    writes = writer["writes"]
+    name = f"{words.harmless(writer['name'])}: " if named else ""
     if writes is None:
-        return []
-    bad = {key: writes[key] for key in ("holes", "unexpected", "split_brain") if writes[key]}
-    text = f"writes  {writes['acknowledged']:,} acknowledged, {writes['lost']:,} lost"
+        return f"writes  {name}not known ({words.harmless(writer['rpo']['reason'])})", "doubt"
+    bad = {key: writes[key] for key in _SPOILS if writes[key]}
+    text = f"writes  {name}{writes['acknowledged']:,} acknowledged, {writes['lost']:,} lost"
     text += "".join(f", {count:,} {key.replace('_', ' ')}" for key, count in bad.items())
     if writes["indeterminate"]:
         text += f", {writes['indeterminate']:,} never answered"
-    return [("", ""), (text, "bad" if bad else "doubt" if writes["lost"] else "")]
+    if named:
+        text += f"; RPA {words.interval(interval(writer['rpo']['observed_seconds']))}"
+        text += f": {words.outcome(writer['rpo']['verdict'])}"
+    return text, "bad" if bad else "doubt" if writes["lost"] else ""
 
 
 def _gaps(document: Document) -> list[Line]:

@@ -222,7 +222,8 @@ def _table(path: Path, scan: Scan) -> Table:
 
 
 def _empty(path: Path) -> Table:
-    layout = LAYOUTS.get(path.stem, {})
+    # A marker writer with a name has it in its files: `ledger-<name>`.
+    layout = LAYOUTS.get(path.stem) or LAYOUTS.get(path.stem.split("-")[0], {})
     return Table(
         {name: np.empty(0, dtype=NUMPY_TYPE[kind]) for name, kind in layout.items()},
         {name: [] for name, kind in layout.items() if kind == "text"},

@@ -15,10 +15,9 @@ from drillmark.measure.data.writes import NEVER, Ledger, read_ledger, survived
 from drillmark.measure.timeline.facts import Facts
 from drillmark.measure.timeline.frame import UnmeasurableError
 from drillmark.model.entry import Effect
-from drillmark.model.evidence import Evidence, Table
+from drillmark.model.evidence import Table, Written
 from drillmark.model.measurement import LISTED, Cited, Writes
-
-SAMPLES = ("samples/ledger.dms", "samples/survivors.dms")
+from drillmark.model.plan import PlannedMarkers
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +25,14 @@ class Sets:
     """Masks over the ledger's slots, and what the RPA's formula needs of them. Times as the ledger's clock has them.
 
     Attributes:
+        table: the ledger as it was read.
         old: writes that belong to what the store had before it was restored.
         lost: acknowledged, old, not read back.
         back: read back.
     """
 
+    writer: PlannedMarkers
+    table: Table
     ledger: Ledger
     old: NDArray[np.bool_]
     lost: NDArray[np.bool_]
@@ -48,22 +50,22 @@ class Sets:
         return None if found == -NEVER else found - self.zero
 
 
-def count(evidence: Evidence, facts: Facts) -> tuple[Writes, Sets]:
-    """What became of the writes. Raises where that is not known, or where there were to be none."""
-    reading.require(evidence, facts)
-    ledger = read_ledger(evidence.ledger)
-    survivors = evidence.survivors
-    assert evidence.ledger is not None
+def count(facts: Facts, writer: PlannedMarkers, written: Written) -> tuple[Writes, Sets]:
+    """What became of a writer's writes. Raises where that is not known."""
+    reading.require(facts, writer, written)
+    ledger = read_ledger(written.ledger)
+    survivors = written.survivors
+    assert written.ledger is not None
     assert survivors is not None
     absent = bool(survivors.meta.get("table_absent"))
     ids = np.empty(0, dtype=np.int64) if absent else survivors["id"].astype(np.int64, copy=False)
     back, unexpected, duplicates = survived(ledger, ids)
     acked = ledger.acknowledged != NEVER
     sent = ledger.invoked != NEVER
-    zero = facts.frame.zero_of(evidence.ledger, "ledger.dms")
+    zero = facts.frame.zero_of(written.ledger, f"{writer.ledger}.dms")
     new = _new(facts, ledger, survivors, acked, zero)
     old = sent & ~new
-    sets = Sets(ledger, old, old & acked & ~back, back, zero)
+    sets = Sets(writer, written.ledger, ledger, old, old & acked & ~back, back, zero)
     if not (old & acked).any():
         raise UnmeasurableError("no write was ever acknowledged")
     return _writes(facts, sets, acked, unexpected, duplicates), sets
@@ -127,7 +129,7 @@ def _writes(
         split_brain_ids=ids(split),
         cited=Cited(
             entries=cite(facts),
-            samples=SAMPLES,
+            samples=sample_files(sets.writer),
             formula="lost = acknowledged - survived; unexpected = survived - sent",
         ),
     )
@@ -136,3 +138,8 @@ def _writes(
 def cite(facts: Facts) -> tuple[int, ...]:
     """The entries that every number about the data rests on."""
     return facts.cite(Effect.INJECT, Effect.PROVE_EFFECT, Effect.RECOVER, Effect.READ_BACK)
+
+
+def sample_files(writer: PlannedMarkers) -> tuple[str, ...]:
+    """The sample files that a writer's numbers rest on."""
+    return (f"samples/{writer.ledger}.dms", f"samples/{writer.survivors}.dms")

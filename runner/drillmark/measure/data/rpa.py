@@ -9,12 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from drillmark.measure.data import reading
-from drillmark.measure.data.counting import SAMPLES, Sets, cite
+from drillmark.measure.data.counting import Sets, cite, sample_files
 from drillmark.measure.data.writes import NEVER
 from drillmark.measure.outage.start import Start
 from drillmark.measure.timeline.facts import Facts
 from drillmark.measure.timeline.frame import UnmeasurableError, seconds, show
-from drillmark.model.evidence import Evidence
 from drillmark.model.measurement import Cited, Measured, Writes
 from drillmark.model.stamp import NANOSECONDS
 
@@ -24,7 +23,7 @@ _NAMES = {
 }
 
 
-def measured(facts: Facts, begin: Start | None, evidence: Evidence, writes: Writes, sets: Sets) -> list[Measured]:
+def measured(facts: Facts, begin: Start | None, writes: Writes, sets: Sets) -> list[Measured]:
     """RPA, and its parts before and after t0. Raises where it is not known."""
     if begin is None:
         raise UnmeasurableError("fault not proved")
@@ -32,7 +31,7 @@ def measured(facts: Facts, begin: Start | None, evidence: Evidence, writes: Writ
         read = facts.read_back.ended
         if read is None or facts.undo_begun.lo < facts.frame.span(read).lo:
             raise UnmeasurableError("the fault was undone before everything was read back")
-    whole, alive = reading.ledger_state(evidence, facts)
+    whole, alive = reading.ledger_state(facts, sets.writer, sets.table)
     flags = () if whole and alive else ("ledger not closed",)
     # A writer that died did not see what the store acknowledged to others after that, and lost.
     unseen = facts.read_back_begun.hi if not alive and facts.read_back_begun is not None else begin.b
@@ -64,7 +63,7 @@ def _something_lost(
         left = f"max(0, {show(lower[1])} - {show(lower[3])})"
         cited = Cited(
             entries=cite(facts),
-            samples=SAMPLES,
+            samples=sample_files(sets.writer),
             formula=f"{what} = [max(0, {lower[0]} - {lower[2]}), {upper[0]} - {upper[2]}]",
             filled_in=f"{what} = [{left}, {right}] = [{show(max(0, lo))}, {show(hi)}] s",
             terms={term: None if at is None else at / NANOSECONDS for term, at in terms.items()},
@@ -91,7 +90,7 @@ def _nothing_lost(
         reason = "" if whole else _why_unbounded(whole=whole)
     cited = Cited(
         entries=cite(facts),
-        samples=SAMPLES,
+        samples=sample_files(sets.writer),
         formula="nothing lost: RPA = [0, t - newest survivor invoked before t], the most for any t in t0",
         filled_in=f"RPA = [0, {show(at)} - {show(newest)}] = [0, {show(hi)}] s",
         terms={

@@ -31,7 +31,7 @@ class Facts:
         failed_verification: where the first verification that failed began.
         undo_by: who undid the fault before its time (`guard`, `person`, ...); empty: the run itself, as planned.
         away: when no runner was there.
-        markers_died: the marker writer ended before it was told to.
+        markers_died: names of marker writers that ended before they were told to.
         rows: sample file -> rows, as journalled when it was closed.
     """
 
@@ -65,7 +65,7 @@ class Facts:
     read_back: Ran = field(default_factory=lambda: Ran(Effect.READ_BACK, ""))
     away: list[Span] = field(default_factory=list[Span])
     load_ended: list[Span] = field(default_factory=list[Span])
-    markers_died: bool = False
+    markers_died: set[str] = field(default_factory=set[str])
     rows: dict[str, int] = field(default_factory=dict[str, int])
     flags: list[str] = field(default_factory=list[str])
 
@@ -97,7 +97,7 @@ def gather(evidence: Evidence) -> Facts:
     facts.away = _away(frame, told.entries)
     died = [*told.events("load_died"), *told.events("load_stalled")]
     facts.load_ended = [frame.span(entry.stamp) for entry in died]
-    facts.markers_died = bool(told.events("markers_died"))
+    facts.markers_died = {str(entry.data.get("writer", "")) for entry in told.events("markers_died")}
     for entry in told.events("samples_closed"):
         name = str(entry.data.get("file", "")).rsplit("/", 1)[-1]
         facts.rows[name] = int(entry.data.get("rows") or 0)
