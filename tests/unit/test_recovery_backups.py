@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from drillmark.errors import RecoveryError
+from drillmark.postgres import int_to_lsn
 from drillmark.recovery import backups, verification
 from drillmark.recovery.progress import Progress
 from drillmark.recovery.target import Target
@@ -160,15 +161,46 @@ def test_a_manifest_cannot_lead_outside(tmp_path: Path, archive: Path):
         check(backups.read(place, archive))
 
 
-def test_incremental_backups_and_tablespaces_are_refused(tmp_path: Path, archive: Path):
+def test_tablespaces_are_refused(tmp_path: Path, archive: Path):
     place = make_backup(tmp_path / "b")
     (place / "pg_tblspc").mkdir()
     (place / "pg_tblspc" / "16400").symlink_to(tmp_path)
     with pytest.raises(RecoveryError, match="has tablespaces"):
         backups.read(place, archive)
 
-    place = make_backup(tmp_path / "c")
+
+def test_an_incremental_backup_brings_what_it_builds_on_the_full_one_first(tmp_path: Path, archive: Path):
+    folder = tmp_path / "b"
+    several(folder)
+    incremental(folder / "day-2", on=SEGMENT + 40)
+    incremental(folder / "day-3", on=2 * SEGMENT + 40)
+
+    chosen = backups.choose(folder, archive, Target.parse("latest"))
+    assert (chosen.name, [parent.name for parent in chosen.parents]) == ("day-3", ["day-1", "day-2"])
+    assert "on top of day-1, day-2" in backups.describe(chosen)
+    assert backups.choose(folder, archive, Target.parse("0/1F0000")).parents == ()
+
+
+def test_an_incremental_backup_without_its_parent_is_refused(tmp_path: Path, archive: Path):
+    folder = tmp_path / "b"
+    several(folder)
+    incremental(folder / "day-3", on=7 * SEGMENT)
+    with pytest.raises(
+        RecoveryError, match=r"day-3 is an incremental backup, and the one .* began at 0/700000, is not"
+    ):
+        backups.choose(folder, archive, Target.parse("latest"))
+
+    # A circle would never end; a label that makes no sense is damage.
+    incremental(folder / "day-2", on=3 * SEGMENT + 40)
+    rewritten = (folder / "day-3" / "backup_label").read_text().replace("0/700000", "0/200028")
+    (folder / "day-3" / "backup_label").write_text(rewritten)
+    with pytest.raises(RecoveryError, match="is not there"):
+        backups.choose(folder, archive, Target.parse("latest"))
+    (folder / "day-3" / "backup_label").write_text(rewritten.replace("0/200028", "somewhere"))
+    with pytest.raises(RecoveryError, match="is no log position"):
+        backups.choose(folder, archive, Target.parse("latest"))
+
+
+def incremental(place: Path, *, on: int) -> None:
     with (place / "backup_label").open("a") as label:
-        label.write("INCREMENTAL FROM LSN: 0/2000028\n")
-    with pytest.raises(RecoveryError, match="incremental"):
-        backups.read(place, archive)
+        label.write(f"INCREMENTAL FROM LSN: {int_to_lsn(on)}\nINCREMENTAL FROM TLI: 1\n")

@@ -67,7 +67,9 @@ def may_be_in_effect(entries: Sequence[Entry]) -> bool:
 def repeatable(activity: PlannedActivity) -> bool:
     """Whether a recovery activity may run again after a crash. Ours look first at what is there."""
     provider = activity.activity.get("provider", {})
-    ours = provider.get("type") == "python" and str(provider.get("module", "")).startswith("drillmark.recovery.")
+    module = str(provider.get("module", "")) if provider.get("type") == "python" else ""
+    # A command is somebody else's program, whoever starts it.
+    ours = module.startswith("drillmark.recovery.") and module != "drillmark.recovery.command"
     return activity.repeatable or ours
 
 

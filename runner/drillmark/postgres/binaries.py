@@ -132,7 +132,8 @@ def run(
     except subprocess.TimeoutExpired as error:
         raise LabError(f"{name} took longer than {timeout_seconds:g} s", code="postgres-timeout") from error
     if check and done.returncode != 0:
-        said = (done.stderr or done.stdout).strip()[-2000:]
+        # pg_amcheck tells what it found on standard output, and trifles on the other.
+        said = f"{done.stdout.strip()}\n{done.stderr.strip()}".strip()[-2000:]
         raise LabError(f"{name} ended with {done.returncode}: {said}", code="postgres-failed")
     return done
 

@@ -1,13 +1,14 @@
 """Base backups as directories: which there are, what each says of itself, which one a restore takes.
 
-Reads only. A backup counts when it is complete, that is when its manifest is there (pg_basebackup writes it last).
+An incremental backup counts with the backups that it builds on. Reads only. A backup counts when it is complete, that
+is when its manifest is there (pg_basebackup writes it last).
 """
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ class Backup:
         started_wall_ns: all that was committed before is in it, once its own log is replayed.
         ended_wall_ns: no target before this can be reached from it.
         start, end: positions between which its log is needed in any case.
+        builds_on: start of the backup that an incremental one builds on; None: it is a full one.
+        parents: what an incremental one is combined with, the full one first.
     """
 
     directory: Path
@@ -40,6 +43,8 @@ class Backup:
     ended_wall_ns: int
     system_identifier: str
     manifest: dict[str, Any]
+    builds_on: int | None = None
+    parents: tuple[Backup, ...] = ()
 
     @property
     def name(self) -> str:
@@ -75,11 +80,39 @@ def choose(backups: Path, archive: Path, target: Target) -> Backup:
             continue
         if target.wall_ns is not None and backup.ended_wall_ns > target.wall_ns:
             continue
-        return backup
+        return replace(backup, parents=_parents(backup, places, archive))
     raise RecoveryError(
         f"all {len(places)} backups in {backups} end after the target {target}",
         hint="a restore can only go forward from a backup",
     )
+
+
+def _parents(backup: Backup, places: list[Path], archive: Path) -> tuple[Backup, ...]:
+    """The backups that an incremental one builds on, the full one first. Raises RecoveryError: one is missing."""
+    chain: list[Backup] = []
+    link = backup
+    while link.builds_on is not None:
+        # Only labels are read here: a damaged backup that is no link of this chain is nobody's business.
+        found = next(
+            (place for place in places if _start_of(place) == link.builds_on and place != link.directory), None
+        )
+        if found is None or any(found == one.directory for one in chain):
+            raise RecoveryError(
+                f"{link.directory} is an incremental backup, and the one that it builds on, which began at"
+                f" {postgres.int_to_lsn(link.builds_on)}, is not there",
+                hint="keep a full backup as long as any incremental one that builds on it",
+            )
+        link = read(found, archive)
+        chain.append(link)
+    return tuple(reversed(chain))
+
+
+def _start_of(directory: Path) -> int | None:
+    try:
+        label = _label(directory)
+        return postgres.lsn_to_int(label.get("START WAL LOCATION", "").split(" ", 1)[0])
+    except (RecoveryError, ValueError):
+        return None
 
 
 def read(directory: Path, archive: Path) -> Backup:
@@ -97,16 +130,22 @@ def read(directory: Path, archive: Path) -> Backup:
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise RecoveryError(f"{path} is damaged: {type(error).__name__} {error}") from error
     label = _label(directory)
-    if "INCREMENTAL FROM LSN" in label:
-        raise RecoveryError(
-            f"{directory} is an incremental backup", hint="combine it with its parents by pg_combinebackup first"
-        )
+    builds_on = _position(label.get("INCREMENTAL FROM LSN", ""), directory)
     if any(path.is_symlink() for path in (directory / "pg_tblspc").glob("*")):
         raise RecoveryError(f"{directory} has tablespaces, which cannot be restored yet")
     started = _wall_ns(label.get("START TIME", "")) or (directory / LABEL).stat().st_mtime_ns
     ended = _wall_ns(_stop_time(archive, label)) or path.stat().st_mtime_ns
     system = manifest.get("System-Identifier") or postgres.control_data(directory)["Database system identifier"]
-    return Backup(directory, timeline, start, end, started, ended, str(system), manifest)
+    return Backup(directory, timeline, start, end, started, ended, str(system), manifest, builds_on)
+
+
+def _position(text: str, directory: Path) -> int | None:
+    if not text:
+        return None
+    try:
+        return postgres.lsn_to_int(text)
+    except ValueError as error:
+        raise RecoveryError(f"{directory / LABEL} is damaged: {text[:60]!r} is no log position") from error
 
 
 def _label(directory: Path) -> dict[str, str]:
@@ -156,4 +195,5 @@ def _wall_ns(text: str) -> int | None:
 
 def describe(backup: Backup) -> str:
     """One line for a log."""
-    return f"backup {backup.name} of {iso(backup.started_wall_ns)}, timeline {backup.timeline}"
+    built = f", on top of {', '.join(parent.name for parent in backup.parents)}" if backup.parents else ""
+    return f"backup {backup.name} of {iso(backup.started_wall_ns)}, timeline {backup.timeline}{built}"

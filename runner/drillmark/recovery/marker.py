@@ -111,6 +111,21 @@ def newest_complete(into: Path, run: str | None) -> tuple[Path, Marker] | None:
     return max(found)[1:] if found else None
 
 
+def restored(data_directory: str | None, into: Path) -> tuple[Path, int]:
+    """The directory of a complete restore and the port of its server: the one named, else the newest in `into`.
+
+    Raises RecoveryError: there is none.
+    """
+    if data_directory:
+        directory = Path(data_directory).absolute()
+        mark = read(directory)
+    else:
+        directory, mark = newest_complete(into, this_run()) or (into, None)
+    if mark is None or mark.report is None or not mark.complete:
+        raise RecoveryError(f"there is no complete restore in {directory}: nothing was done")
+    return directory, int(mark.report["port"])
+
+
 def discard(directory: Path, run: str | None) -> None:
     """End the servers of a directory that this run restored, and remove it. Raises RecoveryError: not ours."""
     marker = read(directory)

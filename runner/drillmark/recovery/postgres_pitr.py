@@ -28,7 +28,7 @@ from drillmark.recovery.activity import (
 from drillmark.recovery.connecting import connect, store
 from drillmark.recovery.progress import Progress
 from drillmark.recovery.restoring import Request
-from drillmark.recovery.target import Target, iso
+from drillmark.recovery.target import NAME_PREFIX, Target, iso
 
 __all__ = [
     "discard_unserved",
@@ -37,6 +37,7 @@ __all__ = [
     "last_restorable_point",
     "log_position",
     "restore",
+    "restore_point",
     "switch_over",
 ]
 
@@ -112,6 +113,25 @@ def log_position(dsn: str | None = None, configuration: Configuration = None, se
 
 
 @activity
+def restore_point(
+    name: str, dsn: str | None = None, configuration: Configuration = None, secrets: Secrets = None
+) -> str:
+    """Make a named restore point in the running store, before a migration, say. Returns its position.
+
+    It can be restored to (`to: name:...`) once its log segment is archived. Needs a superuser, or `execute` on
+    `pg_create_restore_point`.
+
+    Raises:
+        ActivityFailed: the store does not answer or does not allow it, or the name is none.
+    """
+    point = Target.parse(f"{NAME_PREFIX}{name}").name
+    with store(need_dsn(dsn, secrets, configuration)) as connection:
+        row = connection.execute("select pg_create_restore_point(%s)::text", (point,)).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+@activity
 def restore(
     to: str = "latest",
     inclusive: bool = True,  # noqa: FBT001, FBT002 Chaos Toolkit hands arguments by name
@@ -134,9 +154,11 @@ def restore(
     After a crash it may simply be called again: what this run completed is used, what it left half done is discarded.
 
     Args:
-        to: `latest`, an ISO 8601 time with its zone, or a log position. The newest timeline is followed.
+        to: `latest`, an ISO 8601 time with its zone, a log position, or `name:POINT`, the newest restore point of that
+            name. The newest timeline is followed.
         inclusive: whether what stands exactly at `to` is still replayed; false restores to just before it.
-        backups: directory of base backups (plain format); the newest complete one not after `to` is taken.
+        backups: directory of base backups (plain format, full or incremental); the newest complete one not after `to`
+            is taken.
         archive: directory of archived log.
         into: directory in which the fresh one is made.
         jobs: files verified and copied at a time.
@@ -237,7 +259,8 @@ def switch_over(
     Raises:
         ActivityFailed: nothing complete was restored, or users are not led there.
     """
-    directory, port = _restored(data_directory, into, configuration)
+    place = Path() if data_directory else path_setting(into, configuration, "clusters", "clusters")
+    directory, port = marker.restored(data_directory, place)
     if service_file:
         answer = switching.by_service_file(Path(service_file), service or "", directory, host, port)
     else:
@@ -279,18 +302,6 @@ def discard_unserved(into: str | None = None, configuration: Configuration = Non
             adopted.release()
         gone.append(directory.name)
     return gone
-
-
-def _restored(data_directory: str | None, into: str | None, configuration: Configuration) -> tuple[Path, int]:
-    if data_directory:
-        directory = Path(data_directory).absolute()
-        mark = marker.read(directory)
-    else:
-        place = path_setting(into, configuration, "clusters", "clusters")
-        directory, mark = marker.newest_complete(place, marker.this_run()) or (place, None)
-    if mark is None or mark.report is None or not mark.complete:
-        raise RecoveryError(f"there is no complete restore in {directory}: nothing was switched")
-    return directory, int(mark.report["port"])
 
 
 def _running_system(dsn: str) -> str:

@@ -6,13 +6,13 @@ Into a fresh directory, always. After a crash it looks first at what is there: c
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from drillmark import clock, postgres
 from drillmark.errors import RecoveryError
-from drillmark.recovery import backups, copying, marker, server, verification, wal
+from drillmark.recovery import backups, combining, copying, marker, restore_points, server, verification, wal
 from drillmark.recovery.activity import logger
 from drillmark.recovery.backups import Backup
 from drillmark.recovery.launching import bring_up, launch
@@ -59,6 +59,7 @@ def restore(request: Request) -> dict[str, Any]:
         marker.discard(place, run)
     progress = Progress.of_environment()
     verify_ns = [clock.monotonic_ns()]
+    request = replace(request, target=restore_points.located(request.target, request.archive))
     backup, log = prove(request, progress)
     verify_ns.append(clock.monotonic_ns())
     place.mkdir(mode=0o700, parents=True)
@@ -96,7 +97,8 @@ def prove(request: Request, progress: Progress) -> tuple[Backup, wal.Log]:
     """The backup that a restore takes and the log it needs, both looked at. Raises RecoveryError: what is wrong."""
     backup = backups.choose(request.backups, request.archive, request.target)
     if request.verify:
-        verification.verify(backup, jobs=request.jobs, progress=progress)
+        for each in (*backup.parents, backup):
+            verification.verify(each, jobs=request.jobs, progress=progress)
     archive = wal.Archive.read(request.archive)
     until = request.target.position
     log = wal.log_from(
@@ -113,7 +115,10 @@ def prove(request: Request, progress: Progress) -> tuple[Backup, wal.Log]:
 
 def _copy(request: Request, backup: Backup, place: Path, progress: Progress) -> tuple[int, list[int]]:
     begun_ns = clock.monotonic_ns()
-    copied = copying.copy_tree(backup.directory, place, leave_out=_LEFT_OUT, jobs=request.jobs, progress=progress)
+    if backup.parents:
+        copied = combining.combine(backup, place, leave_out=_LEFT_OUT, progress=progress)
+    else:
+        copied = copying.copy_tree(backup.directory, place, leave_out=_LEFT_OUT, jobs=request.jobs, progress=progress)
     if request.configuration_from is not None:
         for name in _CONFIGURATION:
             if not (place / name).exists() and (request.configuration_from / name).exists():

@@ -1,4 +1,4 @@
-"""Where a restore is to stop: at the newest, at a time, or at a log position."""
+"""Where a restore is to stop: at the newest, at a time, at a log position, or at a named restore point."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from drillmark.errors import RecoveryError
 from drillmark.postgres import int_to_lsn, lsn_to_int
 
+NAME_PREFIX = "name:"
+_LONGEST_NAME = 63  # what pg_create_restore_point allows
 _POSITION = re.compile(r"[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}")
 
 
@@ -20,27 +22,31 @@ class Target:
         position: a log position in bytes, or None.
         wall_ns: an instant in nanoseconds since 1970, or None. Neither: the newest.
         inclusive: whether what stands exactly there is still replayed.
+        name: of a restore point; its position is found in the archived log (`restore_points.located`).
     """
 
     position: int | None = None
     wall_ns: int | None = None
     inclusive: bool = True
+    name: str = ""
 
     @classmethod
     def parse(cls, text: str, *, inclusive: bool = True) -> Target:
-        """Understand `latest`, an ISO 8601 time with its zone, or a log position such as `0/3000028`.
+        """Understand `latest`, an ISO 8601 time with its zone, a log position such as `0/3000028`, or `name:POINT`.
 
         Raises RecoveryError on anything else.
         """
         text = str(text).strip()
         if text.lower() == "latest":
             return cls(inclusive=inclusive)
+        if text.startswith(NAME_PREFIX):
+            return cls._named(text.removeprefix(NAME_PREFIX).strip(), inclusive=inclusive)
         if _POSITION.fullmatch(text):
             return cls(position=lsn_to_int(text), inclusive=inclusive)
         try:
             time = datetime.fromisoformat(text)
         except ValueError as error:
-            hint = "latest, an ISO 8601 time with its zone, or a log position such as 0/3000028"
+            hint = "latest, an ISO 8601 time with its zone, a log position such as 0/3000028, or name:POINT"
             if "${" in text:
                 hint = "nobody supplied that variable; under plain `chaos run` state the time or position itself"
             raise RecoveryError(f"not a recovery target: {text!r}", hint=hint) from error
@@ -50,6 +56,18 @@ class Target:
         return cls(
             wall_ns=(since.days * 86_400 + since.seconds) * 10**9 + since.microseconds * 1000, inclusive=inclusive
         )
+
+    @classmethod
+    def _named(cls, name: str, *, inclusive: bool) -> Target:
+        if not name or len(name.encode()) > _LONGEST_NAME or not name.isprintable():
+            raise RecoveryError(
+                f"not the name of a restore point: {name[:80]!r}", hint=f"1 to {_LONGEST_NAME} printable bytes"
+            )
+        if not inclusive:
+            raise RecoveryError(
+                "`inclusive: false` does not go with a restore point", hint="nothing is committed exactly at one"
+            )
+        return cls(name=name)
 
     @property
     def settings(self) -> dict[str, str]:
@@ -70,6 +88,8 @@ class Target:
         }
 
     def __str__(self) -> str:
+        if self.name:
+            return f"restore point {self.name}"
         if self.position is not None:
             return ("" if self.inclusive else "before ") + int_to_lsn(self.position)
         if self.wall_ns is not None:

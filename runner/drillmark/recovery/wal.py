@@ -59,6 +59,11 @@ class Stretch:
     end: int | None
 
 
+def segment_number(name: str, segment_size: int) -> int:
+    """The inverse of `segment_name`, without the timeline: how many segments stand before it."""
+    return int(name[8:16], 16) * ((1 << 32) // segment_size) + int(name[16:24], 16)
+
+
 @dataclass(frozen=True, slots=True)
 class Archive:
     """The segments of an archive directory, as its names say."""
@@ -88,7 +93,7 @@ class Archive:
         names = [name for name in self.segments if name.startswith(prefix)]
         if not names:
             return None
-        return int(names[-1][8:16], 16) * ((1 << 32) // segment_size) + int(names[-1][16:], 16)
+        return segment_number(names[-1], segment_size)
 
     def way_from(self, timeline: int) -> list[Stretch]:
         """The timelines that PostgreSQL goes through from this one on with `recovery_target_timeline = latest`.
