@@ -37,6 +37,19 @@ def spin(seconds: float, mark: str) -> None:
         pass
 
 
+def defy(seconds: float, mark: str) -> str:
+    """Swallow whatever is raised in here, as careless activities do."""
+    end = time.monotonic() + seconds
+    Path(mark).write_text(str(os.getpid()))
+    while time.monotonic() < end:
+        try:
+            time.sleep(0.1)
+            raise InterruptExecution("swallowed")
+        except BaseException:
+            continue
+    return "defied"
+
+
 def give(value: Any = None) -> Any:
     return value
 
@@ -48,6 +61,14 @@ def is_there(path: str) -> bool:
 def size_or_null(path: str, without: str) -> int | None:
     del path
     return None if Path(without).exists() else 3
+
+
+def size_of(path: str) -> int:
+    return Path(path).stat().st_size
+
+
+def set_variable(name: str, value: str) -> None:
+    os.environ[name] = value
 
 
 def fail(message: str = "as asked") -> None:

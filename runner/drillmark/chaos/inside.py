@@ -18,6 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from drillmark.chaos.ambient import settle_kubernetes
+
 if TYPE_CHECKING:
     from drillmark.chaos.redact import Redactor
 
@@ -147,6 +149,7 @@ def announce(run_dir: str, variables: dict[str, Any], attempt: int = 1) -> None:
     os.environ["DRILLMARK_RUN"] = str(variables.get("drillmark_run") or Path(run_dir).name)
     os.environ["DRILLMARK_PROGRESS"] = str(Path(run_dir) / "progress.jsonl")
     os.environ["DRILLMARK_ATTEMPT"] = str(attempt)
+    settle_kubernetes(os.environ)
 
 
 def leave_within(seconds: float) -> None:
