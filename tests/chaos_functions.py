@@ -67,8 +67,8 @@ def size_of(path: str) -> int:
     return Path(path).stat().st_size
 
 
-def set_variable(name: str, value: str) -> None:
-    os.environ[name] = value
+def set_variable(variable: str, value: str) -> None:
+    os.environ[variable] = value
 
 
 def fail(message: str = "as asked") -> None:

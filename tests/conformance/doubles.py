@@ -1,4 +1,8 @@
-"""Servers that stand in for others in these tests: one that answers HTTP as it is asked to, and later Vault's KV v2."""
+"""Servers that stand in for others: one answers HTTP as it is asked to, one speaks Vault's KV version 2.
+
+The latter is not Vault: it knows one token, one AppRole, and a few secrets, and answers as Vault's API says that Vault
+does. What it does not show is Vault's policies, leases and sealing.
+"""
 
 from __future__ import annotations
 
@@ -65,6 +69,41 @@ class Answer(Quiet):
                 self.answer(int(path[1:4]), json.dumps({"source": "database"}).encode())
 
     do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = do_GET
+
+
+class VaultStandIn(Quiet):
+    """KV version 2 at `secret/` and `other/`, and the login by AppRole; errors as Vault words them."""
+
+    TOKEN = "hvs.CAESIJ-stand-in-51c0"
+    ROLE_ID, SECRET_ID = "role-7d2a", "secret-id-90bb1f"
+    PASSWORD = "Vq8-from-the-vault-2b"
+    KEPT = {
+        "/v1/secret/data/web": {"password": PASSWORD, "login": "jane"},
+        "/v1/secret/data/deep/er": {"password": PASSWORD},
+        "/v1/other/data/web": {"login": "from the other mount"},
+    }
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        if self.headers.get("X-Vault-Token") != self.TOKEN:
+            self._say(403, {"errors": ["permission denied"]})
+        elif path not in self.KEPT:
+            self._say(404, {"errors": []})
+        else:
+            metadata = {"version": 1, "created_time": "2026-01-01T00:00:00Z", "deletion_time": "", "destroyed": False}
+            self._say(200, {"request_id": "r", "data": {"data": self.KEPT[path], "metadata": metadata}})
+
+    def do_POST(self) -> None:
+        sent = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
+        if self.path != "/v1/auth/approle/login":
+            self._say(404, {"errors": ["no handler for route"]})
+        elif sent != {"role_id": self.ROLE_ID, "secret_id": self.SECRET_ID}:
+            self._say(400, {"errors": ["invalid role or secret ID"]})
+        else:
+            self._say(200, {"auth": {"client_token": self.TOKEN, "policies": ["default"], "lease_duration": 3600}})
+
+    def _say(self, status: int, body: dict[str, Any]) -> None:
+        self.answer(status, json.dumps(body).encode())
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from comparing import DEVIATIONS, FIELDS, ROOT, differences, listed, seen
-from doubles import Answer, serving
+from doubles import Answer, VaultStandIn, serving
 
 from chaos_helpers import FUNCTIONS, wait_until
 from drillmark.chaos import read_events
@@ -30,13 +30,17 @@ PATIENCE_SECONDS = 300
 def pairs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Where both ways leave what they did, for every experiment; they are run one after the other, meanwhile."""
     directory = tmp_path_factory.mktemp("pairs")
-    with serving(Answer) as address:
+    with serving(Answer) as address, serving(VaultStandIn) as vault:
         variables = {
             **FUNCTIONS,
             "CONFORMANCE_URL": address,
             "CONFORMANCE_TOKEN": "tok-8f3a9c77d1",
             "CONFORMANCE_NUMBER": "17",
             "CONFORMANCE_JSON": '{"a": [1, 2]}',
+            "CONFORMANCE_VAULT": vault,
+            "CONFORMANCE_VAULT_TOKEN": VaultStandIn.TOKEN,
+            "CONFORMANCE_VAULT_ROLE": VaultStandIn.ROLE_ID,
+            "CONFORMANCE_VAULT_SECRET": VaultStandIn.SECRET_ID,
         }
         work = [
             {"name": path.stem, "experiment": str(path), "options": [], "environment": variables}

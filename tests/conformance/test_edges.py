@@ -142,7 +142,7 @@ def test_what_a_run_leaves_is_for_its_owner_alone(tmp_path):
 def test_what_an_activity_does_to_its_process_stays_there(tmp_path):
     """Environment, signals, caches and working folder are the child's; an undo in another process sees none of it."""
     look = shell("look", 'test -z "$ODD_VARIABLE"')
-    whole = experiment([python("set", "set_variable", name="ODD_VARIABLE", value="x")], [look])
+    whole = experiment([python("set", "set_variable", variable="ODD_VARIABLE", value="x")], [look])
     handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)]
     folder = Path.cwd()
     with Followed(tmp_path / "run", whole) as run:

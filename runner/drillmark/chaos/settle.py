@@ -14,7 +14,7 @@ from chaoslib.configuration import load_configuration, load_dynamic_configuratio
 from chaoslib.exceptions import ChaosException
 from chaoslib.secret import load_secrets
 
-from drillmark.chaos import redact
+from drillmark.chaos import redact, vault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,6 +52,8 @@ def settle(
     static = _each(configuration, load_configuration, "configuration", problems)
     redactor.add(redact.collect_by_name(static))
     ours = {name: value for name, value in variables.items() if value is not None}
+    if vault.used_by(dict(secrets)):
+        vault.mend_client()
     values = _each(secrets, lambda part: load_secrets(part, static), "secret", problems)
     redactor.add(redact.collect(values))
     problems += [
