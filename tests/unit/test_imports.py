@@ -27,6 +27,8 @@ MAY_KNOW = {
     "model": ("model",),
     "errors": (),
     "clock": ("model",),
+    # No older backup, no ransom: whether one would do is a recovery's own question.
+    "faults.ransom": (*PORTS, "faults", "recovery"),
     # Small things that a fault and a recovery share; no recovery method.
     "faults": (*PORTS, "faults", *(f"recovery.{name}" for name in ("activity", "connecting", "launching", "marker"))),
     "recovery": (*PORTS, "recovery"),

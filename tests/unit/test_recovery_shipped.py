@@ -16,7 +16,11 @@ TARGETS = yaml.safe_load((ROOT / "targets.yaml").read_text())
 ACTIVITIES = [(name, activity) for name, target in TARGETS["targets"].items() for activity in target["activities"]]
 DOCUMENTED = {
     "recovery": ("drillmark.recovery.postgres_pitr", "drillmark.recovery.probes"),
-    "faults": ("drillmark.faults.postgres_host", "drillmark.faults.postgres_crash", "drillmark.faults.bad_migration"),
+    "faults": tuple(
+        f"drillmark.faults.{path.stem}"
+        for path in sorted((ROOT / "runner/drillmark/faults").glob("*.py"))
+        if "\n@activity\n" in path.read_text()
+    ),
 }
 
 
@@ -37,9 +41,22 @@ def test_what_a_target_names_is_among_its_activities():
 @pytest.mark.parametrize("path", sorted(ROOT.glob("experiments/*.yaml")), ids=lambda path: path.stem)
 def test_every_experiment_is_chaos_toolkits_and_has_an_undo(path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("ORDERS_DSN", "service=orders")
+    monkeypatch.setenv("ORDERS_ADMIN_DSN", "service=orders-admin")
     experiment = yaml.safe_load(path.read_text())
     ensure_experiment_is_valid(experiment)
     assert experiment["rollbacks"]
+
+
+@pytest.mark.parametrize("name", DOCUMENTED["faults"])
+def test_a_fault_is_one_small_file_with_its_action_its_undo_and_its_proof(name: str):
+    module = importlib.import_module(name)
+    lines = len(Path(str(module.__file__)).read_text().splitlines())
+    assert 20 <= lines <= 85, f"{name} has {lines} lines"
+    functions = [f for _, f in inspect.getmembers(module, inspect.isfunction) if hasattr(f, "__wrapped__")]
+    own = [function for function in functions if function.__module__ == name]
+    proofs = [function for function in own if inspect.signature(function).return_annotation == "bool"]
+    assert len(own) >= 3
+    assert len(proofs) == 1, "one probe that proves the effect"
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("drills/*/*.yaml")), ids=lambda path: path.stem)

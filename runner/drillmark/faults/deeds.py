@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from drillmark import files
+from drillmark import site as sites
 from drillmark.errors import RecoveryError
+from drillmark.recovery.activity import LAB, Configuration, setting
 from drillmark.site import Site
 
 
@@ -62,6 +64,17 @@ class Deed:
             "undone": self.undone,
         }
         files.write_durably(self.path, json.dumps(body, indent=1))
+
+
+def place(configuration: Configuration) -> Site:
+    """Where the deeds of a fault lie that acts on no data directory: the lab, else the run, else where we are.
+
+    Nobody is asked for it: an undo must work while the system does not.
+    """
+    lab = setting(None, configuration, "lab", LAB)
+    if lab:
+        return Site("", Path(lab).absolute() / "clusters" / "any", 0, sites.control_of(configuration) or "lab")
+    return Site("", Path(os.environ.get("DRILLMARK_RUN_DIR") or Path.cwd()).absolute() / "any", 0, "")
 
 
 def _path(fault: str, site: Site) -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 
 from drillmark import files
 from drillmark.errors import LabError
-from drillmark.lab.layout import SERVICE, Layout
+from drillmark.lab.layout import ADMIN_SERVICE, SERVICE, Layout
 from drillmark.processes import ProcessIdentity
 
 SCHEMA = "drillmark.lab/1"
@@ -98,6 +98,7 @@ class LabState:
         return {
             "ORDERS_URL": f"http://127.0.0.1:{self.service.port}",
             "ORDERS_DSN": f"service={SERVICE}",
+            "ORDERS_ADMIN_DSN": f"service={ADMIN_SERVICE}",
             "PGSERVICEFILE": str(self.layout.service_file),
             "PGPASSFILE": str(self.layout.password_file),
             "DRILLMARK_LAB": self.directory,

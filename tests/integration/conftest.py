@@ -1,0 +1,54 @@
+"""One lab for all tests of faults in a file: each leaves it well, which is half of what they test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chaoslib.exceptions import ActivityFailed
+
+from drillmark import lab as labs
+from drillmark.recovery import postgres_pitr
+from lab_helpers import SMALL_BYTES, healthy, wait_for
+
+
+@pytest.fixture(scope="module")
+def faults_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A lab for the whole file; within a test use `up`."""
+    place = tmp_path_factory.mktemp("faults") / "a lab"
+    yield labs.up(place, scale_bytes=SMALL_BYTES)
+    labs.down(place)
+
+
+@pytest.fixture
+def up(faults_lab: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
+    """The lab, its variables set, within a run of its own; afterwards it must be well, and restorable."""
+    for name, value in faults_lab.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("DRILLMARK_RUN", f"run-{tmp_path.name}")
+    monkeypatch.setenv("DRILLMARK_RUN_DIR", str(tmp_path))
+    yield faults_lab
+    wait_for(lambda: labs.status(Path(faults_lab.directory)).state == "up" and healthy(faults_lab), within_seconds=60)
+    wait_for(is_restorable, within_seconds=60)
+
+
+@pytest.fixture
+def dsn(up: Any) -> str:
+    """How users of the lab's database connect."""
+    return up.environment["ORDERS_DSN"]
+
+
+@pytest.fixture
+def secrets(up: Any) -> dict[str, str]:
+    """What Chaos Toolkit hands to a fault that names both blocks of secrets."""
+    return {"dsn": up.environment["ORDERS_DSN"], "admin_dsn": up.environment["ORDERS_ADMIN_DSN"]}
+
+
+def is_restorable() -> bool:
+    """After a switch-over it takes a moment until the new timeline's first segment is archived."""
+    try:
+        return postgres_pitr.is_restorable()
+    except ActivityFailed:
+        return False
