@@ -20,6 +20,7 @@ from drillmark.model.stamp import NANOSECONDS
 def conclude(hands: Hands, decision: Decision) -> None:
     """Measure and judge what was recorded, file gaps, write the report. Idempotent by run."""
     context = hands.context
+    context.check_journal()
     if not stops.may_be_in_effect(context.entries):
         injecting.drop_prepared(hands)
     if not context.undo_state.undoables:

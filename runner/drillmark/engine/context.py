@@ -15,7 +15,7 @@ from drillmark import clock, undo
 from drillmark.engine.locks import FileLock
 from drillmark.engine.paths import RunPaths, WorkspacePaths
 from drillmark.engine.view import View
-from drillmark.errors import StaleEpochError
+from drillmark.errors import JournalError, StaleEpochError
 from drillmark.journal.store import JournalStore
 from drillmark.model.entry import Effect, Entry, Kind
 from drillmark.model.plan import Plan
@@ -103,6 +103,19 @@ class Context:
             raise StaleEpochError(
                 f"run {self.run} was taken over by another runner or by its guard",
                 hint="this runner touches nothing any more; `drillmark resume` measures what was recorded",
+            )
+
+    def check_journal(self) -> None:
+        """Raises JournalError where the journal on disk is not what this runner knows: nothing may be judged by it."""
+        store = JournalStore(self.workspace.journal)  # a connection of its own, without what the other has in memory
+        try:
+            found = store.read(self.run)
+        finally:
+            store.close()
+        if list(found) != self.entries:
+            raise JournalError(
+                f"the journal of run {self.run} is not as it was written: {len(found)} of {len(self.entries)} entries",
+                hint="it was changed or damaged while the drill ran; keep the run's folder, and report it",
             )
 
     @contextmanager

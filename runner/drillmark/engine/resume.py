@@ -14,7 +14,7 @@ from pathlib import Path
 from drillmark import clock, files, processes, runs, undo
 from drillmark.chaos.activities import ActivityOutcome
 from drillmark.chaos.events import read_events
-from drillmark.decide.stops import guard_has_acted
+from drillmark.decide.stops import guard_has_acted, may_be_in_effect
 from drillmark.engine import children, injecting, undoing
 from drillmark.engine.concluding import export_journal
 from drillmark.engine.context import Context
@@ -178,6 +178,9 @@ def _import(hands: Hands) -> None:
         context.journal(Kind.GUARD, line, sentence=f"guard: {line.get('what', '')}")
     if context.entries[0].stamp.boot != clock.boot_id():
         context.journal(Kind.ABORT, {"by": "runner", "reason": "the machine was restarted"})
+    if _undone_unseen(context):
+        reason = "an earlier runner, or the guard, undid the fault and could not journal it"
+        context.journal(Kind.ABORT, {"by": "runner", "reason": reason})
     if any(entry.kind is Kind.ABORT for entry in context.entries) or guard_has_acted(context.entries):
         hands.pulse.stopped_already()
     injected = last(context.entries, Effect.INJECT)
@@ -193,6 +196,12 @@ def _import(hands: Hands) -> None:
         context.event("guard_gone", voided=[Effect.GUARD])
     _void_what_is_done_again(context)
     hands.pulse.watched.update(_still_observing(context))
+
+
+def _undone_unseen(context: Context) -> bool:
+    """Whether U says that nothing is in effect, and the journal does not know why: what was measured since is void."""
+    known = any(entry.kind is Kind.UNDONE for entry in context.entries) or guard_has_acted(context.entries)
+    return may_be_in_effect(context.entries) and not context.undo_state.undoables and not known
 
 
 def _void_what_is_done_again(context: Context) -> None:
