@@ -16,7 +16,7 @@ import pytest
 from small_disk import SmallDisk
 
 import clocks
-from drillmark import undo
+from drillmark import runs, undo
 from exhaustive import sample
 from file_drill import DRILL, activity, make, put_back, serving, start
 from file_drill import drillmark as drillmark_in
@@ -66,6 +66,11 @@ def assert_gone(root: Path, service) -> None:
 def effects(root: Path) -> list[str]:
     lines = (newest(root) / "journal.jsonl").read_text().splitlines()
     return [e["data"]["effect"] for e in map(json.loads, lines) if e["kind"] == "intent"]
+
+
+def begun(root: Path, effect: str) -> bool:
+    entries = runs.read_entries(root, runs.find(root, "last"))
+    return any(entry.kind == "intent" and entry.effect == effect for entry in entries)
 
 
 # Every write of U, J, E and the report in an undisturbed run, as `starving_runner.py ... list` names them.
@@ -242,14 +247,17 @@ def test_an_undo_that_hangs_is_ended_fails_the_run_and_can_be_taken_up(tmp_path,
     assert_gone(root, service)
 
 
-def test_an_undo_that_a_person_did_already_is_done_again_and_harms_nothing(tmp_path, service):
+def test_an_undo_that_a_person_did_already_is_done_again_and_voids_what_was_measured(tmp_path, service):
     served, aside = service[1], service[1].with_name("aside")
-    person = {"name": "a-person-undoes", "type": "action"}
-    person["provider"] = {"type": "process", "path": "sh", "arguments": ["-c", f"mv '{aside}' '{served}'"]}
-    root = make(tmp_path / "ws", service, rollbacks=[put_back(served)], recover=[person])
-    done = drillmark_in(root, "run", DRILL)
-    assert done.returncode in (0, 1, 4), done.stdout + done.stderr
-    assert served.exists()
+    slow = {"name": "slow", "type": "action", "provider": {"type": "process", "path": "sleep", "arguments": ["4"]}}
+    root = make(tmp_path / "ws", service, rollbacks=[put_back(served)], recover=[slow])
+    process = start(root, "run", DRILL)
+    until(aside.exists, "the fault was never injected")
+    until(lambda: begun(root, "recover"), "the recovery never began")
+    aside.rename(served)
+    text, _ = process.communicate(timeout=120)
+    assert process.returncode == 3, text
+    assert "somebody undid the fault: is-gone was not true any more" in text
     assert_gone(root, service)
 
 

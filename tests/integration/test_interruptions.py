@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -234,51 +233,6 @@ def test_a_journal_that_cannot_be_read_is_no_reason_to_leave_a_fault(root, servi
     while left := left_of(root / row.directory):
         assert time.monotonic() < deadline, left
         time.sleep(0.1)
-
-
-FULL = """
-import sys; sys.path[:0] = {paths!r}
-import subprocess, time, pathlib
-from file_drill import make, put_back, start, DRILL
-from test_interruptions import wait_for, make_slow
-from drillmark.model.entry import Effect
-root = pathlib.Path({root!r})
-subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(root)], check=True)
-service = ({url!r}, pathlib.Path({served!r}))
-make_slow(root, service)
-process = start(root, "run", DRILL)
-wait_for(root, Effect({effect!r}))
-with open(root / "filler", "wb", buffering=0) as file:
-    try:
-        while True:
-            file.write(bytes(4096))
-    except OSError:
-        pass
-text, _ = process.communicate(timeout=90)
-print(text)
-sys.exit(process.returncode)
-"""
-
-
-@pytest.mark.parametrize("effect", ["baseline", "recover"])
-def test_a_full_disk_leaves_no_fault(tmp_path, service, effect):
-    """A small file system of its own, in a mount namespace of its own, is filled to the last byte."""
-    root = tmp_path / "tiny"
-    root.mkdir()
-    here = Path(__file__)
-    script = FULL.format(
-        paths=[str(here.parents[1]), str(here.parent)], root=str(root), url=service[0], served=str(service[1]),
-        effect=effect,
-    )  # fmt: skip
-    namespace = ["unshare", "--mount"] if os.getuid() == 0 else ["unshare", "--mount", "--map-root-user"]
-    done = subprocess.run(
-        [*namespace, sys.executable, "-c", script], capture_output=True, text=True, timeout=150, check=False
-    )
-    assert done.returncode == 5, done.stdout + done.stderr
-    assert "full" in done.stdout
-    assert service[1].exists()
-    assert not service[1].with_name("aside").exists()
-    assert not left_of(root)
 
 
 def test_an_unwritable_folder_injects_nothing(tmp_path, service):

@@ -20,6 +20,7 @@ from drillmark.decide import Decision
 from drillmark.engine.context import Context
 from drillmark.engine.hands import Hands
 from drillmark.engine.paths import RunPaths
+from drillmark.journal.entries import last
 from drillmark.model.entry import Effect, Kind, Status
 from drillmark.model.plan import PlannedActivity
 from drillmark.undo import Undoable, UndoState
@@ -35,6 +36,8 @@ def undo_fault(hands: Hands, decision: Decision) -> None:
     context = hands.context
     hands.pulse.watched.discard("guards")  # from here on they can stop nothing
     with hands.pulse.shielded(), context.performing():
+        if decision.attempt == 1:
+            _look_for_another_undo(hands)
         context.intent(Effect.UNDO, "", decision.attempt)
         started = clock.now()
         if decision.attempt == 1:
@@ -48,8 +51,8 @@ def undo_fault(hands: Hands, decision: Decision) -> None:
                 rollbacks.append(_rollback(index, outcome))
 
             _undo_rest(hands, undoable, finished, note)
-        last = {rollback["index"]: rollback for rollback in rollbacks}
-        bad = [f"{one['name']}: {one['error'] or one['status']}" for one in last.values()
+        latest = {rollback["index"]: rollback for rollback in rollbacks}
+        bad = [f"{one['name']}: {one['error'] or one['status']}" for one in latest.values()
                if one["status"] != Status.SUCCEEDED]  # fmt: skip
         context.outcome(
             Effect.UNDO,
@@ -59,7 +62,7 @@ def undo_fault(hands: Hands, decision: Decision) -> None:
             started=started,
             ended=clock.now(),
             error="; ".join(bad),
-            rollbacks=[last[index] for index in sorted(last)],
+            rollbacks=[latest[index] for index in sorted(latest)],
             deviated="missed" in hypothesis,
             hypothesis_unchecked="indeterminate" in hypothesis,
         )
@@ -115,6 +118,24 @@ def undo_from(paths: RunPaths, undoable: Undoable) -> list[ActivityOutcome]:
         timeout_seconds_each=ROLLBACK_SECONDS,
         variables=undoable.variables,
     )
+
+
+def _look_for_another_undo(hands: Hands) -> None:
+    """The effect probe holds until the undo. Where it does not, somebody was quicker, and what was measured is void."""
+    context = hands.context
+    fault = context.plan.fault
+    aborting = any(entry.kind is Kind.ABORT for entry in context.entries)
+    if fault is None or fault.effect is None or aborting or not _was_proved(context):
+        return
+    outcome = hands.run_activity(fault.effect, timeout_seconds=_GONE_SECONDS)
+    if outcome.status is Status.SUCCEEDED and not outcome.good:
+        reason = f"somebody undid the fault: {fault.effect.name} was not true any more when the undo began"
+        context.journal(Kind.ABORT, {"by": "person", "reason": reason}, sentence=reason)
+
+
+def _was_proved(context: Context) -> bool:
+    found = last(context.entries, Effect.PROVE_EFFECT)
+    return found is not None and found.status == Status.SUCCEEDED
 
 
 def _let_child_undo(hands: Hands) -> None:
