@@ -249,11 +249,11 @@ def test_an_undo_that_hangs_is_ended_fails_the_run_and_can_be_taken_up(tmp_path,
 
 def test_an_undo_that_a_person_did_already_is_done_again_and_voids_what_was_measured(tmp_path, service):
     served, aside = service[1], service[1].with_name("aside")
-    slow = {"name": "slow", "type": "action", "provider": {"type": "process", "path": "sleep", "arguments": ["4"]}}
-    root = make(tmp_path / "ws", service, rollbacks=[put_back(served)], recover=[slow])
+    phases = {"baseline": "1500ms", "soak": "2s", "hold": "1s", "fault": "5s"}
+    root = make(tmp_path / "ws", service, rollbacks=[put_back(served)], recover=None, phases=phases)
     process = start(root, "run", DRILL)
     until(aside.exists, "the fault was never injected")
-    until(lambda: begun(root, "recover"), "the recovery never began")
+    until(lambda: begun(root, "hold_fault"), "the fault was never held")
     aside.rename(served)
     text, _ = process.communicate(timeout=120)
     assert process.returncode == 3, text

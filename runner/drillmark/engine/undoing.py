@@ -121,11 +121,14 @@ def undo_from(paths: RunPaths, undoable: Undoable) -> list[ActivityOutcome]:
 
 
 def _look_for_another_undo(hands: Hands) -> None:
-    """The effect probe holds until the undo. Where it does not, somebody was quicker, and what was measured is void."""
+    """The effect probe holds until the undo. Where it does not, somebody was quicker, and what was measured is void.
+
+    Not where the drill recovers: a recovery may well take the effect away (deleted rows that are there again).
+    """
     context = hands.context
     fault = context.plan.fault
     aborting = any(entry.kind is Kind.ABORT for entry in context.entries)
-    if fault is None or fault.effect is None or aborting or not _was_proved(context):
+    if fault is None or fault.effect is None or context.plan.recovers or aborting or not _was_proved(context):
         return
     outcome = hands.run_activity(fault.effect, timeout_seconds=_GONE_SECONDS)
     if outcome.status is Status.SUCCEEDED and not outcome.good:
