@@ -15,6 +15,8 @@ from drillmark.model.plan import (
     Phases,
     Plan,
     PlannedActivity,
+    PlannedAlert,
+    PlannedAlerts,
     PlannedFault,
     PlannedLoad,
     PlannedMarkers,
@@ -65,6 +67,9 @@ def make_plan(
     after_undo: float | None = None,
     mtd: float | None = None,
     effect: bool = True,
+    alerts: bool = False,
+    detect: float = 0.0,
+    time_to_detect: float | None = None,
 ) -> Plan:
     objectives = Objectives(
         rto_seconds=4 * 3600.0 if rto is None else rto,
@@ -73,6 +78,7 @@ def make_plan(
         rpo_stated=rpo is not None,
         after_undo_seconds=after_undo,
         mtd_seconds=mtd,
+        time_to_detect_seconds=time_to_detect,
         slo=Slo(
             availability_ratio=availability,
             latency=Latency(p95_seconds=p95),
@@ -87,7 +93,7 @@ def make_plan(
         source="drills/rig.yaml",
         target=PlannedTarget(name="rig", environment="lab"),
         objectives=objectives,
-        phases=Phases(hold_seconds=hold, baseline_seconds=hold, soak_seconds=hold),
+        phases=Phases(hold_seconds=hold, baseline_seconds=hold, soak_seconds=hold, detect_seconds=detect),
         fault=PlannedFault(
             path="experiments/rig.yaml",
             sha256="0" * 64,
@@ -101,6 +107,7 @@ def make_plan(
         if probes
         else None,
         markers=PlannedMarkers(secrets="rig") if markers else None,
+        alerts=PlannedAlerts(rules=[PlannedAlert(webhook="/alerts")]) if alerts else None,
         preflight=[activity(f"preflight-{n}") for n in range(preflight)],
         recover=[activity(f"recover-{n}") for n in range(recover)],
         verify=[activity(f"verify-{n}") for n in range(verify)],

@@ -326,16 +326,6 @@ def test_what_is_probably_not_meant():
         ("target: orders-db", "target: orders-db\nmode: tabletop", "d.yaml:5:7: mode tabletop is not supported yet"),
         (f"fault: {PATH}", "fault: simulated", "d.yaml:5:8: simulated disasters are not supported yet"),
         (
-            "schedule: {every: quarter}",
-            "observe: {alerts: [{webhook: /a}]}",
-            "d.yaml:8:11: alerts are not supported yet",
-        ),
-        (
-            "schedule: {every: quarter}",
-            "phases: {detect: 10m}",
-            "d.yaml:8:18: waiting for a detection is not supported yet",
-        ),
-        (
             "load: experiments/load/orders.py",
             "load: {locustfile: a.py, master: h:1, workers: 2}",
             "distributed load is not supported yet",
@@ -359,7 +349,8 @@ def test_a_drill_with_a_schedule_may_be_run_by_hand():
 
 
 def test_all_refusals_at_once():
-    assert len(refused(FULL_DRILL)) == 1  # alerts
+    both = with_line(FULL_DRILL, "mode: drill", "mode: gameday").replace("processes: 1", "master: h:1, workers: 2")
+    assert len(refused(both)) == 2
 
 
 TWO_WRITERS = """    markers:

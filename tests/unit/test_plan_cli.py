@@ -16,6 +16,8 @@ from drillmark.cli import init, main, plan, validate
 
 ROOT = Path(__file__).resolve().parents[2]
 
+REFUSED = FULL_DRILL.replace("mode: drill", "mode: gameday")
+
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
@@ -63,14 +65,14 @@ def test_validate_for_machines(run):
 
 
 def test_validate_warns_and_tells_what_run_refuses(run):
-    result = run(validate.command, "--json", drill=FULL_DRILL, experiment=EXPERIMENT + "sevrity: high\n")
+    result = run(validate.command, "--json", drill=REFUSED, experiment=EXPERIMENT + "sevrity: high\n")
     document = json.loads(result.stdout)
     assert result.exit_code == 0
     assert document["valid"] is True
     assert len(document["drills"][0]["plan_hash"]) == 64
     assert [item["file"] for item in document["warnings"]] == ["experiments/orders-db-lost.yaml"]
     assert [item["message"] for item in document["refusals"]] == [
-        "alerts are not supported yet",
+        "mode gameday is not supported yet",
     ]
 
 
@@ -125,10 +127,10 @@ def test_plan_for_machines_has_the_hash_that_validate_tells(run):
 
 
 def test_plan_tells_what_run_would_refuse(run):
-    result = run(plan.command, "drills/lost.yaml", drill=FULL_DRILL)
+    result = run(plan.command, "drills/lost.yaml", drill=REFUSED)
     assert result.exit_code == 0
     assert "`run` refuses this, for now" in result.stdout
-    assert "drills/lost.yaml:40:3: alerts are not supported yet" in result.stdout
+    assert "drills/lost.yaml:4:7: mode gameday is not supported yet" in result.stdout
 
 
 def test_plan_of_a_drill_that_is_wrong(run, capsys):

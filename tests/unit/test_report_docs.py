@@ -90,6 +90,7 @@ def test_every_field_of_the_result_is_on_its_page():
         "### `durations`": ["duration"],
         "### `timeline`": ["step", "part"],
         "### `slo`": ["phase", "indicator"],
+        "### `detection`": ["detection", "noted"],
         "### `writes`": ["writes"],
         "### `writers`": ["writer"],
         "### `gaps`": ["gap"],

@@ -10,7 +10,7 @@ from drillmark.cli import terminal
 from drillmark.errors import EXIT_INVALID, InvalidDefinitionError
 
 if TYPE_CHECKING:
-    from drillmark.model.plan import Plan, PlannedActivity
+    from drillmark.model.plan import Plan, PlannedActivity, PlannedAlert
     from drillmark.workspace import Checked
 
 Step = tuple[str, list[str]]
@@ -102,6 +102,9 @@ def _steps(plan: Plan) -> list[Step]:
     steps.append(("baseline", [f"{duration(phases.baseline_seconds)} of steady state, else nothing is injected"]))
     steps.append(("fault", _fault(plan)))
     if plan.recovers:
+        if phases.detect_seconds:
+            words = f"wait up to {duration(phases.detect_seconds)} for an alert or `drillmark declare`"
+            steps.append(("detect", [f"{words}, then recover all the same"]))
         steps += [("recover", [_told(item) + (", repeatable" if item.repeatable else "")]) for item in plan.recover]
         steps[-1][1].append(f"all within {duration(phases.recover_deadline_seconds)}")
         steps.append(("verify", [_told(item) for item in plan.verify]))
@@ -123,6 +126,9 @@ def _observed(plan: Plan) -> list[str]:
         every, timeout = duration(plan.probes.every_seconds), duration(plan.probes.timeout_seconds)
         pace = f"a beat every {every}, answered within {timeout}"
         told += [pace, *(f"  {_told(item)}" for item in plan.probes.activities)]
+    if plan.alerts:
+        where = f"{plan.alerts.host}:{plan.alerts.port or 'a free port'}"
+        told.append(f"alerts received on {where}: {', '.join(_alert(rule) for rule in plan.alerts.rules)}")
     for one in plan.markers:
         name = f"{one.name}: " if one.name else ""
         told.append(
@@ -171,6 +177,11 @@ def _undo(plan: Plan) -> list[str]:
 def _read_back(plan: Plan) -> list[str]:
     told = ["every acknowledged marker write is looked for"] if plan.markers else []
     return told + ([f"whose data it is: {_told(plan.identity)}"] if plan.identity and told else [])
+
+
+def _alert(rule: PlannedAlert) -> str:
+    labels = ", ".join(f"{name}={value}" for name, value in rule.match.items())
+    return f"{rule.webhook} ({labels or 'any'})"
 
 
 def _told(item: PlannedActivity) -> str:

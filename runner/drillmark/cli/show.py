@@ -18,7 +18,9 @@ Lines = list[tuple[str, str]]
 @click.command()
 @click.argument("run", default="last")
 @click.option(
-    "--why", type=click.Choice(["rto", "rpo", "slo"]), help="What this number rests on: formula, entries, samples."
+    "--why",
+    type=click.Choice(["rto", "rpo", "slo", "time_to_detect"]),
+    help="What this number rests on: formula, entries, samples.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(run: str, *, why: str | None, as_json: bool) -> None:
@@ -69,6 +71,9 @@ def explanation(result: dict[str, Any], why: str) -> dict[str, Any]:
     if why == "slo":
         judged = [item for item in result["objectives"] if item["name"].startswith("slo")]
         return {"run": result["run"], "slo": result["slo"], "objectives": judged}
+    if why == "time_to_detect":
+        parts = {"durations": {why: result["durations"][why]}, "detection": result.get("detection")}
+        return {"run": result["run"], "objectives": _judged(result, why), "stamps": result["stamps"]} | parts
     actual = result[why]["actual"]
     parts = {
         name: value for name, value in result["durations"].items() if name == actual or name.startswith(f"{actual}_")
@@ -79,7 +84,40 @@ def explanation(result: dict[str, Any], why: str) -> dict[str, Any]:
 
 def explain(found: StoredRun, result: dict[str, Any], why: str) -> Lines:
     """What a number rests on, for people. Raises UsageError where the run has no such number."""
+    if why == "time_to_detect":
+        return _detection(found, result)
     return _slo(result) if why == "slo" else _number(found, result, why)
+
+
+def _judged(result: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    return [item for item in result["objectives"] if item["name"] == name]
+
+
+def _detection(found: StoredRun, result: dict[str, Any]) -> Lines:
+    from drillmark.report import sentences, words
+
+    measured, seen = result["durations"]["time_to_detect"], result.get("detection")
+    if not measured["applicable"]:
+        raise UsageError(
+            "this run has no time to detect", hint="it observed no alerts (observe.alerts), and nobody declared it"
+        )
+    lines: Lines = [(f"time to detect  {words.interval(sentences.interval(measured['seconds']))}", "head")]
+    for item in _judged(result, "time_to_detect"):
+        stated = "none stated" if item["objective"] is None else words.duration(item["objective"])
+        verdict = item["verdict"]
+        lines.append((f"objective {stated}: {words.outcome(verdict)}", sentences.STYLES[verdict]))
+    if measured["reason"]:
+        lines.append((words.harmless(measured["reason"]), "doubt"))
+    lines += _rests_on(found, result, measured["cited"])
+    if seen and seen["noted"]:
+        lines += [("", ""), (f"noted ({seen['heard']} in all)", "head")]
+        for noted in seen["noted"]:
+            counts = {True: "counts", False: "does not count", None: "may count"}[noted["counts"]]
+            text = (
+                f"  {noted['entry']:5}  {_at(noted['at_seconds']['hi'])}  {noted['name']} {noted['status']}: {counts}"
+            )
+            lines.append((words.harmless(text + (f", {noted['why']}" if noted["why"] else "")), ""))
+    return lines
 
 
 def _number(found: StoredRun, result: dict[str, Any], why: str) -> Lines:

@@ -37,7 +37,7 @@ PHASES: dict[Effect, str] = {
 }
 # Outcomes worth a line although they went well.
 _TOLD = frozenset({Effect.BASELINE, Effect.PROVE_EFFECT, Effect.RECOVER, Effect.VERIFY, Effect.UNDO, Effect.READ_BACK})
-_QUIET_EVENTS = frozenset({"samples_closed"})
+_QUIET_EVENTS = frozenset({"samples_closed", "alerts_opened", "alerts_closed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +141,15 @@ def _effect_words(entry: Entry) -> str:
 
 
 def _event(data: dict[str, Any], text: str) -> str:
+    if data.get("what") == "alert":
+        name = dict(data.get("labels") or {}).get("alertname") or data.get("route", "")
+        text = f"alert {name} {data.get('status', '')}" + (
+            "" if data.get("matched") else ", not one that is waited for"
+        )
+    elif data.get("what") == "declared":
+        text = f"{data.get('by')} declares the disaster"
+    elif data.get("what") == "alerts_received_at":
+        return f"alerts are received at {data.get('url')}"
     reason = str(data.get("reason") or data.get("error") or "")
     return f"{text}: {reason}" if reason and reason not in text else text
 

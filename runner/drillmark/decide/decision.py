@@ -64,11 +64,13 @@ def _due(plan: Plan, entries: Sequence[Entry], step: Step, reason: str) -> Decis
 
 
 def _sentence(plan: Plan, step: Step, reason: str) -> str:
-    words = _SENTENCES[step.effect].format(
+    waits = step.effect is Effect.DETECT and plan.phases.detect_seconds > 0
+    words = (_WAIT if waits else _SENTENCES[step.effect]).format(
         name=step.key.split(":", 1)[-1],
         target=plan.target.name,
         fault=plan.fault.path if plan.fault else "nothing",
         baseline=plan.phases.baseline_seconds,
+        detect=plan.phases.detect_seconds,
         fault_seconds=plan.phases.fault_seconds,
         soak=plan.phases.soak_seconds,
         hold=plan.phases.hold_seconds,
@@ -76,6 +78,7 @@ def _sentence(plan: Plan, step: Step, reason: str) -> str:
     return f"{words}, because {reason}" if reason and step.effect is not Effect.END else words
 
 
+_WAIT = "wait up to {detect:g} s for an alert or `drillmark declare`, then recover all the same"
 _SENTENCES = {
     Effect.PREFLIGHT: "check {name} before anything is touched",
     Effect.GUARD: "start the guard, which undoes the fault should this runner be lost",

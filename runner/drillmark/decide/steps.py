@@ -25,7 +25,7 @@ def steps(plan: Plan) -> list[Step]:
     before = [
         *keyed(Effect.PREFLIGHT, plan.preflight),
         Step(Effect.GUARD),
-        *([Step(Effect.OBSERVERS)] if plan.probes or plan.markers or plan.guards else []),
+        *([Step(Effect.OBSERVERS)] if plan.probes or plan.markers or plan.guards or plan.alerts else []),
         *([Step(Effect.LOAD)] if plan.load else []),
         Step(Effect.PREPARE),
         Step(Effect.BASELINE),

@@ -23,7 +23,13 @@ PROVIDER = {
         {"type", "url", "method", "headers", "arguments", "secrets", "timeout", "verify_tls", "max_retries"}
     ),
 }
-VARIABLES = ("drillmark_run", "drillmark_fault_begin", "drillmark_fault_position", "drillmark_source")
+VARIABLES = (
+    "drillmark_run",
+    "drillmark_fault_begin",
+    "drillmark_fault_position",
+    "drillmark_source",
+    "drillmark_alerts_url",
+)
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 

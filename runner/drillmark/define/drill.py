@@ -30,9 +30,13 @@ Runbook = Annotated[
         "docs/how-to/restore-orders-db.md",
     ),
 ]
-HostPort = Annotated[str, worded(r"^[A-Za-z0-9.-]+:[0-9]{1,5}$", "host:port", "10.0.0.5:5557")]
+_PORT = r"(?:[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+HostPort = Annotated[str, worded(rf"^[A-Za-z0-9.-]{{1,253}}:{_PORT}$", "host:port", "10.0.0.5:5557")]
 Url = Annotated[str, worded(r"^https?://[^\s]{1,1000}$", "an http address", "http://127.0.0.1:8080")]
-Route = Annotated[str, worded(r"^/[^\s]{0,500}$", "a route that begins with /", "/alerts")]
+Route = Annotated[
+    str,
+    worded(r"^/[A-Za-z0-9._~/-]{0,200}$", "a route that begins with /, of letters, digits and . _ ~ / -", "/alerts"),
+]
 
 
 class Risk(Strict):

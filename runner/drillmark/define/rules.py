@@ -19,7 +19,7 @@ from drillmark.errors import Problem
 
 Check = Callable[[Any, Marks], list[Problem]]
 
-DEFAULTS = {"baseline": "30s", "hold": "30s", "fault": "60s"}
+DEFAULTS = {"baseline": "30s", "hold": "30s", "fault": "60s", "detect": "0s"}
 
 
 def no_problems(raw: Any, marks: Marks) -> list[Problem]:  # noqa: ARG001
@@ -62,10 +62,36 @@ def _phase_problems(raw: dict[str, Any], marks: Marks) -> Iterator[Problem]:
             f"`phases.fault` ({_told(raw, 'fault')}) is not longer than `phases.hold` ({_told(raw, 'hold')})",
             "without `recover` the fault stays for phases.fault, and a hold window must fit in",
         )
+    yield from _detect_problems(raw, marks)
     rto, mtd = _seconds(get(raw, "objectives", "rto") or "4h"), _seconds(get(raw, "objectives", "mtd"))
     if rto is not None and mtd is not None and mtd < rto:
         yield marks.problem(
             ("objectives", "mtd"), "`objectives.mtd` is shorter than the rto", "RTO + work recovery time <= MTD"
+        )
+
+
+def _detect_problems(raw: dict[str, Any], marks: Marks) -> Iterator[Problem]:
+    detect, objective = _phase(raw, "detect"), _seconds(get(raw, "objectives", "time_to_detect"))
+    if not detect:
+        return
+    if "recover" not in raw:
+        yield marks.problem(
+            ("phases", "detect"),
+            "`phases.detect` needs `recover`",
+            "without a recovery nothing waits for the detection; alerts count all the same while the fault stays",
+        )
+    if objective is not None and detect < objective:
+        yield marks.problem(
+            ("phases", "detect"),
+            f"`phases.detect` ({_told(raw, 'detect')}) is shorter than `objectives.time_to_detect`",
+            "recovery would begin before a detection that is still in time",
+        )
+    deadline = _seconds(get(raw, "phases", "recover", "deadline"))
+    if deadline is not None and deadline <= detect:
+        yield marks.problem(
+            ("phases", "recover", "deadline"),
+            f"`phases.recover.deadline` is not longer than `phases.detect` ({_told(raw, 'detect')})",
+            "it counts from the fault's effect, so nothing would be left for the recovery",
         )
 
 
@@ -121,13 +147,22 @@ def drill_warnings(raw: Any, marks: Marks) -> list[Problem]:
             for key in ("latency", "error_rate", "throughput")
             if key in slo
         ]
-    if get(raw, "objectives", "time_to_detect") is not None and not get(raw, "observe", "alerts"):
-        found.append(
-            marks.problem(
-                ("objectives", "time_to_detect"), "`time_to_detect` is judged only where `observe.alerts` are"
-            )
-        )
+    found += _detect_warnings(raw, marks)
     return found
+
+
+def _detect_warnings(raw: dict[str, Any], marks: Marks) -> Iterator[Problem]:
+    objective = _seconds(get(raw, "objectives", "time_to_detect"))
+    if objective is None:
+        return
+    at: Path = ("objectives", "time_to_detect")
+    if not get(raw, "observe", "alerts") and not _phase(raw, "detect"):
+        hint = "list the alerts, or let the drill wait for a person: phases.detect"
+        yield marks.problem(at, "`time_to_detect` is judged only where `observe.alerts` are", hint)
+    fault = _phase(raw, "fault")
+    if _kept_until_undo(raw) and get(raw, "observe", "alerts") and fault is not None and fault <= objective:
+        hint = "an alert that does not come by then leaves it unknown; make phases.fault longer"
+        yield marks.problem(at, "the fault is undone before `time_to_detect` is over", hint)
 
 
 def uses(raw: dict[str, Any]) -> Iterator[tuple[Path, Any]]:

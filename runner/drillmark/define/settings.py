@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from drillmark.define.base import Strict
-from drillmark.define.drill import Url
+from drillmark.define.drill import HostPort, Url
 from drillmark.define.units import Name, PositiveSeconds, Seconds
 
 
@@ -34,6 +34,18 @@ class GuardSettings(Strict):
 
     lease: PositiveSeconds = Field(
         default=30.0, description="How long the runner may be silent before the guard acts; 30s unless given."
+    )
+
+
+class AlertSettings(Strict):
+    """Where alerts are received while a drill observes them."""
+
+    listen: HostPort = Field(
+        default="127.0.0.1:9095",
+        description="Address and port of the alert receiver; 127.0.0.1:9095 unless given, port 0: one that is free.",
+    )
+    clock_error: Seconds = Field(
+        default=1.0, description="How far the clock of the machine that raises alerts may be off; 1s unless given."
     )
 
 
@@ -68,6 +80,7 @@ class Settings(Strict):
 
     gaps: Gaps = Field(default=Gaps(), description="The gap register.")
     guard: GuardSettings = Field(default=GuardSettings(), description="The guard outside the runner.")
+    alerts: AlertSettings = Field(default=AlertSettings(), description="The receiver of alerts.")
     limits: Limits | None = Field(default=None, description="What the workspace allows at most.")
     approvers: list[Name] = Field(default_factory=list, description="Who may approve drills in production.")
     notifications: list[Notification] = Field(default_factory=list, description="Who is told of runs.")

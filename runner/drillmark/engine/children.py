@@ -23,6 +23,7 @@ MODULES = {
     "markers": "drillmark.observe.markers",
     "read_back": "drillmark.observe.read_back",
     "load": "drillmark.workload.child",
+    "alerts": "drillmark.observe.alerts",
     "guard": "drillmark.guard",
     "guards": "drillmark.observe.watch",
 }

@@ -1,13 +1,15 @@
-"""Starts, stops and reads what observes and loads the target: prober, marker writers, load, read-back."""
+"""Starts, stops and reads what observes and loads the target: prober, marker writers, alerts, load, read-back."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from drillmark import clock, processes, runs, samples
+from drillmark import clock, files, processes, runs, samples
 from drillmark.decide import Decision
 from drillmark.engine import children
+from drillmark.engine.context import ALERTS_URL
 from drillmark.engine.hands import Hands
 from drillmark.errors import SampleFileError
 from drillmark.model.entry import Effect, Status
@@ -22,8 +24,8 @@ def spawn_observers(hands: Hands) -> None:
 
 
 def start_observers(hands: Hands, decision: Decision) -> None:
-    """Tell prober, marker writers and the watcher of guards to go, and wait for their first answers."""
-    _start(hands, decision, [role for role in _configs(hands) if role != "load"])
+    """Tell prober, marker writers, guards' watcher and alert receiver to go, and wait until each is at work."""
+    _start(hands, decision, [role for role in _configs(hands) if role != "load"], and_then=_know_alerts_url)
 
 
 def start_load(hands: Hands, decision: Decision) -> None:
@@ -44,8 +46,10 @@ def stop_observers(hands: Hands, decision: Decision) -> None:
     context = hands.context
     context.intent(Effect.STOP_OBSERVERS, "", decision.attempt)
     with hands.pulse.shielded():
-        for child in context.undo_state.of(("guards", "prober", "markers", "read_back", "load")):
+        for child in context.undo_state.of(("guards", "prober", "markers", "read_back", "load", "alerts")):
             children.stop(hands, child.role)
+        # What came after the last look, up to the very end of the listening.
+        hands.pulse.incoming.look()
     for name in runs.sample_names(context.plan):
         path = context.paths.sample(name)
         if path.exists():
@@ -126,10 +130,28 @@ def _configs(hands: Hands) -> dict[str, dict[str, Any]]:
             "host": plan.load.host,
             "workspace": str(root),
         }
+    if plan.alerts:
+        configs["alerts"] = {
+            "host": plan.alerts.host,
+            "port": plan.alerts.port,
+            "rules": [rule.model_dump(mode="json") for rule in plan.alerts.rules],
+        }
     return configs
 
 
-def _start(hands: Hands, decision: Decision, roles: list[str]) -> None:
+def _know_alerts_url(hands: Hands) -> None:
+    """Tell people and later activities where alerts are received."""
+    context = hands.context
+    if context.plan.alerts is None:
+        return
+    status = files.read_json(context.paths.child("alerts", "json")) or {}
+    context.variables[ALERTS_URL] = str(status.get("url", ""))
+    context.event("alerts_received_at", url=context.variables[ALERTS_URL])
+
+
+def _start(
+    hands: Hands, decision: Decision, roles: list[str], and_then: Callable[[Hands], None] = lambda _hands: None
+) -> None:
     assert decision.effect is not None
     context = hands.context
     context.intent(decision.effect, "", decision.attempt)
@@ -141,6 +163,7 @@ def _start(hands: Hands, decision: Decision, roles: list[str]) -> None:
     problem = children.go(hands, roles, "ready", children.READY_SECONDS)
     if not problem:
         hands.pulse.watched.update(roles)
+        and_then(hands)
     status = Status.FAILED if problem else Status.SUCCEEDED
     context.outcome(decision.effect, "", decision.attempt, status, error=problem)
 

@@ -90,6 +90,16 @@ class RunPaths:
         return self.directory / "abort"
 
     @property
+    def declaration(self) -> Path:
+        """A person declared the disaster; JSON with `by`, `reason` and the stamp."""
+        return self.directory / "declaration.json"
+
+    @property
+    def alerts(self) -> Path:
+        """What the alert receiver received, JSON lines."""
+        return self.directory / "alerts.jsonl"
+
+    @property
     def events(self) -> Path:
         """The chaos child's event log E."""
         return self.directory / "chaos" / "events.jsonl"

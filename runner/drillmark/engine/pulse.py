@@ -16,6 +16,7 @@ from types import FrameType
 
 from drillmark import clock, processes
 from drillmark.engine.context import Context
+from drillmark.engine.incoming import Incoming
 from drillmark.engine.interruption import SIGNALS, Interrupted
 from drillmark.engine.live import Tails
 from drillmark.engine.reasons import Reasons
@@ -37,6 +38,7 @@ class Pulse:
         self._undo_seconds = undo_seconds
         self.tails = Tails(context.paths, tuple(one.ledger for one in context.plan.markers))
         self.reasons = Reasons(context, self.tails)
+        self.incoming = Incoming(context)
         self._next = {"lease": 0, "look": 0, "view": 0}
         self._signal = ""
         self._shielded = False
@@ -106,6 +108,7 @@ class Pulse:
             self._context.check_epoch()
             self.tails.follow()
             self.reasons.look_at_children(now)
+            self.incoming.look()
             self._look_for_reasons(now)
         if self._signal and not self._shielded and not self._interrupted:
             self._interrupt("signal", f"it received {self._signal}")

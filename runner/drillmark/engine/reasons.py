@@ -18,6 +18,7 @@ _GONE = {
     "markers": "markers_died",
     "load": "load_died",
     "guards": "watcher_died",
+    "alerts": "alerts_died",
 }
 
 

@@ -17,7 +17,7 @@ from drillmark.chaos.events import read_events
 from drillmark.decide.stops import guard_has_acted, may_be_in_effect
 from drillmark.engine import children, injecting, undoing
 from drillmark.engine.concluding import export_journal
-from drillmark.engine.context import Context
+from drillmark.engine.context import ALERTS_URL, Context
 from drillmark.engine.hands import Hands
 from drillmark.engine.interruption import signals_wait
 from drillmark.engine.locks import FileLock, TargetLock
@@ -39,7 +39,7 @@ _DEADLINE_SECONDS = 3600.0
 _ANEW = (
     Effect.PREFLIGHT, Effect.GUARD, Effect.OBSERVERS, Effect.LOAD, Effect.PREPARE, Effect.BASELINE,
 )  # fmt: skip
-_OBSERVERS = ("prober", "markers", "load", "guards")
+_OBSERVERS = ("prober", "markers", "load", "guards", "alerts")
 
 
 def resume(
@@ -133,6 +133,9 @@ def _open(workspace: WorkspacePaths, paths: RunPaths, lock: FileLock, row: RunRo
         entries=list(entries),
         variables={"drillmark_run": row.run},
     )
+    for entry in context.entries:
+        if entry.kind is Kind.EVENT and entry.data.get("what") == "alerts_received_at":
+            context.variables[ALERTS_URL] = str(entry.data.get("url", ""))
     injected = last(context.entries, Effect.INJECT)
     if injected is not None:
         injecting.know_fault(context, injected.intent.stamp, str(injected.intent.data.get("fault_position", "")))
@@ -228,6 +231,8 @@ def _begin_anew(hands: Hands) -> None:
     for name in ("beats", "load", "load-users"):
         with contextlib.suppress(FileNotFoundError):
             context.paths.sample(name).rename(aside / f"{name}.dms")
+    with contextlib.suppress(FileNotFoundError):
+        context.paths.alerts.rename(aside / context.paths.alerts.name)
     context.event("begun_anew", voided=list(_ANEW))
 
 
@@ -296,6 +301,7 @@ def _still_observing(context: Context) -> set[str]:
     over = {
         "markers": (Effect.READ_BACK, Effect.STOP_OBSERVERS),
         "prober": (Effect.STOP_OBSERVERS,),
+        "alerts": (Effect.STOP_OBSERVERS,),
         "load": (Effect.STOP_LOAD, Effect.STOP_OBSERVERS),
         "guards": (Effect.UNDO, Effect.STOP_OBSERVERS),
     }

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import platform
 import re
 import secrets
+import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -52,8 +54,8 @@ class RunEnded:
 def run(root: Path, plan: Plan, *, view: View | None = None, timeout_seconds: float | None = None) -> RunEnded:
     """Run a drill.
 
-    Raises RefusedError where the workspace's kill switch is set, and JournalError or UndoFileError where neither
-    could be written; nothing has then been injected, or what was is undone.
+    Raises RefusedError where the workspace's kill switch is set or the port for alerts is taken, and JournalError or
+    UndoFileError where neither could be written; nothing has then been injected, or what was is undone.
     """
     workspace = WorkspacePaths(root)
     if workspace.abort.exists():
@@ -61,6 +63,7 @@ def run(root: Path, plan: Plan, *, view: View | None = None, timeout_seconds: fl
             f"runs are stopped in this workspace: {workspace.abort.read_text(errors='replace').strip() or 'no reason'}",
             hint=f"remove {workspace.abort} to lift it",
         )
+    _refuse_busy_port(plan)
     began = clock.now()
     run_id = _run_id(plan, began.wall_ns)
     paths = RunPaths(workspace.runs / run_id)
@@ -129,7 +132,7 @@ def undo_without_journal(hands: Hands) -> None:
     hands.context.lock.acquire(exclusive=False, wait_seconds=0.0)
     if hands.child is not None:
         hands.child.kill()
-    children.end_orphans(hands, ("chaos", "worker", "guards", "prober", "markers", "load", "read_back"))
+    children.end_orphans(hands, ("chaos", "worker", "guards", "prober", "markers", "load", "alerts", "read_back"))
     bad = [
         f"{outcome.name}: {outcome.error or outcome.status}"
         for undoable in (reversed(state.undoables) if began(hands.context) else ())
@@ -187,6 +190,22 @@ def _create(  # everything that a run needs before its first entry
         undo_state=state,
         variables={"drillmark_run": run_id},
     )
+
+
+def _refuse_busy_port(plan: Plan) -> None:
+    """Before anything is written or begun: a drill that would not hear its alerts is not started."""
+    alerts = plan.alerts
+    if alerts is None:
+        return
+    try:
+        with socket.create_server((alerts.host, alerts.port)):
+            pass
+    except OSError as error:
+        why = "another drill or program listens there" if error.errno == errno.EADDRINUSE else error.strerror or error
+        raise RefusedError(
+            f"cannot receive alerts on {alerts.host}:{alerts.port}: {why}",
+            hint="wait for the other drill, or set alerts.listen in drillmark.yaml (port 0: one that is free)",
+        ) from error
 
 
 def _started(plan: Plan) -> dict[str, object]:

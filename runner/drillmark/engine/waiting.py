@@ -49,12 +49,43 @@ def hold_fault(hands: Hands, decision: Decision) -> None:
 
 
 def detect(hands: Hands, decision: Decision) -> None:
-    """Declare the disaster: unattended, so at once, and flagged so."""
+    """Wait for an alert or a person's word, at most `phases.detect`; then the disaster is declared in any case.
+
+    `by` says who: `person` (with `name`), `alert`, `nobody` (waited in vain) or `unattended` (nothing to wait for).
+    Only a person's word carries a stamp of its own; otherwise declared is now, and measuring flags it.
+    """
     context = hands.context
     context.intent(Effect.DETECT, "", decision.attempt)
+    total_seconds = context.plan.phases.detect_seconds
+    by, name, declared_at, seen = "unattended", "", None, -1
+
+    def noticed() -> bool:
+        nonlocal seen, by, name, declared_at
+        if len(context.entries) == seen:
+            return False
+        seen = len(context.entries)
+        found = measure.detected(hands.context.plan, context.entries)
+        if found is None:
+            return False
+        by, name, declared_at = found
+        return True
+
+    if total_seconds > 0:
+        hands.pulse.phase(Effect.DETECT, decision.sentence, total_seconds)
+        begun = next(entry.stamp for entry in context.entries if entry.effect is Effect.DETECT)
+        waited = (clock.monotonic_ns() - begun.monotonic_ns) / NANOSECONDS if begun.same_clock(clock.now()) else 0.0
+        if not hands.pulse.wait(max(0.0, total_seconds - waited), noticed):
+            by = "nobody"
     now = clock.now()
     context.outcome(
-        Effect.DETECT, "", decision.attempt, Status.SUCCEEDED, ended=now, declared_at=now.as_json(), by="unattended"
+        Effect.DETECT,
+        "",
+        decision.attempt,
+        Status.SUCCEEDED,
+        ended=now,
+        declared_at=(declared_at or now).as_json(),
+        by=by,
+        name=name,
     )
 
 

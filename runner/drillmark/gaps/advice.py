@@ -97,9 +97,13 @@ _BY_OBJECTIVE: dict[tuple[str, str], str] = {
         "People learn of it too late. Alert on what users see (failed requests), not on causes, and "
         "shorten the alert's waiting time."
     ),
+    ("time_to_detect", "undetected"): (
+        "Nobody would have known: no qualifying alert came. Check that the alert exists, fires on this fault, and "
+        "reaches the place where Drillmark listens (observe.alerts, alerts.listen)."
+    ),
     ("time_to_detect", "unmeasured"): (
-        "No qualifying alert was seen. Check that the alert exists, fires on this fault, and reaches "
-        "the place where Drillmark listens."
+        "Whether and when people would have known is not known. Remove the reason that the run names (the receiver "
+        "died, or the fault ended before the alert was due), and run again."
     ),
     ("mtd", "missed"): (
         "The service is back later than the business can bear, work after the recovery included. "
@@ -134,7 +138,7 @@ def recommend(judged: Judged, kind: str) -> str:
         return _LATENCY
     known = _BY_OBJECTIVE.get((judged.name, kind))
     # A number that was measured and missed has its own advice; for the rest the reason knows more.
-    if kind == "missed" and known is not None:
+    if kind in ("missed", "undetected") and known is not None:
         return known
     pointed = next((advice for word, advice in _BY_REASON.items() if word in reason), None)
     if pointed is not None:

@@ -18,7 +18,7 @@ from drillmark.model.measurement import Judged, Outcome, Verdict
 from drillmark.model.plan import Plan
 from drillmark.report import words
 
-KindOfGap = Literal["missed", "unmeasured", "failed"]
+KindOfGap = Literal["missed", "unmeasured", "failed", "undetected"]
 Severity = Literal["high", "medium", "low"]
 
 _LEVEL = {"low": 1, "medium": 2, "high": 3}
@@ -74,6 +74,8 @@ def kind_of(judged: Judged) -> KindOfGap | None:
     if judged.outcome is Outcome.UNKNOWN:
         return "unmeasured"
     if judged.outcome is Outcome.FAILED:
+        if judged.name == "time_to_detect" and (judged.observed is None or judged.observed.hi is None):
+            return "undetected"
         return "failed" if judged.objective is None else "missed"
     return None
 
@@ -169,6 +171,8 @@ def _title(plan: Plan, judged: Judged, kind: KindOfGap) -> str:
         return f"{plan.target.name}: {name} could not be measured"
     if kind == "missed":
         return f"{plan.target.name}: {name} missed"
+    if kind == "undetected":
+        return f"{plan.target.name}: the disaster was not detected"
     return f"{plan.target.name}: {name} failed"
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from drillmark.measure.outage.after_undo import MISSING
+from drillmark.measure.outage.durations import SILENCE
 from drillmark.measure.outage.rta import ENDED_BY_UNDO
 from drillmark.measure.timeline.history import History
+from drillmark.model.entry import Effect, Kind
 from drillmark.model.evidence import Evidence
 from drillmark.model.measurement import Cited, Judged, Measured, Measurements, Outcome, Writer
 
@@ -100,11 +102,29 @@ def _intact(writer: Writer, measurements: Measurements) -> Judged:
 
 
 def time_to_detect(evidence: Evidence, told: History, measurements: Measurements) -> list[Judged]:
-    """Judged only where it is stated and alerts are observed."""
-    del told
+    """Judged where alerts are observed, or the drill waits for a person.
+
+    Silence fails it where the drill waited in vain, or states no time within which it is to be detected. Otherwise
+    it is a duration like any other: silence for longer than the objective has missed it, for less is unknown.
+    """
     objective = evidence.plan.objectives.time_to_detect_seconds
     measured = measurements.durations.get("time_to_detect")
-    return [] if objective is None or measured is None else [against("time_to_detect", measured, objective)]
+    if measured is None or (objective is None and not evidence.plan.detects):
+        return []
+    judged = against("time_to_detect", measured, objective or 0.0)
+    if measured.seconds is None:
+        return [replace(judged, objective=objective)]
+    if measured.reason == SILENCE:
+        in_vain = told.one(Effect.DETECT).data.get("by") == "nobody"
+        ended = told.finished and not any(True for _ in told.of(Kind.ABORT))
+        if in_vain or (objective is None and ended):
+            reason = f"{SILENCE} in all the time that was waited for one" if in_vain else SILENCE
+            return [replace(judged, outcome=Outcome.FAILED, objective=objective, reason=reason)]
+    if objective is None:
+        known = measured.seconds.hi is not None
+        outcome = Outcome.PASSED if known else Outcome.UNKNOWN
+        return [replace(judged, outcome=outcome, objective=None, reason="" if known else measured.reason)]
+    return [judged]
 
 
 def mtd(evidence: Evidence, told: History, measurements: Measurements) -> list[Judged]:

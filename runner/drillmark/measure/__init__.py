@@ -4,6 +4,6 @@ Must never read a clock, a file or a network, and never turn what is missing int
 """
 
 from drillmark.measure.core import measure
-from drillmark.measure.live import after_undo_restored, restored, steady_state
+from drillmark.measure.live import after_undo_restored, detected, restored, steady_state
 
-__all__ = ["after_undo_restored", "measure", "restored", "steady_state"]
+__all__ = ["after_undo_restored", "detected", "measure", "restored", "steady_state"]

@@ -67,6 +67,7 @@ def _measure(this: Scene, errors: list[str]) -> Measurements:
         stamps=_stamps(this, begin.value, found.value),
         durations=measured,
         slo=_slo(this, found.value, after.value, errors),
+        detection=facts.detection.told(),
         writes=writers.together(written),
         writers=written,
         steady_state=_attempt("steady_state", lambda: _steady(this), errors).value
@@ -102,9 +103,14 @@ def _makers(this: Scene, begin: Attempt[Start], found: Attempt[Service]) -> dict
         unseen = rta.unseen(facts, this.require_beats(), this.load, this.limits)
         return unseen or rta.measured(facts, start, found.require())
 
+    def detection_time() -> Measured:
+        if not facts.plan.detects and facts.detection.hi is None:
+            raise InapplicableError("no alerts are observed")
+        return durations.time_to_detect(facts, begin.require(), found.value)
+
     return {
         "rta": recovery_time,
-        "time_to_detect": lambda: durations.time_to_detect(facts),
+        "time_to_detect": detection_time,
         "wrt": lambda: durations.work_recovery(facts, found.require()),
         "rta_and_wrt": lambda: durations.downtime(facts, begin.require(), found.require()),
         "after_undo": lambda: after_undo.measured(facts, this.require_beats(), this.load, this.limits),
@@ -180,7 +186,7 @@ def _stamps(this: Scene, begin: Start | None, found: Service | None) -> dict[str
         "I": Span(0, 0) if facts.injected else None,
         "e": facts.effect,
         "t0": None if begin is None else Span(begin.a, begin.b),
-        "t_detect": None,
+        "t_detect": facts.detection.at,
         "t_declare": facts.declared,
         "t_restore_start": facts.restore_start,
         "t_data_restored": facts.data_restored,

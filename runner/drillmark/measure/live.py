@@ -5,14 +5,19 @@ These answers only decide how long to watch; what is measured in the end is meas
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from drillmark.measure import scene
 from drillmark.measure.outage import after_undo as undone
 from drillmark.measure.outage import ending, rta
 from drillmark.measure.scene import Scene
 from drillmark.measure.service import steady
 from drillmark.measure.service.limits import limits_of
+from drillmark.measure.timeline import facts as facts_of
 from drillmark.measure.timeline.frame import InapplicableError, UnmeasurableError
+from drillmark.model.entry import Entry
 from drillmark.model.evidence import Evidence
+from drillmark.model.plan import Plan
 from drillmark.model.stamp import Stamp
 
 
@@ -87,6 +92,18 @@ def after_undo_restored(evidence: Evidence) -> Stamp | None:
     except (UnmeasurableError, InapplicableError):
         return None
     return None if found.d is None else this.facts.frame.stamp(found.d[1])
+
+
+def detected(plan: Plan, entries: Sequence[Entry]) -> tuple[str, str, Stamp | None] | None:
+    """Who noticed the disaster so far: (`alert` or `person`, its name, the person's stamp), or None."""
+    try:
+        facts = facts_of.gather(Evidence(plan, tuple(entries)))
+    except UnmeasurableError:
+        return None
+    seen = facts.detection
+    if seen.declared is not None:
+        return "person", seen.declared_by, seen.declared_at
+    return None if seen.hi is None else ("alert", seen.by, None)
 
 
 def _scene(evidence: Evidence) -> Scene | None:

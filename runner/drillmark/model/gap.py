@@ -28,7 +28,7 @@ class Gap(BaseModel):
     drill: str
     target: str
     objective: str
-    kind: Literal["missed", "unmeasured", "failed"]
+    kind: Literal["missed", "unmeasured", "failed", "undetected"]
     severity: Literal["high", "medium", "low"]
     title: str
     objective_value: str

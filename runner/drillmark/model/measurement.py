@@ -96,6 +96,40 @@ class Writes:
     cited: Cited = Cited()
 
 
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """An alert or a person's word, and whether it counts as detection.
+
+    Attributes:
+        entry: its journal entry.
+        at_seconds: when it was received, in seconds since I; negative before it.
+        name: the alert's name, or the person's.
+        status: `firing`, `resolved`, `unreadable` or `declared`.
+        counts: None: it is not known whether it began before the fault.
+        why: why it does not count, or is not known to.
+    """
+
+    entry: int
+    at_seconds: dict[str, float]
+    name: str
+    route: str
+    status: str
+    labels: dict[str, str]
+    counts: bool | None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """Who noticed the disaster. `by` is empty where nobody did; `noted` holds at most `LISTED`, `heard` counts all."""
+
+    by: str = ""
+    kind: str = ""  # alert | person | empty
+    declared_by: str = ""
+    heard: int = 0
+    noted: tuple[Noted, ...] = ()
+
+
 LISTED = 100  # how many ids of a kind are listed
 
 
@@ -192,6 +226,7 @@ class Measurements:
         durations: `rta`, `rpa`, `rpa_before_t0`, `rpa_after_t0`, `time_to_detect`, `wrt`, `rta_and_wrt`,
             `after_undo`, `from_declaration`, `restore_copy`, `restore_replay`, `restore_verify`.
         slo: by phase.
+        detection: what alerts and people told; None where nothing was listened for and nobody declared anything.
         writes: of all marker writers together; None where those of one are not known.
         writers: each marker writer on its own.
         steady_state: the steady state before the fault, from the samples.
@@ -203,6 +238,7 @@ class Measurements:
     stamps: dict[str, dict[str, float] | None] = field(default_factory=dict)
     durations: dict[str, Measured] = field(default_factory=dict)
     slo: dict[str, PhaseSlo] = field(default_factory=dict)
+    detection: Detected | None = None
     writes: Writes | None = None
     writers: tuple[Writer, ...] = ()
     steady_state: Check = Check(None)

@@ -140,6 +140,22 @@ class PlannedProbes(Frozen):
     activities: list[PlannedActivity] = Field(default_factory=list)
 
 
+class PlannedAlert(Frozen):
+    """An alert that counts as detection: the route that it comes by, and labels that it must carry."""
+
+    webhook: str
+    match: dict[str, str] = Field(default_factory=dict)
+
+
+class PlannedAlerts(Frozen):
+    """The alert receiver. Port 0: one that is free."""
+
+    host: str = "127.0.0.1"
+    port: int = 9095
+    clock_error_seconds: float = 1.0  # how far the clock of who raises alerts may be off
+    rules: list[PlannedAlert] = Field(default_factory=list)
+
+
 class PlannedGuard(Frozen):
     """A probe that aborts the run when it fails for so long."""
 
@@ -195,6 +211,7 @@ class Plan(Frozen):
     load: PlannedLoad | None = None
     probes: PlannedProbes | None = None
     markers: tuple[PlannedMarkers, ...] = ()
+    alerts: PlannedAlerts | None = None
     identity: PlannedActivity | None = None
     preflight: list[PlannedActivity] = Field(default_factory=list)
     recover: list[PlannedActivity] = Field(default_factory=list)
@@ -215,3 +232,8 @@ class Plan(Frozen):
     def recovers(self) -> bool:
         """Whether the drill has a recovery; without one, the fault stays for `phases.fault_seconds`."""
         return bool(self.recover)
+
+    @property
+    def detects(self) -> bool:
+        """Whether detection is observed: alerts are listened for, or a person's word is waited for."""
+        return self.alerts is not None or self.phases.detect_seconds > 0

@@ -71,8 +71,8 @@ class Child:
         directory.mkdir(mode=0o700, exist_ok=True)
         return directory / f"{name}.dms"
 
-    def report(self, state: str, error: str = "") -> None:
-        """Write the status file: `starting`, `ready`, `ended` or `failed`. Raises OSError."""
+    def report(self, state: str, error: str = "", **more: str) -> None:
+        """Write the status file: `starting`, `ready`, `ended` or `failed`, and what else is told. Raises OSError."""
         me = identify(os.getpid())
         status = {
             "role": self.role,
@@ -81,7 +81,7 @@ class Child:
             "state": state,
             "error": self.redactor.text(error),
             "stamp": clock.now().as_json(),
-        }
+        } | more
         files.write_durably(self.run_dir / "children" / f"{self.role}.json", json.dumps(status))
 
     def resolve(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from drillmark.define.activity import Activity, Ref
-from drillmark.define.drill import Drill, Fault, Load, Markers, Objectives, Phases
+from drillmark.define.drill import Alert, Drill, Fault, Load, Markers, Objectives, Phases
 from drillmark.define.experiment import Experiment
 from drillmark.define.markers import DEFAULT_STORE
 from drillmark.define.settings import Settings
@@ -69,6 +69,7 @@ def make(
         load=_load(drill.load, hashes),
         probes=_probes(probes, by_name(target.probes) if not (probes and probes.use) else all_of(probes.use)),
         markers=_markers(target.markers, drill.observe.markers if drill.observe else None, source),
+        alerts=_alerts(drill.observe.alerts if drill.observe else None, settings),
         identity=planned(named(target.identity, target, source)) if target.identity else None,
         preflight=by_name(target.preflight),
         recover=all_of(drill.recover or []),
@@ -224,6 +225,18 @@ def _writer(name: str, layers: Sequence[TargetMarkers | Markers], source: str) -
 
 def _each(value: T | list[T] | None) -> list[T]:
     return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _alerts(alerts: list[Alert] | None, settings: Settings) -> model.PlannedAlerts | None:
+    if not alerts:
+        return None
+    host, _, port = settings.alerts.listen.rpartition(":")
+    return model.PlannedAlerts(
+        host=host,
+        port=int(port),
+        clock_error_seconds=settings.alerts.clock_error,
+        rules=[model.PlannedAlert(webhook=alert.webhook, match=alert.match) for alert in alerts],
+    )
 
 
 def _due_days(settings: Settings) -> model.GapDueDays:

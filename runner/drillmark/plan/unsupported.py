@@ -29,10 +29,6 @@ def _found(drill: Parsed[Drill], targets: Parsed[Targets]) -> Iterator[Problem]:
     if raw.get("fault") == "simulated":
         hint = "name an experiment instead; simulated disasters will be done by a later version"
         yield marks.problem(("fault",), "simulated disasters are not supported yet", hint)
-    if get(raw, "observe", "alerts"):
-        yield marks.problem(("observe", "alerts"), "alerts are not supported yet", _HINT, at_key=True)
-    if drill.value and drill.value.phases and drill.value.phases.detect:
-        yield marks.problem(("phases", "detect"), "waiting for a detection is not supported yet", "write detect: 0s")
     if get(raw, "load", "master") is not None:
         yield marks.problem(("load", "master"), "distributed load is not supported yet", _HINT, at_key=True)
     if get(targets.raw, "targets", str(raw.get("target")), "environment") == "production":

@@ -15,10 +15,12 @@ from drillmark.model.entry import Effect, Entry, Kind
 from drillmark.model.gap import Gap
 from drillmark.model.measurement import (
     Cited,
+    Detected,
     Indicator,
     Judged,
     Measured,
     Measurements,
+    Noted,
     Outcome,
     PhaseSlo,
     Verdict,
@@ -67,6 +69,7 @@ def build(
         "stamps": {name: _span(span) for name, span in measurements.stamps.items()},
         "durations": {name: _measured(measured) for name, measured in measurements.durations.items()},
         "timeline": timeline.build(entries, measurements),
+        "detection": None if measurements.detection is None else _detection(measurements.detection),
         "slo": {name: _phase(phase) for name, phase in measurements.slo.items()},
         "writes": None if measurements.writes is None else _writes(measurements.writes),
         "writers": [_writer(one, plan, verdict) for one in measurements.writers],
@@ -154,6 +157,29 @@ def _indicator(indicator: Indicator) -> dict[str, Any]:
         "objective": indicator.objective,
         "met": indicator.met,
         "reason": indicator.reason,
+    }
+
+
+def _detection(found: Detected) -> dict[str, Any]:
+    return {
+        "by": found.by,
+        "kind": found.kind,
+        "declared_by": found.declared_by,
+        "heard": found.heard,
+        "noted": [_noted(noted) for noted in found.noted],
+    }
+
+
+def _noted(noted: Noted) -> dict[str, Any]:
+    return {
+        "entry": noted.entry,
+        "at_seconds": _span(noted.at_seconds),
+        "name": noted.name,
+        "route": noted.route,
+        "status": noted.status,
+        "labels": dict(noted.labels),
+        "counts": noted.counts,
+        "why": noted.why,
     }
 
 

@@ -63,6 +63,7 @@ def summary(document: Document, *, report: str = "") -> list[Line]:
     lines.append(_actual("RTA", document["rto"], said))
     lines.append(_actual("RPA", document["rpo"], said))
     lines += _others(document, said)
+    lines += _noticed(document)
     lines += _where_the_time_went(document)
     lines += _writes(document)
     lines += _gaps(document)
@@ -161,6 +162,20 @@ def _is_said(reason: str, said: list[str]) -> bool:
     return any(text == reason or text.endswith(f": {reason}") for text in said)
 
 
+def _noticed(document: Document) -> list[Line]:
+    found = document.get("detection")
+    if found is None:
+        return []
+    name = words.harmless(found["by"])
+    told = {"alert": f"the alert {name}", "person": f"{name}, a person"}.get(found["kind"], "nobody")
+    others = found["heard"] - (1 if found["kind"] else 0)
+    text = f"noticed by {told}" + (f"; {words.plural(others, 'other message')} noted" if others else "")
+    declared = words.harmless(found["declared_by"])
+    if declared and declared != name:
+        text += f"; declared by {declared}"
+    return [(text, "" if found["kind"] else "doubt")]
+
+
 def _where_the_time_went(document: Document) -> list[Line]:
     steps = [step for step in document["timeline"] if step["to_seconds"] is not None]
     if not steps:
@@ -223,5 +238,5 @@ def _gaps(document: Document) -> list[Line]:
 def _worst_gap(document: Document) -> Document | None:
     rank = {"high": 0, "medium": 1, "low": 2}
     still_open = [gap for gap in document["gaps"] if gap["state"] == "open"]
-    kinds = {"failed": 0, "missed": 1, "unmeasured": 2}
+    kinds = {"failed": 0, "missed": 1, "undetected": 1, "unmeasured": 2}
     return min(still_open, key=lambda gap: (rank[gap["severity"]], kinds[gap["kind"]]), default=None)

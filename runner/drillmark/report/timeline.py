@@ -87,15 +87,24 @@ def _parts(outcome: Entry, begin: Stamp) -> list[dict[str, Any]]:
 def _served(steps: list[dict[str, Any]], measurements: Measurements) -> list[dict[str, Any]]:
     """The outage as users had it, and the wait from the end of the recovery until the service was good."""
     restored, disaster = measurements.stamps.get("t_service_restored"), measurements.stamps.get("t0")
+    rows = _noticed(measurements, disaster)
     if restored is None:
-        return []
-    rows: list[dict[str, Any]] = []
+        return rows
     if disaster is not None and disaster["hi"] <= restored["hi"]:
         rows.append(_row("users without good service", "outage", disaster["hi"], restored["hi"]))
     ends = [step["to_seconds"] for step in steps if step["effect"] == Effect.RECOVER and step["to_seconds"] is not None]
     if ends and restored["hi"] >= max(ends):
         rows.append(_row("until the service was good again", "serve", max(ends), restored["hi"]))
     return rows
+
+
+def _noticed(measurements: Measurements, disaster: dict[str, float] | None) -> list[dict[str, Any]]:
+    """Until somebody noticed: an alert, or a person."""
+    detected, found = measurements.stamps.get("t_detect"), measurements.detection
+    if detected is None or disaster is None or found is None or detected["hi"] < disaster["hi"]:
+        return []
+    who = "a person" if found.kind == "person" else "the first alert"
+    return [_row(f"until {who} noticed it: {found.by}", "detect", disaster["hi"], detected["hi"])]
 
 
 def _row(name: str, effect: str, begin: float, end: float) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from drillmark.model.entry import Effect
 from drillmark.model.measurement import Cited, Measured
 from drillmark.model.stamp import NANOSECONDS, Interval
 
+SILENCE = "no qualifying alert came"
+
 
 def check_order(facts: Facts, found: Service | None) -> None:
     """Raise UnmeasurableError where instants certainly stand in an order that cannot be."""
@@ -21,16 +23,61 @@ def check_order(facts: Facts, found: Service | None) -> None:
         (facts.data_restored, restored, "service was restored before the data"),
         (facts.data_restored, facts.verified, "the verification ended before the data were restored"),
         (begin, facts.declared, "the disaster was declared before the fault"),
+        (begin, facts.detection.at, "the disaster was detected before the fault"),
+        (
+            facts.detection.at,
+            facts.declared if facts.declared_by else None,
+            "a person declared the disaster before it was detected",
+        ),
         (begin, facts.effect, "the effect was proved before the fault"),
     ):
         if earlier is not None and later is not None and earlier.lo > later.hi:
             raise UnmeasurableError(f"stamps out of order: {names}")
 
 
-def time_to_detect(facts: Facts) -> Measured:
-    """Not applicable: no alerts are observed yet."""
-    del facts
-    raise InapplicableError("no alerts are observed")
+def time_to_detect(facts: Facts, begin: Start, found: Service | None) -> Measured:
+    """From the disaster to the first qualifying alert, or to a person's word where that came first.
+
+    Silence is an answer too, while the fault lasted and somebody listened: longer than that.
+    """
+    check_order(facts, found)
+    seen = facts.detection
+    if seen.hi is None and seen.unknown:
+        raise UnmeasurableError(seen.unknown)
+    lo = _silent_until(facts, found) if seen.lo is None else seen.lo
+    reason = "" if seen.hi is not None else SILENCE if seen.lo is None else seen.doubt
+    left, right = max(0, lo - begin.b), None if seen.hi is None else max(0, seen.hi - begin.a)
+    what = "t_detect" if seen.lo is not None else "nothing until"
+    upper = "null" if seen.hi is None else f"{show(seen.hi)} - {show(begin.a)}"
+    return Measured(
+        seconds(left, right),
+        reason,
+        flags=(f"by {seen.by}",) if seen.by else (),
+        cited=Cited(
+            entries=tuple(sorted({*facts.cite(Effect.INJECT, Effect.PROVE_EFFECT, Effect.DETECT), *seen.entries})),
+            samples=("samples/beats.dms",) if facts.plan.probes else (),
+            formula=f"time to detect = [max(0, {what} - b), t_detect - a]",
+            filled_in=f"time to detect = [max(0, {show(lo)} - {show(begin.b)}), {upper}] s",
+            terms={
+                "a": begin.a / NANOSECONDS,
+                "b": begin.b / NANOSECONDS,
+                what: {"lo": lo / NANOSECONDS, "hi": None if seen.hi is None else seen.hi / NANOSECONDS},
+                "noted": len(seen.noted),
+            },
+        ),
+    )
+
+
+def _silent_until(facts: Facts, found: Service | None) -> int:
+    """Until when an alert was to be expected: as long as the fault lasted for users, and somebody listened."""
+    if facts.detection.listened_until is None:
+        raise UnmeasurableError("nobody knows until when was listened for alerts")
+    ends = [facts.detection.listened_until.lo]
+    if facts.undo_begun is not None:
+        ends.append(facts.undo_begun.lo)
+    if found is not None and found.d is not None:
+        ends.append(found.c)
+    return min(ends)
 
 
 def work_recovery(facts: Facts, found: Service) -> Measured:

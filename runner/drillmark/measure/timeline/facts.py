@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from drillmark.measure.timeline import history
+from drillmark.measure.timeline import detection, history
+from drillmark.measure.timeline.detection import Detection
 from drillmark.measure.timeline.frame import Frame, Span, UnmeasurableError
 from drillmark.measure.timeline.history import History, Ran
 from drillmark.measure.timeline.report import RestoreReport, restore_report
@@ -27,6 +28,8 @@ class Facts:
         effect: e; None: the fault was not proved.
         data_restored: t_data_restored; `data_restored_flagged`: no method stamped it.
         last_recover_begun, last_recover_ended: of the activity that ended last in the order of the plan.
+        declared, declared_by: t_declare, and the person who did it; empty: nobody, the run declared it by itself.
+        detection: what alerts and people told.
         recovered: every planned recovery activity ended, however.
         failed_verification: where the first verification that failed began.
         undo_by: who undid the fault before its time (`guard`, `person`, ...); empty: the run itself, as planned.
@@ -43,6 +46,8 @@ class Facts:
     effect_flagged: bool = False
     baseline_begun: Span | None = None
     declared: Span | None = None
+    declared_by: str = ""
+    detection: Detection = field(default_factory=Detection)
     unattended: bool = False
     recoveries: list[Ran] = field(default_factory=list[Ran])
     recovered: bool = False
@@ -86,6 +91,8 @@ def gather(evidence: Evidence) -> Facts:
     facts = Facts(evidence.plan, told, frame, injected=inject.begun is not None and not nothing_began)
     _baseline(facts)
     _effect(facts, inject)
+    facts.detection = detection.read(evidence.plan, told, frame)
+    _declaration(facts)
     _recovery(facts)
     _verification(facts)
     _undo(facts)
@@ -139,14 +146,21 @@ def _effect(facts: Facts, inject: Ran) -> None:
         facts.flags.append("effect not probed")
 
 
+def _declaration(facts: Facts) -> None:
+    detect = facts.history.one(Effect.DETECT)
+    facts.declared = _span(facts.frame, history.stamp_in(detect.data.get("declared_at")))
+    person = facts.detection.declared
+    if detect.data.get("by") == "person" or (facts.declared is None and person is not None):
+        facts.declared = facts.declared if person is None else person
+        facts.declared_by = facts.detection.declared_by
+    elif facts.declared is not None:
+        facts.unattended = True
+        facts.flags.append("unattended")
+
+
 def _recovery(facts: Facts) -> None:
     told, frame = facts.history, facts.frame
     facts.recoveries = told.all(Effect.RECOVER)
-    detect = told.one(Effect.DETECT)
-    facts.declared = _span(frame, history.stamp_in(detect.data.get("declared_at")))
-    if detect.data.get("by") == "unattended":
-        facts.unattended = True
-        facts.flags.append("unattended")
     begun = [ran.begun for ran in facts.recoveries if ran.begun is not None]
     if not begun:
         return
