@@ -11,19 +11,29 @@ from typing import Any
 
 def write_durably(path: Path, text: str) -> None:
     """Replace a file so that after any crash it holds the old text or the new one. Raises OSError."""
+    _replace(path, text, synced=True)
+    sync_directory(path.parent)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """The same, but for the crash of a process alone, not of the machine. Raises OSError."""
+    _replace(path, text, synced=False)
+
+
+def _replace(path: Path, text: str, *, synced: bool) -> None:
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with open(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
-            os.fsync(file.fileno())
+            if synced:
+                os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
-    sync_directory(path.parent)
 
 
 def sync_directory(path: Path) -> None:

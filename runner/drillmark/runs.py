@@ -13,6 +13,7 @@ from drillmark.journal.store import JournalStore, RunRow
 from drillmark.model.entry import Entry
 from drillmark.model.evidence import Evidence, Table, Written
 from drillmark.model.plan import Plan
+from drillmark.places import reports_of
 
 # Name of the table in Evidence -> file name without suffix. Each marker writer has two more.
 TABLES = {"beats": "beats", "load": "load", "load_users": "load-users"}
@@ -58,10 +59,10 @@ def every(workspace: Path) -> list[RunRow]:
 
 def _by_directory(workspace: Path, text: str) -> list[RunRow]:
     """The runs that have a directory, newest last, as far as a directory tells."""
-    folder = workspace / "reports" / "runs"
+    folder = reports_of(workspace) / "runs"
     names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
     chosen = names[-1:] if text == "last" else [name for name in names if name.startswith(text)]
-    return [RunRow(name, "", "", f"reports/runs/{name}", 0, 0) for name in chosen]
+    return [RunRow(name, "", "", str((folder / name).relative_to(workspace)), 0, 0) for name in chosen]
 
 
 def read_entries(workspace: Path, row: RunRow) -> tuple[Entry, ...]:

@@ -20,12 +20,42 @@ FORMAT = "drillmark.undo/1"
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an undo finds what does not stand in U. All empty for the experiment of a drill.
+
+    Attributes:
+        folder: where relative paths count from; empty: where the run's do.
+        var_files: files with variables and secrets, read anew for an undo.
+        secrets_file: the experiment's own file, where its secrets are written out; read anew likewise.
+    """
+
+    folder: str = ""
+    var_files: tuple[str, ...] = ()
+    secrets_file: str = ""
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Origin:
+        """As it stands in U, where it may be missing."""
+        files = tuple(map(str, data.get("var_files", ())))
+        return cls(str(data.get("folder", "")), files, str(data.get("secrets_file", "")))
+
+
+NOWHERE = Origin()
+
+
+@dataclass(frozen=True, slots=True)
 class Undoable:
-    """An experiment whose actions may be in effect; its rollbacks are the undo."""
+    """An experiment whose actions may be in effect; its rollbacks are the undo.
+
+    Attributes:
+        variables: what activities may use as `${drillmark_...}`.
+        origin: of a bare experiment.
+    """
 
     path: str
     experiment: dict[str, Any]  # configuration resolved, secrets as references
     variables: dict[str, str] = field(default_factory=dict)
+    origin: Origin = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +131,13 @@ def read(path: Path) -> UndoState | None:
         return UndoState(
             run=str(body["run"]),
             undoables=tuple(
-                Undoable(str(one["path"]), dict(one["experiment"]), dict(one["variables"])) for one in body["undoables"]
+                Undoable(
+                    str(one["path"]),
+                    dict(one["experiment"]),
+                    dict(one["variables"]),
+                    Origin.from_json(one.get("origin", {})),
+                )
+                for one in body["undoables"]
             ),
             children=tuple(Child(one["role"], int(one["pid"]), str(one["start"])) for one in body["children"]),
         )

@@ -7,7 +7,6 @@ Must never write, start a lab, or run an activity.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -16,8 +15,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from drillmark import places, workspace_chaos
 from drillmark import plan as planning
-from drillmark import workspace_chaos
 from drillmark.define import Experiment, Parsed, read_drill, read_experiment, read_settings, read_targets
 from drillmark.define.drill import Drill
 from drillmark.define.marks import Path as Keys
@@ -30,7 +29,7 @@ from drillmark.model.plan import Plan
 from drillmark.workspace_checks import Checked, Opened, activities, in_order, rejections, taken, time_zone_problems
 from drillmark.workspace_files import Files, drill_paths, python_problem
 
-SETTINGS = "drillmark.yaml"
+SETTINGS = places.SETTINGS
 TARGETS = "targets.yaml"
 
 T = TypeVar("T", bound=BaseModel)
@@ -39,21 +38,8 @@ Ask = Callable[[Mapping[str, Any], Mapping[Keys, dict[str, Any]]], Said]
 
 
 def find(start: Path | None = None) -> Path:
-    """The root of the workspace: `DRILLMARK_WORKSPACE`, else the nearest folder upward that has `drillmark.yaml`.
-
-    Raises UsageError where there is none.
-    """
-    named = os.environ.get("DRILLMARK_WORKSPACE")
-    if named:
-        root = Path(named).expanduser().resolve()
-        if (root / SETTINGS).is_file():
-            return root
-        raise UsageError(f"DRILLMARK_WORKSPACE names {named}, which has no {SETTINGS}")
-    here = (start or Path.cwd()).resolve()
-    for folder in (here, *here.parents):
-        if (folder / SETTINGS).is_file():
-            return folder
-    raise UsageError(f"there is no workspace: no {SETTINGS} in {here} or above", hint="`drillmark init DIR` makes one")
+    """The root of the workspace; see `places.workspace`. Raises UsageError where there is none."""
+    return places.workspace(start)
 
 
 def load_settings(root: Path) -> Settings:

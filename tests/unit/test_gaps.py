@@ -51,6 +51,11 @@ def file(workspace, run, said, today=TODAY, a_plan=None):
     return gaps.file(workspace, a_plan or plan(), run, said, None, today)
 
 
+@pytest.fixture(autouse=True)
+def a_workspace(tmp_path):
+    (tmp_path / "drillmark.yaml").touch()
+
+
 PASSED = verdict(judged(outcome=Outcome.PASSED, observed=Interval(3, 3.2)))
 
 

@@ -34,7 +34,7 @@ MAY_KNOW = {
     "recovery": (*PORTS, "recovery"),
     "lab": ("model", "errors", "clock", "files", "processes", "postgres", "lab"),
     "postgres": ("model", "errors", "clock", "files", "processes", "postgres"),
-    "gaps": ("model", "errors", "files", "report.words", "gaps"),
+    "gaps": ("model", "errors", "files", "places", "report.words", "gaps"),
 }
 # Whoever drives may be known by nobody below it.
 FACES = ("cli", "web")

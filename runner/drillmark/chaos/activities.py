@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from drillmark import clock
@@ -15,12 +16,13 @@ from drillmark.chaos.launch import Child
 from drillmark.chaos.layout import name_of
 from drillmark.model.entry import Status
 from drillmark.model.stamp import NANOSECONDS, Stamp
+from drillmark.undo import NOWHERE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from drillmark.processes import ProcessIdentity
+    from drillmark.undo import Origin
 
 _MODULE = "drillmark.chaos.worker"
 _START_SECONDS = 60.0  # importing chaoslib takes one second, and many on a machine under load
@@ -82,7 +84,8 @@ class ActivityWorker:
     """A warm child that runs one activity at a time.
 
     `variables` (keys that are laid over the configuration) may be changed between activities. `environment` is laid
-    over our own. With `lenient`, activities run although some configuration or secret could not be loaded.
+    over our own. With `lenient`, activities run although some configuration or secret could not be loaded. `origin`
+    is that of a bare experiment.
     """
 
     def __init__(
@@ -95,6 +98,7 @@ class ActivityWorker:
         variables: Mapping[str, Any] | None = None,
         environment: Mapping[str, str] | None = None,
         lenient: bool = False,
+        origin: Origin = NOWHERE,
     ) -> None:
         self.variables: dict[str, Any] = dict(variables or {})
         self._hello = {
@@ -102,7 +106,11 @@ class ActivityWorker:
             "configuration": dict(configuration),
             "secrets": dict(secrets),
             "lenient": lenient,
+            "var_files": list(origin.var_files),
+            "secrets_file": origin.secrets_file,
         }
+        # A folder that is gone is no reason not to try an undo.
+        self._folder = origin.folder if Path(origin.folder).is_dir() else ""
         self._log_path = log_path
         self._environment = environment
         self._number = 0
@@ -235,7 +243,9 @@ class ActivityWorker:
 
     def _spawn(self) -> None:
         self._drop()
-        self._child = Child(_MODULE, log_path=self._log_path, environment=self._environment, answers=True)
+        self._child = Child(
+            _MODULE, log_path=self._log_path, environment=self._environment, answers=True, folder=self._folder
+        )
         self._tell({**self._hello, "variables": self.variables})
 
     def _tell(self, message: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,12 @@ GAVE_UP = 1
 def main() -> int:
     """Run the experiment that the parent asks for. The event log tells how it went, the exit code only whether."""
     channel = Channel()
-    request: dict[str, Any] = json.loads(channel.receive())
     redactor = Redactor()
     log = Log(channel.log_file, redactor)
+    # Before anything is asked, so that its import is done by then; after the channel is there, which the parent may
+    # close meanwhile.
+    unfit = _import_chaoslib()
+    request: dict[str, Any] = json.loads(channel.receive())
     try:
         events = EventLog(Path(request["event_log"]))
     except OSError as error:
@@ -36,6 +40,8 @@ def main() -> int:
         return GAVE_UP
     announce(request["run_dir"], request.get("variables") or {})
     try:
+        if unfit is not None:
+            raise unfit
         return _run(request, channel, events, redactor)
     except BaseException as error:  # noqa: BLE001 - whatever it is, it must stand in E before we end
         log.write(traceback.format_exc())
@@ -46,8 +52,16 @@ def main() -> int:
         leave_within(EXIT_SECONDS)
 
 
+def _import_chaoslib() -> Exception | None:
+    try:
+        import_module("drillmark.chaos.preparing")
+        import_module("drillmark.chaos.running")
+    except Exception as error:  # noqa: BLE001 - told once there is an event log to tell it in
+        return error
+    return None
+
+
 def _run(request: dict[str, Any], channel: Channel, events: EventLog, redactor: Redactor) -> int:
-    # Late, because chaoslib takes most of a second to import, and the parent may close the channel by then.
     from drillmark.chaos.preparing import UnfitError, prepare  # noqa: PLC0415
     from drillmark.chaos.running import play  # noqa: PLC0415
 
@@ -56,7 +70,7 @@ def _run(request: dict[str, Any], channel: Channel, events: EventLog, redactor: 
     except UnfitError as error:
         events.write(What.FAILED, error=redactor.text(str(error)))
         return GAVE_UP
-    if not events.write(What.READY, name=redactor.text(str(prepared.experiment["title"]))):
+    if not events.write(What.READY, name=redactor.text(str(prepared.experiment.get("title", "")))):
         return GAVE_UP
     if (command := channel.receive()) != "go":
         events.write(What.FINISHED, status="not_begun", error=f"told to '{command}' before 'go'", deviated=False)

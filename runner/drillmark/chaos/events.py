@@ -34,6 +34,7 @@ class What(StrEnum):
     METHOD_COMPLETED = "method_completed"  # status: completed, aborted or interrupted; waits for `finish` or `undo`
     ROLLBACKS_STARTED = "rollbacks_started"
     ROLLBACKS_COMPLETED = "rollbacks_completed"
+    ROLLBACKS_WAIVED = "rollbacks_waived"  # a bare experiment was told not to be undone in this case
     FINISHED = "finished"  # the child has nothing more to do
     FAILED = "failed"  # the child gives up; what had begun by then stands above in E
 

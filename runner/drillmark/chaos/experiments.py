@@ -34,16 +34,19 @@ class ExperimentChild:
         self._finished = False
 
     @classmethod
-    def spawn(cls, event_log: Path, *, log_path: Path, environment: Mapping[str, str] | None = None) -> ExperimentChild:
+    def spawn(
+        cls, event_log: Path, *, log_path: Path, environment: Mapping[str, str] | None = None, folder: str = ""
+    ) -> ExperimentChild:
         """Start the child and wait for nothing. It has no experiment yet. Raises OSError if it cannot be started."""
         event_log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return cls(Child(_MODULE, log_path=log_path, environment=environment), event_log)
+        return cls(Child(_MODULE, log_path=log_path, environment=environment, folder=folder), event_log)
 
     def ask(self, request: Mapping[str, Any]) -> None:
         """Hand the child its experiment. It does nothing with it before it is told to `go`.
 
         Request: `experiment`, `configuration_resolved` (or None), `event_log`, `journal_path`, `run_dir`,
-        `hold_after_method` (True), `settings` ({}), `variables` ({}).
+        `hold_after_method` (True), `settings` ({}), `variables` ({}). For a bare experiment `bare` (the plan's, with
+        `vars` or `experiment`) in place of `experiment`, its configuration and settings; it does not hold.
         """
         self._child.send_line(json.dumps(dict(request)))
 

@@ -12,11 +12,15 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from drillmark.chaos.redact import is_secret_name
 from drillmark.processes import ProcessIdentity, identify, is_alive
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+# A variable of the command line that may hold a secret goes to our children in the environment, under this name.
+VARIABLE = "DRILLMARK_VAR_"
 
 _WAIT_SECONDS = 5.0
 
@@ -25,7 +29,13 @@ class Child:
     """A child that leads its own process group, and dies with its whole group when our end of its stdin closes."""
 
     def __init__(
-        self, module: str, *, log_path: Path, environment: Mapping[str, str] | None, answers: bool = False
+        self,
+        module: str,
+        *,
+        log_path: Path,
+        environment: Mapping[str, str] | None,
+        answers: bool = False,
+        folder: str = "",
     ) -> None:
         log = _open_log(log_path)
         try:
@@ -35,6 +45,7 @@ class Child:
                 stdout=subprocess.PIPE if answers else log,
                 stderr=log,
                 env=None if environment is None else {**os.environ, **environment},
+                cwd=folder or None,
                 start_new_session=True,
                 bufsize=0,
             )
@@ -95,6 +106,15 @@ class Child:
             if pipe is not None:
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
+
+
+def kept_back(text: str) -> tuple[str, str | None]:
+    """Name and type of a variable `name[:type]=value` whose value must not be stored; type None where it may be.
+
+    What is named like a secret is one; bytes cannot stand in JSON.
+    """
+    name, _, kind = text.partition("=")[0].partition(":")
+    return name, (kind or "str") if is_secret_name(name) or kind == "bytes" else None
 
 
 def _open_log(path: Path) -> int:

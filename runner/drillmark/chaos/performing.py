@@ -16,7 +16,7 @@ from chaoslib import substitute
 from chaoslib.hypothesis import within_tolerance
 
 from drillmark import clock
-from drillmark.chaos import checks, resolved, settle
+from drillmark.chaos import bare, checks, resolved, settle
 from drillmark.chaos.inside import announce
 from drillmark.chaos.values import cut, failure_text, jsonable, provider_failure
 
@@ -39,6 +39,14 @@ class Performer:
         self._hello = hello
         self._redactor = redactor
         self._settled: dict[str, settle.Settled] = {}
+        self._extra = bare.Extra()
+        self._extra_problems: list[str] = []
+        try:
+            self._extra = bare.read_extra([], hello.get("var_files") or [])
+            if hello.get("secrets_file"):
+                hello["secrets"] = bare.read_secrets(hello["secrets_file"])
+        except bare.UnloadableError as error:
+            self._extra_problems.append(redactor.text(str(error)))
 
     def now(self) -> dict[str, Any]:
         """A stamp, as JSON."""
@@ -77,10 +85,11 @@ class Performer:
         # Once for each: a dynamic configuration must not change from one activity to the next.
         key = json.dumps(blocks, sort_keys=True)
         if key not in self._settled:
-            self._settled[key] = settle.settle(*blocks, variables, self._redactor)
+            self._settled[key] = settle.settle(*blocks, variables, self._redactor, self._extra)
         settled = self._settled[key]
         ours = {name: value for name, value in variables.items() if value is not None}
-        return settle.Settled({**settled.configuration, **ours}, settled.secrets, settled.problems)
+        problems = [*settled.problems, *self._extra_problems]
+        return settle.Settled({**settled.configuration, **ours}, settled.secrets, problems)
 
     def _perform(
         self, activity: dict[str, Any], configuration: dict[str, Any], secrets: dict[str, Any]

@@ -17,9 +17,10 @@ from chaoslib import substitute
 from chaoslib.run import RunEventHandler
 
 from drillmark.chaos.events import EventLog, Phase, What
+from drillmark.chaos.growing import Growing
 from drillmark.chaos.layout import name_of, timeout_seconds
 from drillmark.chaos.values import cut, failure_text, jsonable, provider_failure
-from drillmark.files import write_durably
+from drillmark.files import write_durably, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -58,12 +59,15 @@ class Recorder(RunEventHandler):
     redactor: Redactor
     settled: Settled
     journal_path: Path
+    journal_copy: Path | None = None
     phase: Phase = Phase.BEFORE
     method_began: bool = False
     gate_failed: bool = False
     journal: dict[str, Any] | None = None
     undone: set[int] = field(default_factory=set[int])
     _thread: threading.local = field(default_factory=threading.local)
+    _growing: Growing = field(default_factory=Growing)
+    _missed_during: bool = False
 
     @contextlib.contextmanager
     def at(self, place: Place) -> Generator[Place]:
@@ -95,6 +99,7 @@ class Recorder(RunEventHandler):
             written = False
         if not written and place.phase in (Phase.BEFORE, Phase.DURING, Phase.METHOD):
             raise EventLogLostError("the event log cannot be written")
+        self.keep_journal()
 
     def activity_completed(self, activity: dict[str, Any], run: dict[str, Any]) -> None:
         """Called right after the provider, also while an exception is on its way."""
@@ -112,6 +117,7 @@ class Recorder(RunEventHandler):
         self._write(
             What.ACTIVITY_ENDED, place, activity, status=status, output=self._stored(run.get("output")), error=error
         )
+        self.keep_journal()
 
     def hypothesis_before_completed(
         self, experiment: dict[str, Any], state: dict[str, Any] | None, journal: dict[str, Any]
@@ -142,11 +148,26 @@ class Recorder(RunEventHandler):
             text = f"{type(error).__name__}: {error}"
             self._write(What.ACTIVITY_ENDED, place, activity, status="failed", error=text)
 
-    def keep_journal(self) -> None:
-        """Write Chaos Toolkit's journal as it is by now. A disk that is full is no reason to stop an undo."""
+    def continuous_hypothesis_iteration(self, iteration_index: int, state: Any) -> None:
+        """A steady state that is missed during the method, which chaoslib lets pass: told once."""
+        del iteration_index
+        if state is not None and not state["steady_state_met"] and not self._missed_during:
+            self._missed_during = True
+            self._hypothesis(Phase.DURING, state)
+        self.keep_journal()
+
+    def keep_journal(self, *, ended: bool = False) -> None:
+        """Write Chaos Toolkit's journal as it is by now. A disk that is full is no reason to stop an undo.
+
+        In between it is replaced as a whole too, but not synced: whoever kills this process finds the newest one, and
+        after a power cut the event log tells.
+        """
+        if self.journal is None:
+            return
         with contextlib.suppress(OSError, RuntimeError):  # RuntimeError: a background thread is filling it
-            text = json.dumps(self.redactor.value(jsonable(self.journal)), indent=2, ensure_ascii=False)
-            write_durably(self.journal_path, text)
+            text = self._growing.text(self.journal, self.redactor, ended=ended)
+            for path in filter(None, (self.journal_path, self.journal_copy)):
+                (write_durably if ended else write_whole)(path, text)
 
     def _place(self) -> Place:
         return getattr(self._thread, "place", None) or Place(self.phase, -1)

@@ -15,6 +15,7 @@ from drillmark.chaos.values import jsonable
 
 if TYPE_CHECKING:
     from drillmark.chaos.redact import Redactor
+    from drillmark.chaos.settle import Settled
 
 REFERENCES = ("env", "vault", "probe")
 
@@ -27,8 +28,12 @@ def resolve(experiment: dict[str, Any], variables: dict[str, Any], redactor: Red
     if problems:
         return {"status": "failed", "error": "; ".join(problems), "output": None}
     ours = {name: value for name, value in variables.items() if value is not None}
-    values = {name: _static(name, block.get(name), value, redactor) for name, value in settled.configuration.items()}
-    return {"status": "succeeded", "error": "", "output": {**values, **ours}}
+    return {"status": "succeeded", "error": "", "output": {**static(block, settled, redactor), **ours}}
+
+
+def static(block: dict[str, Any], settled: Settled, redactor: Redactor) -> dict[str, Any]:
+    """The configuration with static values; what holds a secret stays the reference that it is in `block`."""
+    return {name: _static(name, block.get(name), value, redactor) for name, value in settled.configuration.items()}
 
 
 def _static(name: str, declared: Any, value: Any, redactor: Redactor) -> Any:

@@ -1,10 +1,11 @@
 """Plays a prepared experiment with chaoslib's own runner, and changes it in four places.
 
-Where: (1) after the method it waits; (2) rollbacks run always, each of them, whatever happened to the others; none
-where the method never began; (3) an exception in the hypothesis after does not skip them; (4) a control whose
-`configure_control` raises ends the run before anything begins. All else is chaoslib's. The places are functions that
-chaoslib looks up in its modules when it calls them; they are put there in this process, which does nothing else.
-Imported in the experiment child alone. Must never return with a fault in place, other than by dying.
+Where: (1) after the method of a drill it waits; (2) rollbacks run always (but where a bare experiment's own strategy
+says otherwise), each of them, whatever happened to the others; none where the method never began; (3) an exception in
+the hypothesis after does not skip them; (4) a control whose `configure_control` raises ends the run before anything
+begins. All else is chaoslib's. The places are functions that chaoslib looks up in its modules when it calls them; they
+are put there in this process, which does nothing else. Imported in the experiment child alone. Must never return with
+a fault in place, other than by dying, or where it was told so.
 """
 
 from __future__ import annotations
@@ -21,14 +22,16 @@ import chaoslib.control
 import chaoslib.hypothesis
 import chaoslib.rollback
 import chaoslib.run
+from chaoslib import notification
 from chaoslib.caching import cache_activities
-from chaoslib.control import load_global_controls
 from chaoslib.run import initialize_run_journal
 from chaoslib.settings import loaded_settings
+from chaoslib.types import Dry
 
 from drillmark.chaos.events import EventLog, Phase, What
 from drillmark.chaos.layout import dereference, name_of, places
 from drillmark.chaos.recording import Place, Recorder
+from drillmark.chaos.values import jsonable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +59,7 @@ class ControlError(BaseException):
 
 def play(prepared: Prepared, channel: Channel, events: EventLog, redactor: Redactor) -> bool:
     """Run the experiment to its end. Returns whether it came to its end; raises what chaoslib lets out."""
-    recorder = Recorder(events, redactor, prepared.settled, prepared.journal_path)
+    recorder = Recorder(events, redactor, prepared.settled, prepared.journal_path, prepared.journal_copy)
     player = _Player(prepared, channel, recorder)
     if not events.write(What.STARTED):
         return False
@@ -70,9 +73,11 @@ def play(prepared: Prepared, channel: Channel, events: EventLog, redactor: Redac
         logger.exception("chaos toolkit gave up after the method had begun")
         error = redactor.text(f"{type(raised).__name__}: {raised}")
         player.undo_rest()
-    recorder.keep_journal()
+    recorder.keep_journal(ended=True)
     journal = recorder.journal or {}
     status, deviated = str(journal.get("status")), bool(journal.get("deviated"))
+    if prepared.notifies:
+        _notify(prepared.settings, redactor.value(jsonable(journal)))
     if not recorder.method_began and not recorder.gate_failed:
         events.write(What.FAILED, status=status, error="a control interrupted the experiment before its method")
         return False
@@ -109,6 +114,7 @@ class _Player:
         self._recorder = recorder
         self._command: str | None = None
         self._control_errors: list[str] = []
+        self._waived = False  # told not to undo, by the strategy of a bare experiment
         # By identity: names may occur twice, and a `ref` may lead to an activity of another section.
         self._places = {id(activity): (section, index) for section, index, activity in places(self._experiment)}
 
@@ -126,13 +132,14 @@ class _Player:
         """Play the experiment. Raises what chaoslib lets out."""
         cache_activities(self._experiment)
         loaded_settings.set(self._prepared.settings)
-        load_global_controls(self._prepared.settings)
+        self._experiment["dry"] = Dry.from_string(self._prepared.dry or "")
         runner = _Runner(self._prepared)
         runner.register_event_handler(self._recorder)
         runner.register_event_handler(_AfterControls(self._refuse_without_controls))
         runner.play()
         # A control that leaves with chaoslib's code for "without rollbacks" gets none of them skipped either.
-        if self._recorder.method_began and self._recorder.phase is not Phase.ROLLBACKS:
+        undone = self._waived or self._recorder.phase is Phase.ROLLBACKS
+        if self._recorder.method_began and not undone:
             self._undo_all(self._recorder.journal or {}, lambda: None)
 
     # -- (1) the hold, (3) the hypothesis after -------------------------------------------------------------------
@@ -172,8 +179,13 @@ class _Player:
     def _rollback(
         self, strategy: str, pool: Any, experiment: dict[str, Any], journal: dict[str, Any], *others: Any
     ) -> None:
-        if self._recorder.method_began:
+        if not self._recorder.method_began:
+            return
+        if _plays(strategy, journal):
             self._undo_all(journal, lambda: _run_rollback(strategy, pool, experiment, journal, *others))
+        else:
+            self._waived = True
+            self._recorder.events.write(What.ROLLBACKS_WAIVED, phase=Phase.ROLLBACKS.value, status=strategy)
 
     def _undo_all(self, journal: dict[str, Any], play: Callable[[], None]) -> None:
         """Wait for what the parent wants, then let chaoslib play the rollbacks, and play those that it does not."""
@@ -290,6 +302,28 @@ class _AfterControls(chaoslib.run.RunEventHandler):
     def running(self, *_arguments: Any, **_named: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Called after the controls were configured, before anything else."""
         self._check()
+
+
+def _plays(strategy: str, journal: dict[str, Any]) -> bool:
+    """Whether chaoslib itself would play the rollbacks now."""
+    match strategy:
+        case "never":
+            return False
+        case "deviated":
+            return bool(journal["deviated"])
+        case "default":
+            return journal["status"] not in ("failed", "interrupted")
+        case _:
+            return True
+
+
+def _notify(settings: dict[str, Any], journal: dict[str, Any]) -> None:
+    """Tell the channels of the settings, as `chaos run` does."""
+    flow = notification.RunFlowEvent
+    event = flow.RunCompleted if journal.get("status") == "completed" else flow.RunFailed
+    notification.notify(settings, event, journal)
+    if journal.get("deviated"):
+        notification.notify(settings, flow.RunDeviated, journal)
 
 
 def _no_record(activity: dict[str, Any]) -> dict[str, Any]:

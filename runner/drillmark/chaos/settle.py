@@ -19,6 +19,7 @@ from drillmark.chaos import redact, vault
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from drillmark.chaos.bare import Extra
     from drillmark.chaos.redact import Redactor
 
 
@@ -42,19 +43,24 @@ def settle(
     secrets: Mapping[str, Any],
     variables: Mapping[str, Any],
     redactor: Redactor,
+    extra: Extra | None = None,
 ) -> Settled:
     """Load everything that can be loaded. What cannot is left out, and named in `problems`.
 
-    `variables` are ours (`drillmark_run`, ...): static keys laid over the configuration, None left out.
+    `variables` are ours (`drillmark_run`, ...): static keys laid over the configuration, None left out. `extra` are the
+    user's own, which chaoslib itself lays over configuration and secrets.
     """
     prime(redactor, secrets)
+    over, secret_over = (extra.configuration, extra.secrets) if extra else ({}, {})
+    redactor.add(redact.collect(secret_over))
     problems: list[str] = []
-    static = _each(configuration, load_configuration, "configuration", problems)
+    # chaoslib takes out of its variables what it has used.
+    static = _each(configuration, lambda part: load_configuration(part, dict(over)), "configuration", problems)
     redactor.add(redact.collect_by_name(static))
     ours = {name: value for name, value in variables.items() if value is not None}
     if vault.used_by(dict(secrets)):
         vault.mend_client()
-    values = _each(secrets, lambda part: load_secrets(part, static), "secret", problems)
+    values = _each(secrets, lambda part: load_secrets(part, static, dict(secret_over)), "secret", problems)
     redactor.add(redact.collect(values))
     problems += [
         f"the secret '{name}' could not be read from vault"

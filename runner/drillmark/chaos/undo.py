@@ -14,9 +14,12 @@ from drillmark.chaos.activities import ActivityOutcome, ActivityWorker
 from drillmark.chaos.events import Event, Phase, What
 from drillmark.chaos.layout import dereference, name_of, timeout_seconds
 from drillmark.model.entry import Status
+from drillmark.undo import NOWHERE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from drillmark.undo import Origin
 
 DEFAULT_TIMEOUT_SECONDS = 300.0
 
@@ -38,6 +41,11 @@ def done(events: Sequence[Event]) -> set[int]:
     }
 
 
+def waived(events: Sequence[Event]) -> bool:
+    """Whether the experiment came to its end and was told not to be undone then."""
+    return any(event.event == What.ROLLBACKS_WAIVED for event in events)
+
+
 def limit_seconds(experiment: Mapping[str, Any], *, timeout_seconds_each: float) -> float:
     """How long all rollbacks may take together: each what it declares, at least `timeout_seconds_each`."""
     whole = dict(experiment)
@@ -55,12 +63,14 @@ def perform(
     on_begin: Callable[[int, str], None] | None = None,
     variables: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
+    origin: Origin = NOWHERE,
 ) -> list[ActivityOutcome]:
     """Run every rollback not in `skip` (places in the list), in file order, each in a child and within its time.
 
     A rollback may take as long as it declares itself, at least `timeout_seconds_each`. One that fails, hangs, or
     refers to nothing is an outcome like any other, and the next one runs. Configuration and secrets that cannot be
-    loaded are left out: a rollback that does not need them still works. Controls take no part.
+    loaded are left out: a rollback that does not need them still works. Controls take no part. `origin` is the
+    experiment's (see `Undoable`).
     """
     whole = dict(experiment)
     outcomes: list[ActivityOutcome] = []
@@ -75,7 +85,16 @@ def perform(
             if activity is None:
                 outcome = _dangling(listed)
             else:
-                worker = worker or _worker(whole, run_dir, variables, environment)
+                worker = worker or ActivityWorker(
+                    run_dir,
+                    whole.get("configuration") or {},
+                    whole.get("secrets") or {},
+                    log_path=run_dir / "chaos" / "undo.log",
+                    variables=variables,
+                    environment=environment,
+                    lenient=True,
+                    origin=origin,
+                )
                 limit = max(timeout_seconds_each, timeout_seconds(activity) or 0.0)
                 outcome = worker.run(activity, timeout_seconds=limit)
             outcomes.append(outcome)
@@ -85,23 +104,6 @@ def perform(
         if worker is not None:
             worker.close()
     return outcomes
-
-
-def _worker(
-    experiment: dict[str, Any],
-    run_dir: Path,
-    variables: Mapping[str, Any] | None,
-    environment: Mapping[str, str] | None,
-) -> ActivityWorker:
-    return ActivityWorker(
-        run_dir,
-        experiment.get("configuration") or {},
-        experiment.get("secrets") or {},
-        log_path=run_dir / "chaos" / "undo.log",
-        variables=variables,
-        environment=environment,
-        lenient=True,
-    )
 
 
 def _dangling(activity: Mapping[str, Any]) -> ActivityOutcome:

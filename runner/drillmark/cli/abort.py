@@ -20,11 +20,11 @@ def command(run: str | None, *, every: bool, reason: str, as_json: bool) -> None
     RUN is its id, the beginning of it, or `last`, which is meant where nothing is said. Its runner obeys at once; if it
     does not, the guard does.
     """
-    from drillmark import runs, workspace
+    from drillmark import places, runs
     from drillmark.engine import aborting
     from drillmark.errors import UsageError
 
-    root = workspace.find()
+    root = places.with_runs()
     if every:
         if run is not None:
             raise UsageError("a run and --all contradict each other", hint="name the run, or stop all of them")

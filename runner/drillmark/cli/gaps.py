@@ -22,9 +22,9 @@ _WIDTH = 100
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(*, everything: bool, as_json: bool) -> None:
     """List the gaps that drills have found: open ones, worst and soonest due first."""
-    from drillmark import gaps, workspace
+    from drillmark import gaps, places
 
-    root = workspace.find()
+    root = places.with_runs()
     stored = sorted(gaps.read(root), key=_rank)
     shown = [item for item in stored if everything or item.gap.state == "open"]
     if as_json:

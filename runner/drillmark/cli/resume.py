@@ -15,13 +15,13 @@ def command(context: click.Context, run: str, *, as_json: bool) -> None:
     RUN is its id, the beginning of it, or `last`. What may still be in effect is undone or adopted, the rest of the
     drill is run where that is possible, and the result is measured. The exit code is that of the verdict.
     """
-    from drillmark import runs, workspace
+    from drillmark import places, runs
     from drillmark.cli import views
     from drillmark.cli.run import prepare_lab, tell_end, use_lab
     from drillmark.engine import resume
     from drillmark.errors import LabError, UsageError
 
-    root = workspace.find()
+    root = places.with_runs()
     row = runs.find(root, run)
     use_lab(root)
     try:

@@ -18,9 +18,9 @@ _SHOWN = 50
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(*, everything: bool, as_json: bool) -> None:
     """List the runs of this workspace, newest first."""
-    from drillmark import workspace
+    from drillmark import places
 
-    root = workspace.find()
+    root = places.with_runs()
     rows = read(root)
     if as_json:
         terminal.echo_json(rows)

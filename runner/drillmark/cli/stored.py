@@ -33,7 +33,7 @@ class StoredRun:
 
 def find(text: str) -> StoredRun:
     """The run that is meant. Raises UsageError where none or several are, JournalError where it cannot be read."""
-    from drillmark import runs, workspace
+    from drillmark import places, runs
 
     folder = Path(text)
     if ("/" in text or text in {".", ".."}) and folder.is_dir():
@@ -41,6 +41,6 @@ def find(text: str) -> StoredRun:
         if not entries:
             raise UsageError(f"{folder} holds no journal.jsonl", hint="give the folder of a run that has ended")
         return StoredRun(entries[0].run, folder.resolve(), entries, in_database=False)
-    root = workspace.find()
+    root = places.with_runs()
     row = runs.find(root, text)
     return StoredRun(row.run, root / row.directory, runs.read_entries(root, row), in_database=True)

@@ -104,7 +104,7 @@ def _told(entry: Entry, sentence: str) -> tuple[str, Style] | None:  # noqa: PLR
         case Kind.GUARD:
             return f"the guard: {sentence or _brief(data)}", "bad"
         case Kind.UNDONE:
-            return "the fault is proved gone", "good"
+            return "the fault is proved gone" if data.get("proved", True) else "every undo is done", "good"
         case Kind.RUN_ENDED:
             return None
 

@@ -167,6 +167,11 @@ def choose(plan: Plan, *, quiet: bool) -> PlainView | ScreenView | QuietView:
     return PlainView() if terminal.is_plain() else ScreenView(plan, terminal.console())
 
 
+def lines(*, quiet: bool) -> PlainView | QuietView:
+    """The view of a run that has nothing to draw."""
+    return QuietView() if quiet else PlainView()
+
+
 def _write_line(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()

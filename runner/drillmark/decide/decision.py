@@ -64,8 +64,9 @@ def _due(plan: Plan, entries: Sequence[Entry], step: Step, reason: str) -> Decis
 
 
 def _sentence(plan: Plan, step: Step, reason: str) -> str:
+    sentences = _SENTENCES if plan.bare is None else _SENTENCES | _BARE_SENTENCES
     waits = step.effect is Effect.DETECT and plan.phases.detect_seconds > 0
-    words = (_WAIT if waits else _SENTENCES[step.effect]).format(
+    words = (_WAIT if waits else sentences[step.effect]).format(
         name=step.key.split(":", 1)[-1],
         target=plan.target.name,
         fault=plan.fault.path if plan.fault else "nothing",
@@ -101,4 +102,10 @@ _SENTENCES = {
     Effect.STOP_OBSERVERS: "stop the observers",
     Effect.CONCLUDE: "measure, judge, file gaps and write the report",
     Effect.END: "end the run",
+}
+_BARE_SENTENCES = {
+    Effect.INJECT: "play {fault}: its undo is written down",
+    Effect.PROVE_UNDONE: "take the fault out of the undo file",
+    Effect.STOP_OBSERVERS: "end the watch",
+    Effect.CONCLUDE: "judge, file gaps and write the report",
 }

@@ -20,8 +20,11 @@ def steps(plan: Plan) -> list[Step]:
     """Every step of an undisturbed run.
 
     With a recovery, everything is measured before the undo, which so can help nothing. Without one, the undo is
-    what ends the fault, and the store is read back after it.
+    what ends the fault, and the store is read back after it. A bare experiment is its fault and the undo alone.
     """
+    if plan.bare is not None:
+        played = (Effect.GUARD, Effect.PREPARE, Effect.INJECT, Effect.UNDO, Effect.PROVE_UNDONE)
+        return [*map(Step, played), *after(plan)]
     before = [
         *keyed(Effect.PREFLIGHT, plan.preflight),
         Step(Effect.GUARD),

@@ -10,6 +10,7 @@ from drillmark import clock, files, gaps, judge, measure, report
 from drillmark.decide import Decision, stops
 from drillmark.engine import guarding, injecting
 from drillmark.engine.context import Context
+from drillmark.engine.ending import end_journal
 from drillmark.engine.hands import Hands
 from drillmark.errors import GapRegisterError
 from drillmark.journal.entries import last, to_line
@@ -25,6 +26,7 @@ def conclude(hands: Hands, decision: Decision) -> None:
         injecting.drop_prepared(hands)
     if not context.undo_state.undoables:
         guarding.stop_guard(hands)
+    end_journal(context)
     # What is judged is what stands in the journal before this effect: measuring again later sees the same.
     entries = tuple(entry for entry in context.entries if entry.effect is not Effect.CONCLUDE)
     evidence = dataclasses.replace(hands.evidence(), entries=entries)

@@ -35,9 +35,10 @@ def start_guard(hands: Hands, decision: Decision) -> None:
     children.spawn(hands, "guard", paths.guard_config)
     paths.child("guard", "go").touch(mode=0o600)
     before_the_fault = last(context.entries, Effect.INJECT) is None
-    if before_the_fault:
+    if before_the_fault and plan.bare is None:
         observing.spawn_observers(hands)
         hands.get_worker()
+    if before_the_fault and hands.child is None:
         hands.spawn_child()
     problem = children.settled_or_problem(hands, {"guard": "ready"})
     context.outcome(Effect.GUARD, "", decision.attempt, Status.FAILED if problem else Status.SUCCEEDED, error=problem)

@@ -56,9 +56,16 @@ class Hands:
         context = self.context
         # An event log of an earlier child, in which nothing began, would be taken for this one's.
         context.paths.events.unlink(missing_ok=True)
-        self.child = ExperimentChild.spawn(context.paths.events, log_path=context.paths.chaos_log)
-        context.own(Child("chaos", self.child.identity.pid, self.child.identity.start))
-        return self.child
+        context.paths.loaded.unlink(missing_ok=True)
+        folder = context.plan.bare.folder if context.plan.bare else ""
+        child = ExperimentChild.spawn(context.paths.events, log_path=context.paths.chaos_log, folder=folder)
+        self.adopt(child)
+        return child
+
+    def adopt(self, child: ExperimentChild) -> None:
+        """Take an experiment's child in hand that is there already, and write it into U."""
+        self.child = child
+        self.context.own(Child("chaos", child.identity.pid, child.identity.start))
 
     def run_activity(
         self,

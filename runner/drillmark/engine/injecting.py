@@ -12,20 +12,24 @@ from datetime import UTC, datetime
 from typing import Any
 
 from drillmark import clock
-from drillmark.chaos.events import Event, read_events
+from drillmark.chaos.events import Event, What, read_events
 from drillmark.chaos.experiments import ExperimentChild
 from drillmark.decide import Decision
-from drillmark.engine import children
+from drillmark.engine import bare, children
 from drillmark.engine.context import FAULT_BEGIN, FAULT_POSITION, Context
 from drillmark.engine.hands import Hands
 from drillmark.engine.moments import ended
+from drillmark.engine.undoing import played
 from drillmark.errors import DrillmarkError
 from drillmark.model.entry import Effect, Status
-from drillmark.model.plan import PlannedActivity
+from drillmark.model.plan import Bare, PlannedActivity
 from drillmark.model.stamp import NANOSECONDS, Stamp
 from drillmark.undo import Undoable
 
 _READY_SECONDS = 60.0
+_OVER = frozenset({What.METHOD_COMPLETED, What.GATE_FAILED, What.FAILED, What.FINISHED})
+# A bare experiment does not wait after its method: it is played up to where its rollbacks begin.
+_PLAYED = frozenset({What.ROLLBACKS_STARTED, What.ROLLBACKS_WAIVED, What.FAILED, What.FINISHED})
 
 
 def prepare(hands: Hands, decision: Decision) -> None:
@@ -37,10 +41,13 @@ def prepare(hands: Hands, decision: Decision) -> None:
     context.variables["drillmark_run"] = context.run
     problem = ""
     try:
-        resolved = hands.resolve(fault.experiment)
-        undoable = Undoable(fault.path, resolved, dict(context.variables))
-        context.write_undo(replace(context.undo_state, undoables=(undoable,)))
-        problem = _await_ready(hands, _hand_over(hands, resolved))
+        if context.plan.bare is None:
+            resolved = hands.resolve(fault.experiment)
+            undoable = Undoable(fault.path, resolved, dict(context.variables))
+            context.write_undo(replace(context.undo_state, undoables=(undoable,)))
+            problem = _await_ready(hands, _hand_over(hands, resolved))
+        else:
+            problem = _prepare_bare(hands, context.plan.bare)
     except DrillmarkError as error:
         problem = str(error)
     context.outcome(Effect.PREPARE, "", decision.attempt, Status.FAILED if problem else Status.SUCCEEDED, error=problem)
@@ -57,7 +64,8 @@ def inject(hands: Hands, decision: Decision) -> None:
         know_fault(context, intent.stamp, position)
         child.send("go")
         events: list[Event] = []
-        hands.pulse.wait(None, lambda: _method_over(child, events))
+        over = _OVER if context.plan.bare is None else _PLAYED
+        hands.pulse.wait(None, lambda: _over(child, events, over))
         late = [event.name for event in child.overdue()]
         if late:
             child.kill()
@@ -83,6 +91,7 @@ def journal_injection(
         if event.type == "action"
     ]
     over = any(event.event == "method_completed" for event in events)
+    finished = any(event.event == What.FINISHED for event in events)
     gate_failed = any(event.event == "gate_failed" for event in events)
     begun = any(event.event == "activity_started" and event.phase == "method" for event in events)
     failures = [f"{action['name']}: {action['error'] or action['status']}" for action in actions
@@ -91,9 +100,9 @@ def journal_injection(
     all_ended = len(actions) == len(fault.actions) and not failures
     if gate_failed:
         status, failures = Status.FAILED, errors or ["the experiment's own steady state was not met"]
-    elif over and alive and not failures:
+    elif over and (alive or finished) and not failures:
         status = Status.SUCCEEDED
-    elif over and alive:
+    elif over and (alive or finished):
         status = Status.FAILED
     elif late:
         status, failures = Status.TIMED_OUT, [f"{name} took longer than it declares" for name in late]
@@ -113,6 +122,7 @@ def journal_injection(
         gate_failed=gate_failed,
         nothing_began=gate_failed or (status == Status.FAILED and not begun),
         last_action_ended=all_ended,
+        **(played(events) if context.plan.bare else {}),
     )
 
 
@@ -157,6 +167,23 @@ def drop_prepared(hands: Hands) -> None:
         hands.context.write_undo(replace(hands.context.undo_state, undoables=()))
 
 
+def _prepare_bare(hands: Hands, options: Bare) -> str:
+    """A bare experiment resolves its own configuration as it is loaded, by a child that may be there already."""
+    context = hands.context
+    fault = context.plan.fault
+    assert fault is not None
+    problem = ""
+    if not context.paths.loaded.exists():
+        child = hands.child if hands.child is not None and hands.child.alive else hands.spawn_child()
+        child.ask(bare.request(context.paths, options, context.run, experiment=fault.experiment))
+        problem = _await_ready(hands, child)
+    if not problem and not options.touches_nothing:
+        told = bare.loaded(context.paths)
+        undoable = Undoable(fault.path, told.resolved, dict(context.variables), told.origin(options))
+        context.write_undo(replace(context.undo_state, undoables=(undoable,)))
+    return problem
+
+
 def _hand_over(hands: Hands, resolved: dict[str, Any]) -> ExperimentChild:
     context = hands.context
     child = hands.child if hands.child is not None and hands.child.alive else hands.spawn_child()
@@ -189,9 +216,8 @@ def _await_ready(hands: Hands, child: ExperimentChild) -> str:
     return next((event.error for event in events if event.event == "failed"), "the experiment's child ended")
 
 
-def _method_over(child: ExperimentChild, events: list[Event]) -> bool:
+def _over(child: ExperimentChild, events: list[Event], over: frozenset[str]) -> bool:
     events.extend(child.poll())
-    over = {"method_completed", "gate_failed", "failed", "finished"}
     return bool(child.overdue()) or not child.alive or any(event.event in over for event in events)
 
 

@@ -75,9 +75,9 @@ class FileLock:
 class TargetLock:
     """One drill at a time on a target. The file names the run that holds it, or held it last."""
 
-    def __init__(self, directory: Path, target: str) -> None:
+    def __init__(self, directory: Path, target: str, name: str | None = None) -> None:
         self.target = target
-        self._lock = FileLock(directory / f"{target.replace('/', '_')}.lock")
+        self._lock = FileLock(directory / f"{(name or target).replace('/', '_')}.lock")
 
     def acquire(self, run: str) -> str:
         """Take it for a run. Returns the run that held it last, or an empty string.

@@ -5,12 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from drillmark import places
+
 
 @dataclass(frozen=True, slots=True)
 class WorkspacePaths:
-    """A workspace's own folder for what is not declared: journal, locks, the kill switch."""
+    """A workspace's own folder for what is not declared: journal, locks, the kill switch.
+
+    A folder without `drillmark.yaml`, in which bare experiments run, has all that it has in there.
+    """
 
     root: Path
+
+    @property
+    def reports(self) -> Path:
+        """Where runs, gaps and templates are."""
+        return places.reports_of(self.root)
 
     @property
     def journal(self) -> Path:
@@ -30,7 +40,7 @@ class WorkspacePaths:
     @property
     def runs(self) -> Path:
         """A directory for each run."""
-        return self.root / "reports" / "runs"
+        return self.reports / "runs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +118,11 @@ class RunPaths:
     def chaos_journal(self) -> Path:
         """The journal that Chaos Toolkit itself writes."""
         return self.directory / "chaos" / "journal.json"
+
+    @property
+    def loaded(self) -> Path:
+        """What the chaos child says of the bare experiment that it has loaded."""
+        return self.directory / "chaos" / "loaded.json"
 
     @property
     def chaos_log(self) -> Path:

@@ -17,8 +17,9 @@ from pathlib import Path
 
 from drillmark import __version__, clock, files, undo
 from drillmark import plan as planning
+from drillmark.chaos.experiments import ExperimentChild
 from drillmark.decide import stops
-from drillmark.engine import children, concluding, guarding, undoing
+from drillmark.engine import bare, children, concluding, guarding, undoing
 from drillmark.engine.context import Context
 from drillmark.engine.hands import Hands
 from drillmark.engine.interruption import signals_wait
@@ -30,12 +31,14 @@ from drillmark.engine.view import SilentView, View
 from drillmark.errors import JournalError, RefusedError, StaleEpochError, UndoFileError
 from drillmark.journal.store import JournalStore, RunRow
 from drillmark.model.entry import Kind, Status
-from drillmark.model.plan import Plan
-from drillmark.model.stamp import NANOSECONDS
+from drillmark.model.plan import Bare, Plan
+from drillmark.model.stamp import NANOSECONDS, Stamp
 from drillmark.undo import Undoable, UndoState
 
 # What a run may take beyond its phases before it is aborted: starting, restoring, reading back, concluding.
 _ALLOWANCE_SECONDS = 900.0
+# A bare experiment says nothing of its length, and `chaos run` sets none: ten years.
+_BARE_SECONDS = 10 * 365 * 86400.0
 # The two stamps of a monotonic and a wall clock are read one after the other; and what NTP may slew in a run.
 CLOCK_ERROR_SECONDS = 0.001
 
@@ -58,20 +61,58 @@ def run(root: Path, plan: Plan, *, view: View | None = None, timeout_seconds: fl
     UndoFileError where neither could be written; nothing has then been injected, or what was is undone.
     """
     workspace = WorkspacePaths(root)
+    _refuse_if_stopped(workspace)
+    _refuse_busy_port(plan)
+    began = clock.now()
+    run_id = _run_id(plan.drill, began.wall_ns)
+    return _drive(workspace, run_id, plan, began, view, timeout_seconds)
+
+
+def run_bare(
+    root: Path, options: Bare, variables: list[str], *, view: View | None = None, timeout_seconds: float | None = None
+) -> RunEnded:
+    """Run a bare experiment. `variables` are those of the command line, `name[:type]=value`.
+
+    Raises InvalidDefinitionError where it cannot be run at all; no run is left of it then. Else as `run`.
+    """
+    workspace = WorkspacePaths(root)
+    _refuse_if_stopped(workspace)
+    began = clock.now()
+    begun = bare.begin(workspace, _run_id(bare.slug(options.source), began.wall_ns), options, variables)
+    seconds = timeout_seconds or _BARE_SECONDS
+    return _drive(workspace, begun.run, begun.plan, began, view, seconds, begun.child)
+
+
+def _refuse_if_stopped(workspace: WorkspacePaths) -> None:
     if workspace.abort.exists():
         raise RefusedError(
             f"runs are stopped in this workspace: {workspace.abort.read_text(errors='replace').strip() or 'no reason'}",
             hint=f"remove {workspace.abort} to lift it",
         )
-    _refuse_busy_port(plan)
-    began = clock.now()
-    run_id = _run_id(plan, began.wall_ns)
+
+
+def _drive(
+    workspace: WorkspacePaths,
+    run_id: str,
+    plan: Plan,
+    began: Stamp,
+    view: View | None,
+    timeout_seconds: float | None,
+    child: ExperimentChild | None = None,
+) -> RunEnded:
     paths = RunPaths(workspace.runs / run_id)
-    context = _create(workspace, paths, run_id, plan, view or SilentView(), timeout_seconds)
+    try:
+        context = _create(workspace, paths, run_id, plan, view or SilentView(), timeout_seconds)
+    except BaseException:
+        if child is not None:
+            child.close()
+        raise
     locks: list[TargetLock] = []
     rollbacks = UndoState(run_id, (Undoable("", plan.fault.experiment),) if plan.fault else ())
-    hands = Hands(context, Pulse(context, undoing.undo_seconds(rollbacks)))
+    hands = Hands(context, Pulse(context, undoing.undo_seconds(rollbacks)), child=child)
     try:
+        if child is not None:
+            hands.adopt(child)
         total_seconds = (context.deadline_ns - began.monotonic_ns) / NANOSECONDS
         context.journal(Kind.RUN_STARTED, _started(plan) | {"deadline_seconds": total_seconds}, sentence=plan.title)
         try:
@@ -113,8 +154,9 @@ def lock_targets(locks: list[TargetLock], workspace: WorkspacePaths, plan: Plan,
 
     A target on which an earlier run left something in its undo file is busy until that run is resumed.
     """
-    for target in sorted({plan.target.name, *plan.target.touches}):
-        lock = TargetLock(workspace.locks, target)
+    names = [(name, name) for name in sorted({plan.target.name, *plan.target.touches})]
+    for target, name in names if plan.bare is None else [(plan.target.name, bare.lock_name(plan))]:
+        lock = TargetLock(workspace.locks, target, name)
         locks.append(lock)
         before = lock.acquire(run_id)
         if before and _left_behind(workspace, before):
@@ -157,9 +199,7 @@ def _create(  # everything that a run needs before its first entry
     workspace: WorkspacePaths, paths: RunPaths, run_id: str, plan: Plan, view: View, timeout_seconds: float | None
 ) -> Context:
     try:
-        for folder in ("samples", "children", "chaos"):
-            (paths.directory / folder).mkdir(parents=True, mode=0o700)
-        paths.directory.chmod(0o700)
+        bare.make_directory(paths)
         files.write_durably(paths.plan, json.dumps(plan.model_dump(mode="json"), sort_keys=True, indent=1))
     except OSError as error:
         raise JournalError(
@@ -224,9 +264,9 @@ def _started(plan: Plan) -> dict[str, object]:
     }
 
 
-def _run_id(plan: Plan, wall_ns: int) -> str:
+def _run_id(drill: str, wall_ns: int) -> str:
     moment = datetime.fromtimestamp(wall_ns / NANOSECONDS, tz=UTC)
-    name = re.sub(r"[^a-z0-9-]+", "-", plan.drill.lower()).strip("-")[:60]
+    name = re.sub(r"[^a-z0-9-]+", "-", drill.lower()).strip("-")[:60]
     return f"{moment:%Y%m%dT%H%M%SZ}-{name}-{secrets.token_hex(3)}"
 
 

@@ -7,14 +7,14 @@ neither journal nor undo file to go on once it has begun.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from drillmark import clock
 from drillmark.chaos.activities import ActivityOutcome
-from drillmark.chaos.events import Phase, What, read_events
-from drillmark.chaos.undo import done, limit_seconds
+from drillmark.chaos.events import Event, Phase, What, read_events
+from drillmark.chaos.undo import done, limit_seconds, waived
 from drillmark.chaos.undo import perform as perform_undo
 from drillmark.decide import Decision
 from drillmark.engine.context import Context
@@ -29,6 +29,10 @@ T = TypeVar("T")
 
 ROLLBACK_SECONDS = 60.0
 _GONE_SECONDS = 10.0
+# What a rollback of a bare experiment may take that says nothing of its time: `chaos run` would wait for ever.
+BARE_ROLLBACK_SECONDS = 3600.0
+# From here on the child of a bare experiment undoes, or ends, by itself.
+_UNDOES = {What.ROLLBACKS_STARTED, What.ROLLBACKS_WAIVED, What.FINISHED}
 
 
 def undo_fault(hands: Hands, decision: Decision) -> None:
@@ -43,9 +47,11 @@ def undo_fault(hands: Hands, decision: Decision) -> None:
         if decision.attempt == 1:
             _let_child_undo(hands)
         rollbacks = _rollbacks_done(context, succeeded_only=decision.attempt > 1)
-        hypothesis = _hypothesis_after(context)
+        events = read_events(context.paths.events)
+        hypothesis = _hypothesis_after(events)
+        left = waived(events)
         finished = {rollback["index"] for rollback in rollbacks if rollback["status"] == Status.SUCCEEDED}
-        for undoable in reversed(context.undo_state.undoables):
+        for undoable in () if left else reversed(context.undo_state.undoables):
 
             def note(index: int, outcome: ActivityOutcome) -> None:
                 rollbacks.append(_rollback(index, outcome))
@@ -65,6 +71,8 @@ def undo_fault(hands: Hands, decision: Decision) -> None:
             rollbacks=[latest[index] for index in sorted(latest)],
             deviated="missed" in hypothesis,
             hypothesis_unchecked="indeterminate" in hypothesis,
+            waived=left,
+            **played(events),
         )
 
 
@@ -79,7 +87,9 @@ def prove_undone(hands: Hands, decision: Decision) -> None:
     with hands.pulse.shielded():
         context.intent(Effect.PROVE_UNDONE, "", decision.attempt)
         problem = ""
-        probes = fault.experiment.get("steady-state-hypothesis", {}).get("probes", [])
+        # A bare experiment is checked by its own hypothesis, when Chaos Toolkit does, and no more than that.
+        hypothesis = {} if context.plan.bare else fault.experiment.get("steady-state-hypothesis", {})
+        probes = hypothesis.get("probes", [])
         if probes:
             for probe in probes:
                 planned = PlannedActivity(name=str(probe.get("name", "")), activity=probe)
@@ -98,15 +108,15 @@ def prove_undone(hands: Hands, decision: Decision) -> None:
             error=problem,
         )
         if undone:
-            context.journal(Kind.UNDONE, {"experiment": fault.path}, sentence="the fault is gone")
+            gone = {"experiment": fault.path, "proved": bool(probes or fault.effect)}
+            context.journal(Kind.UNDONE, gone, sentence="the fault is gone")
             context.write_undo(replace(context.undo_state, undoables=()))
 
 
-def undo_seconds(state: UndoState) -> float:
+def undo_seconds(state: UndoState, each: float = ROLLBACK_SECONDS) -> float:
     """How long the undo of all that stands in U may take at most."""
-    each = ROLLBACK_SECONDS
     limits = [limit_seconds(one.experiment, timeout_seconds_each=each) for one in state.undoables]
-    return max(ROLLBACK_SECONDS, sum(limits))
+    return max(each, sum(limits))
 
 
 def undo_from(paths: RunPaths, undoable: Undoable) -> list[ActivityOutcome]:
@@ -117,6 +127,7 @@ def undo_from(paths: RunPaths, undoable: Undoable) -> list[ActivityOutcome]:
         run_dir=paths.directory,
         timeout_seconds_each=ROLLBACK_SECONDS,
         variables=undoable.variables,
+        origin=undoable.origin,
     )
 
 
@@ -146,9 +157,15 @@ def _let_child_undo(hands: Hands) -> None:
     context, child = hands.context, hands.child
     if child is None or not child.alive:
         return
-    over = any(event.event == "method_completed" for event in read_events(context.paths.events))
-    if not over:
+    seen = {event.event for event in read_events(context.paths.events)}
+    bare = context.plan.bare is not None
+    if not seen & (_UNDOES if bare else {What.METHOD_COMPLETED}):
         # In the middle of its method it cannot be told anything; its rollbacks are run from here.
+        child.kill()
+        return
+    if bare:
+        limit = undo_seconds(context.undo_state, BARE_ROLLBACK_SECONDS)
+        hands.pulse.wait(limit, lambda: not child.alive)
         child.kill()
         return
     aborting = any(entry.kind is Kind.ABORT for entry in context.entries)
@@ -171,6 +188,7 @@ def _undo_rest(
             timeout_seconds_each=ROLLBACK_SECONDS,
             on_outcome=note,
             variables=undoable.variables,
+            origin=undoable.origin,
         ),
     )
 
@@ -200,12 +218,19 @@ def _resolved(context: Context) -> dict[str, Any] | None:
     return undoables[0].experiment if undoables else None
 
 
-def _hypothesis_after(context: Context) -> set[str]:
+def played(events: Sequence[Event]) -> dict[str, Any]:
+    """How Chaos Toolkit itself ended the experiment, as an outcome tells it; nothing where it did not."""
+    ends = [event for event in events if event.event == What.FINISHED]
+    during = any(e.event == What.HYPOTHESIS_COMPLETED and e.phase == Phase.DURING for e in events)
+    if not ends:
+        return {"missed_during": during}
+    return {"played": {"status": ends[-1].status, "deviated": bool(ends[-1].deviated)}, "missed_during": during}
+
+
+def _hypothesis_after(events: Sequence[Event]) -> set[str]:
     """What became of the experiment's own hypothesis after the method: met, missed, indeterminate; or nothing."""
     return {
-        str(event.status)
-        for event in read_events(context.paths.events)
-        if event.event == What.HYPOTHESIS_COMPLETED and event.phase == Phase.AFTER
+        str(event.status) for event in events if event.event == What.HYPOTHESIS_COMPLETED and event.phase == Phase.AFTER
     }
 
 
@@ -239,7 +264,10 @@ def _rollback(index: int, outcome: ActivityOutcome) -> dict[str, Any]:
         "name": outcome.name,
         "status": outcome.status,
         "error": outcome.error,
+        "started": outcome.started.as_json(),
         "ended": outcome.ended.as_json(),
+        "output": outcome.output,
+        "outside": True,  # not by the experiment's own child
     }
 
 

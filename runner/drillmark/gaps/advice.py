@@ -78,6 +78,10 @@ _BY_OBJECTIVE: dict[tuple[str, str], str] = {
         "The fault was not taken away cleanly. Check the system by hand now, repair the experiment's "
         "rollbacks, and try them alone before the next drill."
     ),
+    ("experiment", "failed"): (
+        "Chaos Toolkit gave the experiment up. Read the exception in its journal, repair the experiment or the control "
+        "that stopped it, and run it again."
+    ),
     ("actions", "failed"): (
         "An action of the experiment failed, so the scenario was not the one that was planned. Repair it and run again."
     ),

@@ -25,8 +25,9 @@ from drillmark.gaps import filing
 from drillmark.model.gap import Gap
 from drillmark.model.measurement import Verdict
 from drillmark.model.plan import Plan
+from drillmark.places import reports_of
 
-FOLDER = "reports/gaps"
+FOLDER = "gaps"
 _LOCK_SECONDS = 30.0
 
 
@@ -59,7 +60,7 @@ class Stored:
 
 def read(workspace: Path) -> list[Stored]:
     """All gaps of a workspace, by id. Raises GapRegisterError naming every file that cannot be read."""
-    stored, problems = _scan(workspace / FOLDER)
+    stored, problems = _scan(reports_of(workspace) / FOLDER)
     if problems:
         raise GapRegisterError(problems)
     return stored
@@ -73,7 +74,7 @@ def file(workspace: Path, plan: Plan, run: str, verdict: Verdict, measurements: 
     was then filed all the same (its `gaps`).
     """
     del measurements
-    folder = workspace / FOLDER
+    folder = reports_of(workspace) / FOLDER
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(folder):

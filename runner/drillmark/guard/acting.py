@@ -16,7 +16,7 @@ from typing import Any
 from drillmark import clock, files, processes, undo
 from drillmark.chaos.activities import ActivityOutcome
 from drillmark.chaos.events import read_events
-from drillmark.chaos.undo import begun, done
+from drillmark.chaos.undo import begun, done, waived
 from drillmark.chaos.undo import perform as perform_undo
 from drillmark.engine.locks import FileLock
 from drillmark.engine.paths import RunPaths
@@ -69,7 +69,7 @@ def _take_over(paths: RunPaths, run: str, reason: str, epoch: int) -> None:
         if child is not None:
             processes.end(child.identity, group=True, grace_seconds=0.0)
     events = read_events(paths.events)
-    if state is not None and not (state.undoables and begun(events)):
+    if state is not None and not (state.undoables and begun(events) and not waived(events)):
         _log(paths, "nothing_in_effect", run=run, reason=reason, epoch=epoch)
     else:
         _log(paths, "acting", run=run, reason=reason, epoch=epoch)
@@ -130,6 +130,7 @@ def _perform(paths: RunPaths, undoable: undo.Undoable, finished: set[int]) -> li
         timeout_seconds_each=_ROLLBACK_SECONDS,
         on_outcome=note,
         variables=undoable.variables,
+        origin=undoable.origin,
     )
     return bad
 

@@ -77,6 +77,8 @@ def actions(evidence: Evidence, told: History, measurements: Measurements) -> li
     plan, inject = evidence.plan, told.one(Effect.INJECT)
     if plan.fault is None or not inject.intents or inject.data.get("nothing_began") or inject.data.get("gate_failed"):
         return []
+    if plan.bare is not None and plan.bare.touches_nothing:
+        return []
     done = [cast("dict[str, Any]", one) for one in inject.data.get("actions", []) if isinstance(one, dict)]
     failed = [_said(one) for one in done if one.get("status") in (Status.FAILED, Status.TIMED_OUT)]
     unclear = [_said(one) for one in done if one.get("status") not in (*_ENDED, Status.SUCCEEDED)]
@@ -100,7 +102,12 @@ def undo(evidence: Evidence, told: History, measurements: Measurements) -> list[
     plan, inject = evidence.plan, told.one(Effect.INJECT)
     if plan.fault is None or not inject.intents or inject.data.get("nothing_began") or inject.data.get("gate_failed"):
         return []
+    if plan.bare is not None and plan.bare.touches_nothing:
+        return []
     ran, proof = told.one(Effect.UNDO), told.one(Effect.PROVE_UNDONE)
+    if ran.data.get("waived"):
+        reason = "the fault was left in place, as the rollback strategy says"
+        return [Judged("undo", Outcome.NOT_APPLICABLE, unit="", reason=reason, cited=Cited(entries=ran.sequences))]
     guard = list(told.of(Kind.GUARD))
     cited = Cited(entries=tuple(sorted((*ran.sequences, *proof.sequences, *(entry.sequence for entry in guard)))))
     if any(entry.data.get("what") == "acting" for entry in guard):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from drillmark.errors import EXIT_ABORTED, EXIT_FAILED, EXIT_PASSED, EXIT_UNKNOWN
-from drillmark.judge import conduct, numbers, service
+from drillmark.judge import bare, conduct, numbers, service
 from drillmark.measure.timeline import history
 from drillmark.measure.timeline.history import History
 from drillmark.model.entry import Kind
@@ -20,7 +20,7 @@ def judge(evidence: Evidence, measurements: Measurements) -> Verdict:
     """The verdict on a run. Never raises: what cannot be judged is unknown."""
     told = history.read(evidence.entries)
     judged: list[Judged] = []
-    for name, part in _PARTS.items():
+    for name, part in (_PARTS if evidence.plan.bare is None else _BARE_PARTS).items():
         try:
             judged.extend(part(evidence, told, measurements))
         except Exception as error:  # noqa: BLE001 (a judging part that raises makes its verdict unknown)
@@ -99,6 +99,13 @@ _PARTS: dict[str, _Part] = {
     "mtd": numbers.mtd,
     "after_undo": numbers.after_undo,
     "verification": conduct.verification,
+    "actions": conduct.actions,
+    "undo": conduct.undo,
+    "run": _finished,
+}
+_BARE_PARTS: dict[str, _Part] = {
+    "steady_state": bare.steady_state,
+    "experiment": bare.experiment,
     "actions": conduct.actions,
     "undo": conduct.undo,
     "run": _finished,

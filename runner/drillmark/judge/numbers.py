@@ -13,7 +13,8 @@ from drillmark.model.evidence import Evidence
 from drillmark.model.measurement import Cited, Judged, Measured, Measurements, Outcome, Writer
 
 STRADDLES = "straddles"
-_OBJECTIVES = ("rto", "rpo", "mtd", "after_undo", "time_to_detect")
+# A bare experiment states none but its own end.
+_OBJECTIVES = ("rto", "rpo", "mtd", "after_undo", "time_to_detect", "experiment")
 
 
 def is_objective(name: str) -> bool:

@@ -193,6 +193,37 @@ class GapDueDays(Frozen):
     low: int = 90
 
 
+class Bare(Frozen):
+    """How a bare Chaos Toolkit experiment is run: what `chaos run` knows as its options.
+
+    Values of variables do not stand here but in the experiment's configuration, where they hold no secret.
+    """
+
+    source: str  # as it was given: a path, or a URL
+    folder: str  # where it was started; relative paths in it count from there
+    journal_path: str  # absolute
+    settings_path: str
+    control_files: list[str] = Field(default_factory=list)
+    var_files: list[str] = Field(default_factory=list)
+    verify_tls: bool = True
+    validated: bool = True
+    rollback_strategy: Literal["always", "default", "deviated", "never"] = "always"
+    hypothesis_strategy: str | None = None  # None: as settings or experiment say
+    hypothesis_frequency_seconds: float = 1.0
+    fail_fast: bool = False
+    dry: Literal["probes", "actions", "activities", "pause"] | None = None
+
+    @property
+    def rehearsed(self) -> bool:
+        """Whether anything is left out: then nothing was proved by the run."""
+        return self.dry not in (None, "pause")
+
+    @property
+    def touches_nothing(self) -> bool:
+        """Whether no action is performed, so that there is nothing to undo."""
+        return self.dry in ("actions", "activities")
+
+
 class Plan(Frozen):
     """Everything that a run needs to know beforehand."""
 
@@ -201,13 +232,14 @@ class Plan(Frozen):
     title: str
     owner: str
     source: str  # the drill's file, from the workspace root
-    mode: Literal["drill", "check", "gameday", "tabletop"] = "drill"
+    mode: Literal["drill", "check", "gameday", "tabletop", "experiment"] = "drill"
     runbook: str | None = None
     risk: Risk = Risk()
     target: PlannedTarget
     objectives: Objectives = Objectives()
     phases: Phases = Phases()
     fault: PlannedFault | None = None
+    bare: Bare | None = None  # the fault is all there is: a bare experiment
     load: PlannedLoad | None = None
     probes: PlannedProbes | None = None
     markers: tuple[PlannedMarkers, ...] = ()

@@ -60,8 +60,9 @@ def summary(document: Document, *, report: str = "") -> list[Line]:
     said = _reasons(document)
     lines.extend((f"  {reason}", style) for reason in said)
     lines.append(blank)
-    lines.append(_actual("RTA", document["rto"], said))
-    lines.append(_actual("RPA", document["rpo"], said))
+    if document["mode"] != "experiment":
+        lines.append(_actual("RTA", document["rto"], said))
+        lines.append(_actual("RPA", document["rpo"], said))
     lines += _others(document, said)
     lines += _noticed(document)
     lines += _where_the_time_went(document)
@@ -84,14 +85,16 @@ def next_step(document: Document) -> str:
     failed = [item["name"] for item in document["objectives"] if item["verdict"] == "failed"]
     if "undo" in failed:
         return "check the system by hand now: the undo of the fault failed"
+    command = "experiment" if document["mode"] == "experiment" else "run"
     if document["aborted"]:
-        return f"run it again: drillmark run {words.harmless(document['source'])}"
+        return f"run it again: drillmark {command} {words.harmless(document['source'])}"
     worst = _worst_gap(document)
     if worst is not None and document["verdict"] != "passed":
         return f"{worst['id']} (due {worst['due']}): {words.harmless(worst['recommendation'])}"
     if document["verdict"] == "unknown":
         return "remove the reason above and run it again: an unknown is no pass"
-    return f"what it rests on: drillmark show {run} --why rto"
+    more = " --why rto" if command == "run" else ""
+    return f"what it rests on: drillmark show {run}{more}"
 
 
 def _reasons(document: Document) -> list[str]:

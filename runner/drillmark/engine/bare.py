@@ -1,0 +1,190 @@
+"""Begins the run of a bare Chaos Toolkit experiment: its child loads it, and of what it tells the plan is made.
+
+From there on it is a run like any other. Must never let anything of the experiment begin: `start` does, by the plan.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from drillmark import clock, files
+from drillmark.chaos.events import What
+from drillmark.chaos.experiments import ExperimentChild
+from drillmark.chaos.launch import VARIABLE, kept_back
+from drillmark.chaos.layout import dereference, name_of
+from drillmark.engine.paths import RunPaths, WorkspacePaths
+from drillmark.errors import DrillmarkError, InvalidDefinitionError, Problem
+from drillmark.model.plan import Bare, Phases, Plan, PlannedFault, PlannedTarget
+from drillmark.undo import Origin
+
+READY_SECONDS = 300.0  # what is loaded may come from a slow server, what is validated imports foreign code
+_POLL_SECONDS = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A bare experiment that its child has loaded, in a run's directory. Nothing of it has begun."""
+
+    run: str
+    paths: RunPaths
+    child: ExperimentChild
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What the child says of the experiment: as the plan holds it, and as the undo file holds it."""
+
+    experiment: dict[str, Any]
+    resolved: dict[str, Any]
+    secrets_written_out: bool
+
+    def origin(self, bare: Bare) -> Origin:
+        """Where an undo finds what does not stand in the undo file."""
+        own = str((Path(bare.folder) / bare.source).resolve()) if self.secrets_written_out else ""
+        return Origin(bare.folder, tuple(bare.var_files), own)
+
+
+def begin(workspace: WorkspacePaths, run: str, bare: Bare, variables: list[str]) -> Begun:
+    """Make the run's directory and have a child load the experiment.
+
+    Raises InvalidDefinitionError where Chaos Toolkit, or Drillmark, does not take it; the directory is then gone.
+    """
+    paths = RunPaths(workspace.runs / run)
+    _keep_back(variables)
+    try:
+        make_directory(paths)
+        child = ExperimentChild.spawn(paths.events, log_path=paths.chaos_log)
+        try:
+            child.ask(request(paths, bare, run, vars=variables))
+            error = _await_ready(child)
+            if error:
+                raise InvalidDefinitionError([Problem(bare.source, 0, 0, error)])
+            told = loaded(paths)
+            if told.secrets_written_out and "://" in bare.source:
+                error = "an experiment from an address may not spell out its secrets: an undo could not know them again"
+                raise InvalidDefinitionError([Problem(bare.source, 0, 0, error, "type env or vault, or a --var-file")])
+            return Begun(run, paths, child, make_plan(workspace.root, bare, told))
+        except BaseException:
+            child.close()
+            raise
+    except BaseException:
+        shutil.rmtree(paths.directory, ignore_errors=True)
+        raise
+
+
+def make_directory(paths: RunPaths) -> None:
+    """A run's directory, for its user alone. Raises OSError."""
+    for folder in ("samples", "children", "chaos"):
+        (paths.directory / folder).mkdir(parents=True, mode=0o700, exist_ok=True)
+    paths.directory.chmod(0o700)
+
+
+def request(paths: RunPaths, bare: Bare, run: str, **more: Any) -> dict[str, Any]:
+    """What the child is asked. `more`: `vars` as they were given, or the `experiment` where it is known already."""
+    return {
+        "bare": bare.model_dump(mode="json") | more,
+        "event_log": str(paths.events),
+        "journal_path": str(paths.chaos_journal),
+        "run_dir": str(paths.directory),
+        "variables": {"drillmark_run": run},
+    }
+
+
+def loaded(paths: RunPaths) -> Loaded:
+    """What the child has written down. Raises DrillmarkError where it has not."""
+    told = files.read_json(paths.loaded)
+    if not isinstance(told, dict):
+        raise DrillmarkError("the experiment's child did not say what it had loaded")
+    return Loaded(told["experiment"], told["resolved"], bool(told["secrets_written_out"]))
+
+
+def make_plan(root: Path, bare: Bare, told: Loaded) -> Plan:
+    """The plan of a bare experiment: a fault, and nothing beside it."""
+    experiment = told.experiment
+    shown = shown_source(root, bare)
+    text = json.dumps(experiment, sort_keys=True, ensure_ascii=False)
+    return Plan(
+        drill=slug(bare.source),
+        title=str(experiment.get("title") or shown),
+        owner=os.environ.get("USER", str(os.getuid())),
+        source=shown,
+        mode="experiment",
+        target=PlannedTarget(name=shown, environment=""),
+        phases=Phases(
+            baseline_seconds=0, fault_seconds=0, recover_deadline_seconds=0, verify_deadline_seconds=0, soak_seconds=0,
+            hold_seconds=0,
+        ),
+        fault=PlannedFault(
+            path=shown,
+            sha256=hashlib.sha256(text.encode()).hexdigest(),
+            experiment=experiment,
+            actions=[name for name, kind in _named(experiment, "method") if kind == "action"],
+            undos=[name for name, _ in _named(experiment, "rollbacks")],
+        ),
+        bare=bare,
+    )  # fmt: skip
+
+
+def slug(source: str) -> str:
+    """The id of an experiment's runs: what its file is called, or what its address ends with."""
+    path = urlsplit(source).path if "://" in source else source
+    name = re.sub(r"[^a-z0-9-]+", "-", Path(path).stem.lower()).strip("-")
+    return name[:60] or "experiment"
+
+
+def shown_source(root: Path, bare: Bare) -> str:
+    """The source as it is called in runs and gaps: from the root where it lies in there, without user and password."""
+    if "://" in bare.source:
+        parts = urlsplit(bare.source)
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    path = (Path(bare.folder) / bare.source).resolve()
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+
+
+def lock_name(plan: Plan) -> str:
+    """What two runs must not have in hand at once: the same experiment with the same variables."""
+    assert plan.bare is not None
+    assert plan.fault is not None
+    block = json.dumps(plan.fault.experiment, sort_keys=True)
+    text = "\n".join((plan.bare.source, plan.bare.folder, *plan.bare.var_files, block))
+    return f"experiment-{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+
+
+def _await_ready(child: ExperimentChild) -> str:
+    """Wait until the child is ready. Returns what is wrong, empty if nothing is."""
+    deadline = clock.monotonic_ns() + round(READY_SECONDS * 1e9)
+    while clock.monotonic_ns() < deadline:
+        alive = child.alive
+        for event in child.poll():
+            if event.event == What.READY:
+                return ""
+            if event.event == What.FAILED:
+                return event.error
+        if not alive:
+            return "the experiment's child ended while it loaded it"
+        time.sleep(_POLL_SECONDS)
+    return f"it was not loaded within {READY_SECONDS:g} s"
+
+
+def _keep_back(variables: list[str]) -> None:
+    for text in variables:
+        name, kind = kept_back(text)
+        if kind is not None:
+            os.environ[f"{VARIABLE}{name}"] = text.partition("=")[2]
+
+
+def _named(experiment: dict[str, Any], block: str) -> list[tuple[str, str]]:
+    return [
+        (name_of(listed), str((dereference(experiment, listed) or {}).get("type") or ""))
+        for listed in experiment.get(block) or []
+    ]
