@@ -50,7 +50,8 @@ def _from_outside(context: Context) -> Iterator[dict[str, Any]]:
             done: list[dict[str, Any]] = entry.data.get("rollbacks", [])
             found = [one for one in done if one.get("outside")]
         elif entry.kind is Kind.GUARD and entry.data.get("what") == "rollback":
-            found = [entry.data | {"ended": entry.data.get("stamp")}]
+            by_guard: dict[str, Any] = {**entry.data, "ended": entry.data.get("stamp")}
+            found = [by_guard]
         else:
             continue
         last |= {int(one["index"]): one for one in found}
