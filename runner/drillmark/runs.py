@@ -16,7 +16,7 @@ from drillmark.model.plan import Plan
 from drillmark.places import reports_of
 
 # Name of the table in Evidence -> file name without suffix. Each marker writer has two more.
-TABLES = {"beats": "beats", "load": "load", "load_users": "load-users"}
+TABLES = {"beats": "beats", "load": "load", "load_users": "load-users", "positions": "positions", "side": "side"}
 
 
 def find(workspace: Path, text: str) -> RunRow:

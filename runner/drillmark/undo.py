@@ -17,6 +17,8 @@ from drillmark.errors import UndoFileError
 from drillmark.processes import ProcessIdentity
 
 FORMAT = "drillmark.undo/1"
+# What observes and loads the target, by kind, in the order in which it is ended.
+OBSERVERS = ("guards", "prober", "side", "markers", "positions", "load", "read_back", "alerts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +52,14 @@ class Undoable:
     Attributes:
         variables: what activities may use as `${drillmark_...}`.
         origin: of a bare experiment.
+        unlogged: no event log tells whether anything of it began, so it may be in effect as soon as it stands here.
     """
 
     path: str
     experiment: dict[str, Any]  # configuration resolved, secrets as references
     variables: dict[str, str] = field(default_factory=dict)
     origin: Origin = NOWHERE
+    unlogged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +140,7 @@ def read(path: Path) -> UndoState | None:
                     dict(one["experiment"]),
                     dict(one["variables"]),
                     Origin.from_json(one.get("origin", {})),
+                    bool(one.get("unlogged")),
                 )
                 for one in body["undoables"]
             ),

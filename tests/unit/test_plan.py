@@ -146,8 +146,51 @@ def test_settings_come_into_the_plan():
     assert plan.fault.lease_seconds == 5
 
 
+SIDE = """    side: [order-read]
+    source: order-read
+    discard: fence
+"""
+SIMULATED = with_line(MINIMAL_DRILL, PATH, "simulated")
+
+
+def with_side(targets: str = TARGETS) -> str:
+    before, after = targets.split("    probes: ", 1)
+    before = before.replace("secrets: orders-db}", "secrets: orders-db, side: orders-db}")
+    return before + SIDE + "    probes: " + after
+
+
 def test_a_simulated_disaster_has_no_fault():
-    assert make(with_line(MINIMAL_DRILL, PATH, "simulated"), experiment="").fault is None
+    plan = make(SIMULATED, with_side(), experiment="")
+    assert plan.fault is None
+    assert plan.simulated
+    assert plan.undos == ["fence"]
+    assert plan.verify == [], "the target's own verification looks at production"
+    undone_by = plan.undone_by
+    assert undone_by is not None
+    assert [one["name"] for one in undone_by["rollbacks"]] == ["fence"]
+    assert undone_by["secrets"] == plan.secrets, "references, so that the guard can take the copy away"
+    assert [one.name for one in plan.simulation.probes.activities] == ["order-read"]
+
+
+def test_what_a_simulated_disaster_needs_of_its_target():
+    problems, warnings = checked(SIMULATED, experiment="")
+    told = "\n".join(problems)
+    for key in ("side", "source", "discard", "markers.side"):
+        assert f"d.yaml:5:8: the target `orders-db` has no `{key}`" in told
+    assert any("the drill has no `verify`" in warning for warning in warnings)
+    detect = with_line(SIMULATED, "schedule: {every: quarter}", "phases: {detect: 5m}")
+    assert "d.yaml:8:18: a simulated disaster is not detected" in str(read_drill(detect.encode(), "d.yaml").problems[0])
+    problems, _ = checked(SIMULATED, with_side(), experiment="")
+    assert problems == []
+
+
+def test_positions_are_laid_over_the_targets_own():
+    own = TARGETS.replace("    probes: ", "    positions: {secrets: orders-db, every: 1s}\n    probes: ", 1)
+    assert make(targets=own).positions.every_seconds == 1
+    faster = with_line(MINIMAL_DRILL, "schedule: {every: quarter}", "observe: {positions: {every: 50ms}}")
+    assert make(faster, own).positions.every_seconds == 0.05
+    problems, _ = checked(faster)
+    assert "the target `orders-db` has no log positions" in problems[0]
 
 
 def test_what_cannot_be_resolved_is_an_error():
@@ -290,6 +333,9 @@ def test_secrets_that_do_not_exist():
     markers = "observe: {markers: {secrets: order-db}}"
     problems, _ = checked(with_line(MINIMAL_DRILL, "schedule: {every: quarter}", markers))
     assert "d.yaml:8:30: the secrets have no block `order-db`" in problems[0]
+    positions = "observe: {positions: {secrets: order-db}}"
+    problems, _ = checked(with_line(MINIMAL_DRILL, "schedule: {every: quarter}", positions))
+    assert "d.yaml:8:32: the secrets have no block `order-db`" in problems[0]
     action = "{name: n, type: action, provider: {type: process, path: ls, secrets: [nope]}}"
     problems, _ = checked(with_line(MINIMAL_DRILL, "{ref: fence}", action))
     assert "the secrets have no block `nope`" in problems[0]
@@ -324,7 +370,6 @@ def test_what_is_probably_not_meant():
     [
         ("target: orders-db", "target: orders-db\nmode: gameday", "d.yaml:5:7: mode gameday is not supported yet"),
         ("target: orders-db", "target: orders-db\nmode: tabletop", "d.yaml:5:7: mode tabletop is not supported yet"),
-        (f"fault: {PATH}", "fault: simulated", "d.yaml:5:8: simulated disasters are not supported yet"),
         (
             "load: experiments/load/orders.py",
             "load: {locustfile: a.py, master: h:1, workers: 2}",

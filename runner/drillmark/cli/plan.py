@@ -10,7 +10,7 @@ from drillmark.cli import terminal
 from drillmark.errors import EXIT_INVALID, InvalidDefinitionError
 
 if TYPE_CHECKING:
-    from drillmark.model.plan import Plan, PlannedActivity, PlannedAlert
+    from drillmark.model.plan import Plan, PlannedActivity, PlannedAlert, PlannedSimulation
     from drillmark.workspace import Checked
 
 Step = tuple[str, list[str]]
@@ -100,7 +100,7 @@ def _steps(plan: Plan) -> list[Step]:
     steps: list[Step] = [("preflight", [f"{_told(item)}, must be true" for item in plan.preflight])]
     steps += [("observe", _observed(plan)), ("guards", _guards(plan)), ("load", _load(plan))]
     steps.append(("baseline", [f"{duration(phases.baseline_seconds)} of steady state, else nothing is injected"]))
-    steps.append(("fault", _fault(plan)))
+    steps.append(("disaster" if plan.simulated else "fault", _fault(plan)))
     if plan.recovers:
         if phases.detect_seconds:
             words = f"wait up to {duration(phases.detect_seconds)} for an alert or `drillmark declare`"
@@ -108,7 +108,8 @@ def _steps(plan: Plan) -> list[Step]:
         steps += [("recover", [_told(item) + (", repeatable" if item.repeatable else "")]) for item in plan.recover]
         steps[-1][1].append(f"all within {duration(phases.recover_deadline_seconds)}")
         steps.append(("verify", [_told(item) for item in plan.verify]))
-        soak = f"{duration(phases.soak_seconds)}, until the service holds for {duration(phases.hold_seconds)}"
+        who = "copy" if plan.simulated else "service"
+        soak = f"{duration(phases.soak_seconds)}, until the {who} holds for {duration(phases.hold_seconds)}"
         steps += [("soak", [soak]), ("read back", _read_back(plan)), ("undo", _undo(plan))]
     else:
         steps.append(("stay", [f"the fault stays for {duration(phases.fault_seconds)}"]))
@@ -135,6 +136,9 @@ def _observed(plan: Plan) -> list[str]:
             f"{name}{1 / one.every_seconds:g} marker writes a second from {one.writers} connections "
             f"({one.store}, secrets {one.secrets})"
         )
+    if plan.positions:
+        every = duration(plan.positions.every_seconds)
+        told.append(f"the log position every {every} ({plan.positions.store}, secrets {plan.positions.secrets})")
     return told
 
 
@@ -155,8 +159,10 @@ def _fault(plan: Plan) -> list[str]:
     from drillmark.report.words import duration
 
     fault = plan.fault
+    if plan.simulation is not None:
+        return _simulated(plan.simulation)
     if fault is None:
-        return ["simulated: nothing is injected"]
+        return ["none"]
     told = [f"{fault.path}: {', '.join(fault.actions)}"]
     if fault.effect:
         told.append(f"proved by {_told(fault.effect)} within {duration(fault.effect_within_seconds)}")
@@ -170,13 +176,26 @@ def _fault(plan: Plan) -> list[str]:
     return told
 
 
+def _simulated(simulation: PlannedSimulation) -> list[str]:
+    from drillmark.report.words import duration
+
+    return [
+        "simulated: nothing is injected, production goes on and must keep its service level",
+        f"only this counts as backup, listed before it: {_told(simulation.source)}",
+        *(f"beats on the copy: {_told(item)}" for item in simulation.probes.activities),
+        f"if the runner is lost, the guard takes the copy away after {duration(simulation.lease_seconds)}",
+    ]
+
+
 def _undo(plan: Plan) -> list[str]:
-    return list(plan.fault.undos) if plan.fault else []
+    return plan.undos
 
 
 def _read_back(plan: Plan) -> list[str]:
     told = ["every acknowledged marker write is looked for"] if plan.markers else []
-    return told + ([f"whose data it is: {_told(plan.identity)}"] if plan.identity and told else [])
+    told = [f"{line}, in the copy" if plan.simulated else line for line in told]
+    identity = plan.identity if told and not plan.simulated else None
+    return told + ([f"whose data it is: {_told(identity)}"] if identity else [])
 
 
 def _alert(rule: PlannedAlert) -> str:

@@ -21,6 +21,7 @@ PHASES: dict[Effect, str] = {
     Effect.BASELINE: "baseline",
     Effect.INJECT: "fault",
     Effect.PROVE_EFFECT: "fault",
+    Effect.SIDE: "fault",
     Effect.FAULT: "fault",
     Effect.DETECT: "detect",
     Effect.RECOVER: "recover",
@@ -104,7 +105,8 @@ def _told(entry: Entry, sentence: str) -> tuple[str, Style] | None:  # noqa: PLR
         case Kind.GUARD:
             return f"the guard: {sentence or _brief(data)}", "bad"
         case Kind.UNDONE:
-            return "the fault is proved gone" if data.get("proved", True) else "every undo is done", "good"
+            gone = "the fault is proved gone" if data.get("proved", True) else "every undo is done"
+            return sentence or gone, "good"
         case Kind.RUN_ENDED:
             return None
 

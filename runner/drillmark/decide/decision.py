@@ -65,6 +65,7 @@ def _due(plan: Plan, entries: Sequence[Entry], step: Step, reason: str) -> Decis
 
 def _sentence(plan: Plan, step: Step, reason: str) -> str:
     sentences = _SENTENCES if plan.bare is None else _SENTENCES | _BARE_SENTENCES
+    sentences = sentences | _SIMULATED if plan.simulated else sentences
     waits = step.effect is Effect.DETECT and plan.phases.detect_seconds > 0
     words = (_WAIT if waits else sentences[step.effect]).format(
         name=step.key.split(":", 1)[-1],
@@ -80,6 +81,13 @@ def _sentence(plan: Plan, step: Step, reason: str) -> str:
 
 
 _WAIT = "wait up to {detect:g} s for an alert or `drillmark declare`, then recover all the same"
+_SIMULATED = {
+    Effect.PREPARE: "look at what is in the backup store",
+    Effect.INJECT: "declare the disaster, which is simulated: from now on only what is in the backup store counts",
+    Effect.SOAK: "watch for {soak:g} s and on, until the copy has answered for {hold:g} s",
+    Effect.UNDO: "take the copy away",
+    Effect.PROVE_UNDONE: "prove that the copy is gone",
+}
 _SENTENCES = {
     Effect.PREFLIGHT: "check {name} before anything is touched",
     Effect.GUARD: "start the guard, which undoes the fault should this runner be lost",
@@ -89,6 +97,7 @@ _SENTENCES = {
     Effect.BASELINE: "watch {target} undisturbed for {baseline:g} s: it must be in its steady state",
     Effect.INJECT: "inject {fault}: the steady state is met and its undo is written down",
     Effect.PROVE_EFFECT: "prove that the fault took effect",
+    Effect.SIDE: "start the beats on the copy that is about to be restored",
     Effect.FAULT: "leave the fault in place for {fault_seconds:g} s",
     Effect.DETECT: "declare the disaster",
     Effect.RECOVER: "recover: {name}",

@@ -28,18 +28,20 @@ def steps(plan: Plan) -> list[Step]:
     before = [
         *keyed(Effect.PREFLIGHT, plan.preflight),
         Step(Effect.GUARD),
-        *([Step(Effect.OBSERVERS)] if plan.probes or plan.markers or plan.guards or plan.alerts else []),
+        *([Step(Effect.OBSERVERS)] if _observed(plan) else []),
         *([Step(Effect.LOAD)] if plan.load else []),
         Step(Effect.PREPARE),
         Step(Effect.BASELINE),
+        *([Step(Effect.SIDE)] if plan.simulated else []),
         Step(Effect.INJECT),
-        Step(Effect.PROVE_EFFECT),
+        *([] if plan.simulated else [Step(Effect.PROVE_EFFECT)]),
     ]
     verify = keyed(Effect.VERIFY, plan.verify)
     read_back = [Step(Effect.READ_BACK)] if plan.markers else []
     undo = [Step(Effect.UNDO), Step(Effect.PROVE_UNDONE)]
     if plan.recovers:
-        detect = [Step(Effect.DETECT)]
+        # A simulated disaster is its own declaration.
+        detect = [] if plan.simulated else [Step(Effect.DETECT)]
         middle = [*detect, *keyed(Effect.RECOVER, plan.recover), *verify, Step(Effect.SOAK), *read_back, *undo]
     else:
         middle = [Step(Effect.FAULT), *undo, Step(Effect.AFTER_UNDO), *verify, *read_back]
@@ -65,3 +67,8 @@ def activity_of(plan: Plan, step: Step) -> PlannedActivity:
     """The activity that a keyed step performs. Raises KeyError for a step that has none."""
     lists = {Effect.PREFLIGHT: plan.preflight, Effect.RECOVER: plan.recover, Effect.VERIFY: plan.verify}
     return lists[step.effect][int(step.key.split(":", 1)[0])]
+
+
+def _observed(plan: Plan) -> bool:
+    """Whether anything observes, beside the load and the prober of a copy."""
+    return bool(plan.probes or plan.markers or plan.positions or plan.guards or plan.alerts)

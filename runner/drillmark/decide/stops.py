@@ -13,7 +13,7 @@ from drillmark.model.plan import Plan, PlannedActivity
 _DONE_AGAIN = frozenset(
     {
         Effect.PREFLIGHT, Effect.GUARD, Effect.OBSERVERS, Effect.LOAD, Effect.PREPARE, Effect.BASELINE,
-        Effect.PROVE_EFFECT, Effect.FAULT, Effect.DETECT, Effect.VERIFY, Effect.SOAK, Effect.READ_BACK,
+        Effect.PROVE_EFFECT, Effect.SIDE, Effect.FAULT, Effect.DETECT, Effect.VERIFY, Effect.SOAK, Effect.READ_BACK,
         Effect.UNDO, Effect.PROVE_UNDONE, Effect.AFTER_UNDO, Effect.STOP_LOAD, Effect.STOP_OBSERVERS,
         Effect.CONCLUDE, Effect.END,
     }
@@ -22,7 +22,7 @@ _DONE_AGAIN = frozenset(
 _MUST_SUCCEED = frozenset(
     {
         Effect.PREFLIGHT, Effect.GUARD, Effect.OBSERVERS, Effect.LOAD, Effect.PREPARE, Effect.BASELINE,
-        Effect.INJECT, Effect.PROVE_EFFECT, Effect.RECOVER,
+        Effect.INJECT, Effect.PROVE_EFFECT, Effect.SIDE, Effect.RECOVER,
     }
 )  # fmt: skip
 
@@ -109,5 +109,6 @@ _WORDS = {
     Effect.BASELINE: "the steady state was not met",
     Effect.INJECT: "the injection failed",
     Effect.PROVE_EFFECT: "the fault was not proved",
+    Effect.SIDE: "the prober of the copy could not be started",
     Effect.RECOVER: "the recovery {name} failed",
 }

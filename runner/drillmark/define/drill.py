@@ -194,6 +194,16 @@ MarkersOrSeveral = Annotated[
 ]
 
 
+class Positions(Strict):
+    """The position reader: the store's log position, read all through; nothing is written."""
+
+    store: Literal["postgres"] | None = Field(default=None, description="What kind of store is read.")
+    secrets: Name | None = Field(default=None, description="The secrets block that holds the store's `dsn`.")
+    every: PositiveSeconds | None = Field(
+        default=None, description="The time from reading to reading; 100ms unless given."
+    )
+
+
 class Alert(Strict):
     """An alert that counts as detection."""
 
@@ -207,6 +217,9 @@ class Observe(Strict):
     probes: Probes | None = Field(default=None, description="The user-level probes.")
     markers: MarkersOrSeveral | None = Field(
         default=None, description="The marker writer, or a list, laid over the target's own."
+    )
+    positions: Positions | None = Field(
+        default=None, description="The position reader, laid over the target's own: data loss where nothing is written."
     )
     alerts: list[Alert] | None = Field(default=None, min_length=1, description="Alerts that count as detection.")
 

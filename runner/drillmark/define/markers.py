@@ -37,10 +37,12 @@ def problems(target: dict[str, Any], marks: Marks, at: Path, secrets: Any) -> It
         yield from secret_problems(item, marks, place, secrets)
 
 
-def secret_problems(item: dict[str, Any], marks: Marks, at: Path, secrets: Any) -> Iterator[Problem]:
-    """A block of secrets that does not exist, or has no `dsn`."""
-    block = item.get("secrets")
-    if isinstance(block, str) and get(secrets, block, "dsn") is None:
+def secret_problems(item: Any, marks: Marks, at: Path, secrets: Any) -> Iterator[Problem]:
+    """A block of secrets that does not exist, or has no `dsn`: the store's, or that of a copy of it."""
+    for key in ("secrets", "side"):
+        block = get(item, key)
+        if not isinstance(block, str) or get(secrets, block, "dsn") is not None:
+            continue
         known = list(secrets) if isinstance(secrets, dict) else []
         message = f"the secrets have no block `{block}`" if block not in known else f"`secrets.{block}` has no `dsn`"
-        yield marks.problem((*at, "secrets"), message, hint_for(block, known))
+        yield marks.problem((*at, key), message, hint_for(block, known))

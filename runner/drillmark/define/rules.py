@@ -104,6 +104,9 @@ def _shape_problems(raw: dict[str, Any], marks: Marks) -> Iterator[Problem]:
         yield marks.problem(("recover",), "a check has no `recover`", "write mode: drill", at_key=True)
     if raw.get("fault") == "simulated" and "recover" not in raw:
         yield marks.problem(("fault",), "a simulated disaster needs `recover`", "it measures a restore to the side")
+    if raw.get("fault") == "simulated" and _seconds(get(raw, "phases", "detect")):
+        hint = "nobody can notice what did not happen: the declaration is the disaster"
+        yield marks.problem(("phases", "detect"), "a simulated disaster is not detected", hint)
     load, schedule = raw.get("load"), raw.get("schedule")
     if isinstance(load, dict) and ("master" in load) != ("workers" in load):
         yield marks.problem(("load",), "`load.master` and `load.workers` belong together", "give both, or neither")
@@ -208,7 +211,14 @@ def _target_problems(target: dict[str, Any], marks: Marks, at: Path, secrets: An
         elif isinstance(name, str):
             activities[name] = item
         yield from chaos_keys.secret_name_problems(item, marks, (*at, "activities", index), secrets)
-    for key in ("probes", "side", "verify", "preflight", "identity", "effect"):
+    yield from _named_problems(target, activities, marks, at)
+    yield from markers.problems(target, marks, at, secrets)
+    yield from markers.secret_problems(get(target, "positions"), marks, (*at, "positions"), secrets)
+
+
+def _named_problems(target: dict[str, Any], activities: dict[str, Any], marks: Marks, at: Path) -> Iterator[Problem]:
+    """Names of activities that do not exist, or are of the wrong type."""
+    for key in ("probes", "side", "source", "discard", "verify", "preflight", "identity", "effect"):
         value = target.get(key)
         listed = value if isinstance(value, list) else [] if value is None else [value]
         for index, name in enumerate(listed):
@@ -217,9 +227,10 @@ def _target_problems(target: dict[str, Any], marks: Marks, at: Path, secrets: An
                 continue
             if name not in activities:
                 yield marks.problem(path, f"`{name}` is none of this target's activities", hint_for(name, activities))
-            elif key != "verify" and get(activities[name], "type") == "action":
+            elif key not in ("verify", "discard") and get(activities[name], "type") == "action":
                 yield marks.problem(path, f"`{name}` is an action, a probe is needed here")
-    yield from markers.problems(target, marks, at, secrets)
+            elif key == "discard" and get(activities[name], "type") == "probe":
+                yield marks.problem(path, f"`{name}` is a probe, an action is needed here")
 
 
 def secret_problems(secrets: Any, marks: Marks, at: Path) -> Iterator[Problem]:

@@ -23,6 +23,19 @@ class TargetMarkers(Strict):
         default=None, description="The time from write to write, all writers together; 10ms unless given."
     )
     writers: int | None = Field(default=None, ge=1, le=256, description="Connections that write; 4 unless given.")
+    side: Name | None = Field(
+        default=None, description="The secrets block with the `dsn` of a restored copy (simulated disasters)."
+    )
+
+
+class TargetPositions(Strict):
+    """Where log positions are read, by which data loss is measured without writing anything."""
+
+    store: Literal["postgres"] = Field(default="postgres", description="What kind of store is read.")
+    secrets: Name = Field(description="The secrets block that holds the store's `dsn`.")
+    every: PositiveSeconds | None = Field(
+        default=None, description="The time from reading to reading; 100ms unless given."
+    )
 
 
 MarkersOrSeveral = Annotated[
@@ -49,11 +62,20 @@ class Target(Strict):
     markers: MarkersOrSeveral | None = Field(
         default=None, description="Where marker writes go, by which data loss is measured: one writer, or a list."
     )
+    positions: TargetPositions | None = Field(
+        default=None, description="Where log positions are read, for a store in which nothing may be written."
+    )
     probes: list[Name] = Field(
         default_factory=list, description="User-level probes, by name: one round of all is a beat."
     )
     side: list[Name] = Field(
         default_factory=list, description="Probes on a restored copy, by name (simulated disasters)."
+    )
+    source: Name | None = Field(
+        default=None, description="The probe that lists what has reached the backup store (simulated disasters)."
+    )
+    discard: Name | None = Field(
+        default=None, description="The action that takes a restored copy away again (simulated disasters)."
     )
     identity: Name | None = Field(
         default=None, description="The probe that tells whose data this is (logical restores)."

@@ -20,6 +20,8 @@ from drillmark.undo import Child, kind_of
 
 MODULES = {
     "prober": "drillmark.observe.prober",
+    "side": "drillmark.observe.prober",
+    "positions": "drillmark.observe.positions",
     "markers": "drillmark.observe.markers",
     "read_back": "drillmark.observe.read_back",
     "load": "drillmark.workload.child",

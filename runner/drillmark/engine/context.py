@@ -25,6 +25,7 @@ from drillmark.undo import Child, UndoState
 FAULT_BEGIN = "drillmark_fault_begin"
 FAULT_POSITION = "drillmark_fault_position"
 ALERTS_URL = "drillmark_alerts_url"
+SOURCE = "drillmark_source"
 
 
 @dataclass(slots=True)

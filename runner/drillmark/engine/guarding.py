@@ -19,14 +19,14 @@ def start_guard(hands: Hands, decision: Decision) -> None:
     context = hands.context
     context.intent(Effect.GUARD, "", decision.attempt)
     paths, plan = context.paths, context.plan
-    fault = plan.fault
+    lost = plan.fault or plan.simulation
     paths.guard_stop.unlink(missing_ok=True)
     config = {
         "run": context.run,
         "run_dir": str(paths.directory),
         "workspace": str(context.workspace.root),
-        "lease_seconds": fault.lease_seconds if fault else 30.0,
-        "runner_lost": fault.runner_lost if fault else "undo",
+        "lease_seconds": lost.lease_seconds if lost else 30.0,
+        "runner_lost": plan.fault.runner_lost if plan.fault else "undo",
         "deadline_ns": context.deadline_ns,
         "hold_seconds": plan.phases.hold_seconds,
     }
@@ -38,7 +38,7 @@ def start_guard(hands: Hands, decision: Decision) -> None:
     if before_the_fault and plan.bare is None:
         observing.spawn_observers(hands)
         hands.get_worker()
-    if before_the_fault and hands.child is None:
+    if before_the_fault and hands.child is None and plan.fault is not None:
         hands.spawn_child()
     problem = children.settled_or_problem(hands, {"guard": "ready"})
     context.outcome(Effect.GUARD, "", decision.attempt, Status.FAILED if problem else Status.SUCCEEDED, error=problem)

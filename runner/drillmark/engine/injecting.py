@@ -58,7 +58,7 @@ def inject(hands: Hands, decision: Decision) -> None:
     context = hands.context
     child = hands.child
     assert child is not None
-    position = _fault_position(hands)
+    position = fault_position(hands)
     with context.performing():
         intent = context.intent(Effect.INJECT, "", decision.attempt, fault_position=position)
         know_fault(context, intent.stamp, position)
@@ -221,11 +221,11 @@ def _over(child: ExperimentChild, events: list[Event], over: frozenset[str]) -> 
     return bool(child.overdue()) or not child.alive or any(event.event in over for event in events)
 
 
-def _fault_position(hands: Hands) -> str:
+def fault_position(hands: Hands) -> str:
     """The store's log position just before the fault, where an activity asks for it; else empty."""
     plan = hands.context.plan
     wanted = any(FAULT_POSITION in repr(planned.activity) for planned in [*plan.recover, *plan.verify])
-    store = next((one for one in plan.markers if one.store == "postgres"), None)
+    store = next((one for one in plan.markers if one.store == "postgres"), None) or plan.positions
     if not wanted or store is None:
         return ""
     probe = PlannedActivity(

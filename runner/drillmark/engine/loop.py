@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from drillmark.decide import Decision, decide, upcoming
-from drillmark.engine import activities, concluding, guarding, injecting, observing, undoing, waiting
+from drillmark.engine import activities, concluding, guarding, injecting, observing, simulating, undoing, waiting
 from drillmark.engine.context import Context
 from drillmark.engine.hands import Hands
 from drillmark.engine.interruption import Interrupted
@@ -22,6 +22,7 @@ PERFORMERS: dict[Effect, Callable[[Hands, Decision], None]] = {
     Effect.BASELINE: waiting.baseline,
     Effect.INJECT: injecting.inject,
     Effect.PROVE_EFFECT: injecting.prove_effect,
+    Effect.SIDE: observing.start_side,
     Effect.FAULT: waiting.hold_fault,
     Effect.DETECT: waiting.detect,
     Effect.RECOVER: activities.recover,
@@ -35,6 +36,14 @@ PERFORMERS: dict[Effect, Callable[[Hands, Decision], None]] = {
     Effect.STOP_OBSERVERS: observing.stop_observers,
     Effect.CONCLUDE: concluding.conclude,
     Effect.END: concluding.end,
+}
+
+
+# In a simulated disaster nothing is injected, and what is to be undone is a copy.
+SIMULATED: dict[Effect, Callable[[Hands, Decision], None]] = {
+    Effect.PREPARE: simulating.prepare,
+    Effect.INJECT: simulating.declare,
+    Effect.PROVE_UNDONE: simulating.prove_discarded,
 }
 
 
@@ -56,7 +65,8 @@ def _perform(hands: Hands, decision: Decision) -> None:
     assert decision.effect is not None
     context = hands.context
     try:
-        PERFORMERS[decision.effect](hands, decision)
+        simulated = SIMULATED.get(decision.effect) if context.plan.simulated else None
+        (simulated or PERFORMERS[decision.effect])(hands, decision)
     except Interrupted as interruption:
         _journal_cut_short(context, decision, Status.INDETERMINATE, f"cut short: {interruption.reason}")
         context.journal(

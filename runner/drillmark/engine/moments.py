@@ -27,4 +27,8 @@ def fault_began(entries: Sequence[Entry]) -> Stamp | None:
 def effect_began_ns(entries: Sequence[Entry]) -> int | None:
     """e, monotonic nanoseconds, as far as it is known: when the effect was proved."""
     stamp = ended(entries, Effect.PROVE_EFFECT)
+    found = last(entries, Effect.INJECT)
+    if stamp is None and found is not None and found.intent.data.get("simulated"):
+        # Nothing had to take effect: the declaration is the disaster.
+        stamp = found.intent.stamp
     return None if stamp is None else stamp.monotonic_ns

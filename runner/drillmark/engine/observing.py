@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from drillmark import clock, files, processes, runs, samples
+from drillmark import clock, files, processes, runs, samples, undo
 from drillmark.decide import Decision
 from drillmark.engine import children
 from drillmark.engine.context import ALERTS_URL
@@ -24,8 +24,14 @@ def spawn_observers(hands: Hands) -> None:
 
 
 def start_observers(hands: Hands, decision: Decision) -> None:
-    """Tell prober, marker writers, guards' watcher and alert receiver to go, and wait until each is at work."""
-    _start(hands, decision, [role for role in _configs(hands) if role != "load"], and_then=_know_alerts_url)
+    """Tell prober, marker writers, position reader, guards' watcher and alert receiver to go; wait for their work."""
+    roles = [role for role in _configs(hands) if role not in ("load", "side")]
+    _start(hands, decision, roles, and_then=_know_alerts_url)
+
+
+def start_side(hands: Hands, decision: Decision) -> None:
+    """Tell the prober of the copy to go, shortly before there is to be one: it must cost the recovery no time."""
+    _start(hands, decision, ["side"])
 
 
 def start_load(hands: Hands, decision: Decision) -> None:
@@ -46,7 +52,7 @@ def stop_observers(hands: Hands, decision: Decision) -> None:
     context = hands.context
     context.intent(Effect.STOP_OBSERVERS, "", decision.attempt)
     with hands.pulse.shielded():
-        for child in context.undo_state.of(("guards", "prober", "markers", "read_back", "load", "alerts")):
+        for child in context.undo_state.of(undo.OBSERVERS):
             children.stop(hands, child.role)
         # What came after the last look, up to the very end of the listening.
         hands.pulse.incoming.look()
@@ -66,8 +72,10 @@ def read_back(hands: Hands, decision: Decision) -> None:
     limit = plan.phases.verify_deadline_seconds
     for one in plan.markers:
         context.paths.sample(one.survivors).unlink(missing_ok=True)
+        # A copy to the side is known by its system identifier: the target's own probe asks production.
         config = _store(one) | {
-            "identity": plan.identity.activity if plan.identity else None,
+            "secrets_name": one.side_secrets if plan.simulated else one.secrets,
+            "identity": plan.identity.activity if plan.identity and not plan.simulated else None,
             "expected_system_identifier": _system_identifier(hands, one),
             "timeout_seconds": limit,
         }
@@ -119,6 +127,19 @@ def _configs(hands: Hands) -> dict[str, dict[str, Any]]:
                 }
                 for guard in plan.guards
             ]
+        }
+    if plan.simulation:
+        configs["side"] = {
+            "every_seconds": plan.simulation.probes.every_seconds,
+            "timeout_seconds": plan.simulation.probes.timeout_seconds,
+            "activities": [planned.activity for planned in plan.simulation.probes.activities],
+            "samples": "side",
+        }
+    if plan.positions:
+        configs["positions"] = {
+            "store": plan.positions.store,
+            "secrets_name": plan.positions.secrets,
+            "every_seconds": plan.positions.every_seconds,
         }
     if plan.load:
         root = hands.context.workspace.root

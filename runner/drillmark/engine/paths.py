@@ -144,8 +144,13 @@ class RunPaths:
         """The result."""
         return self.directory / "result.json"
 
+    @property
+    def source(self) -> Path:
+        """What was in the backup store when a simulated disaster was declared."""
+        return self.directory / "source.json"
+
     def sample(self, name: str) -> Path:
-        """A sample file by its short name: beats, load, load-users, ledger, survivors."""
+        """A sample file by its short name: beats, side, load, load-users, ledger, survivors, positions."""
         return self.directory / "samples" / f"{name}.dms"
 
     def child(self, role: str, suffix: str) -> Path:

@@ -15,6 +15,8 @@ from drillmark.undo import kind_of
 _STALLED_NS = int(3.5 * NANOSECONDS)
 _GONE = {
     "prober": "prober_died",
+    "side": "side_died",
+    "positions": "positions_died",
     "markers": "markers_died",
     "load": "load_died",
     "guards": "watcher_died",

@@ -15,7 +15,7 @@ from drillmark import clock, files, processes, runs, undo
 from drillmark.chaos.activities import ActivityOutcome
 from drillmark.chaos.events import read_events
 from drillmark.decide.stops import guard_has_acted, may_be_in_effect
-from drillmark.engine import children, injecting, undoing
+from drillmark.engine import children, injecting, simulating, undoing
 from drillmark.engine.concluding import export_journal
 from drillmark.engine.context import ALERTS_URL, Context
 from drillmark.engine.hands import Hands
@@ -37,9 +37,9 @@ _GUARD_AT_WORK_SECONDS = 600.0
 _DEADLINE_SECONDS = 3600.0
 # What begins anew where nothing had been injected yet.
 _ANEW = (
-    Effect.PREFLIGHT, Effect.GUARD, Effect.OBSERVERS, Effect.LOAD, Effect.PREPARE, Effect.BASELINE,
+    Effect.PREFLIGHT, Effect.GUARD, Effect.OBSERVERS, Effect.LOAD, Effect.PREPARE, Effect.BASELINE, Effect.SIDE,
 )  # fmt: skip
-_OBSERVERS = ("prober", "markers", "load", "guards", "alerts")
+_OBSERVERS = ("prober", "side", "markers", "positions", "load", "guards", "alerts")
 
 
 def resume(
@@ -138,6 +138,7 @@ def _open(workspace: WorkspacePaths, paths: RunPaths, lock: FileLock, row: RunRo
             context.variables[ALERTS_URL] = str(entry.data.get("url", ""))
     injected = last(context.entries, Effect.INJECT)
     if injected is not None:
+        simulating.know_source(context, injected.intent)
         injecting.know_fault(context, injected.intent.stamp, str(injected.intent.data.get("fault_position", "")))
     return context
 
@@ -190,7 +191,9 @@ def _import(hands: Hands) -> None:
     if injected is None:
         _begin_anew(hands)
         return
-    if injected.outcome is None:
+    if injected.outcome is None and context.plan.simulated:
+        simulating.journal_declaration(context, injected.attempt, injected.intent.stamp)
+    elif injected.outcome is None:
         events = read_events(context.paths.events)
         injecting.journal_injection(hands, injected.attempt, events, alive=False)
     guard = context.undo_state.child("guard")
@@ -228,7 +231,7 @@ def _begin_anew(hands: Hands) -> None:
     injecting.drop_prepared(hands)
     aside = context.paths.directory / "samples" / f"before-epoch-{context.epoch}"
     aside.mkdir(mode=0o700, exist_ok=True)
-    for name in ("beats", "load", "load-users"):
+    for name in ("beats", "side", "load", "load-users"):
         with contextlib.suppress(FileNotFoundError):
             context.paths.sample(name).rename(aside / f"{name}.dms")
     with contextlib.suppress(FileNotFoundError):
@@ -302,6 +305,8 @@ def _still_observing(context: Context) -> set[str]:
         "markers": (Effect.READ_BACK, Effect.STOP_OBSERVERS),
         "prober": (Effect.STOP_OBSERVERS,),
         "alerts": (Effect.STOP_OBSERVERS,),
+        "side": (Effect.STOP_OBSERVERS,),
+        "positions": (Effect.STOP_OBSERVERS,),
         "load": (Effect.STOP_LOAD, Effect.STOP_OBSERVERS),
         "guards": (Effect.UNDO, Effect.STOP_OBSERVERS),
     }

@@ -108,7 +108,7 @@ def _drive(
             child.close()
         raise
     locks: list[TargetLock] = []
-    rollbacks = UndoState(run_id, (Undoable("", plan.fault.experiment),) if plan.fault else ())
+    rollbacks = UndoState(run_id, (Undoable("", plan.undone_by),) if plan.undone_by else ())
     hands = Hands(context, Pulse(context, undoing.undo_seconds(rollbacks)), child=child)
     try:
         if child is not None:
@@ -174,7 +174,7 @@ def undo_without_journal(hands: Hands) -> None:
     hands.context.lock.acquire(exclusive=False, wait_seconds=0.0)
     if hands.child is not None:
         hands.child.kill()
-    children.end_orphans(hands, ("chaos", "worker", "guards", "prober", "markers", "load", "alerts", "read_back"))
+    children.end_orphans(hands, ("chaos", "worker", *undo.OBSERVERS))
     bad = [
         f"{outcome.name}: {outcome.error or outcome.status}"
         for undoable in (reversed(state.undoables) if began(hands.context) else ())

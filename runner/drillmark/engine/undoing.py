@@ -28,7 +28,7 @@ from drillmark.undo import Undoable, UndoState
 T = TypeVar("T")
 
 ROLLBACK_SECONDS = 60.0
-_GONE_SECONDS = 10.0
+GONE_SECONDS = 10.0
 # What a rollback of a bare experiment may take that says nothing of its time: `chaos run` would wait for ever.
 BARE_ROLLBACK_SECONDS = 3600.0
 # From here on the child of a bare experiment undoes, or ends, by itself.
@@ -93,13 +93,13 @@ def prove_undone(hands: Hands, decision: Decision) -> None:
         if probes:
             for probe in probes:
                 planned = PlannedActivity(name=str(probe.get("name", "")), activity=probe)
-                outcome = hands.ask_until(planned, _GONE_SECONDS, experiment=_resolved(context))
+                outcome = hands.ask_until(planned, GONE_SECONDS, experiment=_resolved(context))
                 if not outcome.good and not problem:
                     problem = f"{outcome.name} does not hold: {outcome.error or outcome.output}"
         elif fault.effect is not None:
-            outcome = hands.ask_until(fault.effect, _GONE_SECONDS, good=False)
+            outcome = hands.ask_until(fault.effect, GONE_SECONDS, good=False)
             problem = f"{fault.effect.name} is still true" if outcome.good else ""
-        undone = not problem and _undo_succeeded(context)
+        undone = not problem and undo_succeeded(context)
         context.outcome(
             Effect.PROVE_UNDONE,
             "",
@@ -141,7 +141,7 @@ def _look_for_another_undo(hands: Hands) -> None:
     aborting = any(entry.kind is Kind.ABORT for entry in context.entries)
     if fault is None or fault.effect is None or context.plan.recovers or aborting or not _was_proved(context):
         return
-    outcome = hands.run_activity(fault.effect, timeout_seconds=_GONE_SECONDS)
+    outcome = hands.run_activity(fault.effect, timeout_seconds=GONE_SECONDS)
     if outcome.status is Status.SUCCEEDED and not outcome.good:
         reason = f"somebody undid the fault: {fault.effect.name} was not true any more when the undo began"
         context.journal(Kind.ABORT, {"by": "person", "reason": reason}, sentence=reason)
@@ -271,6 +271,7 @@ def _rollback(index: int, outcome: ActivityOutcome) -> dict[str, Any]:
     }
 
 
-def _undo_succeeded(context: Context) -> bool:
+def undo_succeeded(context: Context) -> bool:
+    """Whether the last attempt at the undo succeeded."""
     outcomes = [e for e in context.entries if e.kind is Kind.OUTCOME and e.effect is Effect.UNDO]
     return bool(outcomes) and outcomes[-1].data.get("status") == Status.SUCCEEDED

@@ -97,6 +97,18 @@ _BY_OBJECTIVE: dict[tuple[str, str], str] = {
         "A condition for the drill was not met, and nothing was injected. Put it right, and let the "
         "same check run on a schedule: on the day of the disaster it would have been too late."
     ),
+    ("production", "failed"): (
+        "Production suffered from a drill that should not touch it. Restore on another machine, limit what "
+        "the copy takes (jobs, memory, disk), and look at what else happened at that time."
+    ),
+    ("source", "failed"): (
+        "The restore used what would not exist after a real disaster. Let it read the frozen listing "
+        "(${drillmark_source}) and nothing else, and run again."
+    ),
+    ("source", "unmeasured"): (
+        "Nothing shows that only what was there at the disaster was restored from. Let the restore report "
+        "source_sha256, or write markers, and run again."
+    ),
     ("time_to_detect", "missed"): (
         "People learn of it too late. Alert on what users see (failed requests), not on causes, and "
         "shorten the alert's waiting time."

@@ -69,7 +69,8 @@ def _take_over(paths: RunPaths, run: str, reason: str, epoch: int) -> None:
         if child is not None:
             processes.end(child.identity, group=True, grace_seconds=0.0)
     events = read_events(paths.events)
-    if state is not None and not (state.undoables and begun(events) and not waived(events)):
+    unlogged = state is not None and any(one.unlogged for one in state.undoables)
+    if state is not None and not unlogged and not (state.undoables and begun(events) and not waived(events)):
         _log(paths, "nothing_in_effect", run=run, reason=reason, epoch=epoch)
     else:
         _log(paths, "acting", run=run, reason=reason, epoch=epoch)
@@ -96,7 +97,7 @@ def tidy_up(paths: RunPaths, hold_seconds: float) -> None:
         state = undo.read(paths.undo)
     except UndoFileError:
         return
-    for child in state.of(("guards", "prober", "markers", "load", "read_back")) if state else ():
+    for child in state.of(undo.OBSERVERS) if state else ():
         processes.end(child.identity, group=True, grace_seconds=10.0)
 
 

@@ -75,15 +75,16 @@ def actions(evidence: Evidence, told: History, measurements: Measurements) -> li
     """Every action of the fault and every activity of the recovery. One that failed is a failure of the run."""
     del measurements
     plan, inject = evidence.plan, told.one(Effect.INJECT)
-    if plan.fault is None or not inject.intents or inject.data.get("nothing_began") or inject.data.get("gate_failed"):
+    if not _begun(evidence, inject):
         return []
     if plan.bare is not None and plan.bare.touches_nothing:
         return []
+    wanted = plan.fault.actions if plan.fault else []
     done = [cast("dict[str, Any]", one) for one in inject.data.get("actions", []) if isinstance(one, dict)]
     failed = [_said(one) for one in done if one.get("status") in (Status.FAILED, Status.TIMED_OUT)]
     unclear = [_said(one) for one in done if one.get("status") not in (*_ENDED, Status.SUCCEEDED)]
-    if len(done) < len(plan.fault.actions):
-        unclear.append(f"{len(plan.fault.actions) - len(done)} of {len(plan.fault.actions)} actions have no outcome")
+    if len(done) < len(wanted):
+        unclear.append(f"{len(wanted) - len(done)} of {len(wanted)} actions have no outcome")
     recoveries = told.all(Effect.RECOVER)
     for ran in recoveries:
         if ran.good is False:
@@ -100,7 +101,7 @@ def undo(evidence: Evidence, told: History, measurements: Measurements) -> list[
     """Every rollback, and the proof that the fault is gone."""
     del measurements
     plan, inject = evidence.plan, told.one(Effect.INJECT)
-    if plan.fault is None or not inject.intents or inject.data.get("nothing_began") or inject.data.get("gate_failed"):
+    if not _begun(evidence, inject):
         return []
     if plan.bare is not None and plan.bare.touches_nothing:
         return []
@@ -119,13 +120,31 @@ def undo(evidence: Evidence, told: History, measurements: Measurements) -> list[
         failed.append(_said(ran.data, "undo"))
     if ran.good is None:
         unclear.append("the undo did not end" if ran.intents else "the fault was never undone")
-    if len(rollbacks) < len(plan.fault.undos) and ran.good is not None:
-        unclear.append(f"{len(plan.fault.undos) - len(rollbacks)} of {len(plan.fault.undos)} undos have no outcome")
+    if len(rollbacks) < len(plan.undos) and ran.good is not None:
+        unclear.append(f"{len(plan.undos) - len(rollbacks)} of {len(plan.undos)} undos have no outcome")
     if proof.status in (Status.FAILED, Status.TIMED_OUT):
         failed.append(f"the fault is not proved gone: {proof.data.get('error', '')}".rstrip(": "))
     elif proof.status not in (Status.SUCCEEDED, Status.SKIPPED):
         unclear.append("nothing proves that the fault is gone")
     return [_worst_of("undo", failed, unclear, cited)]
+
+
+def simulated(evidence: Evidence, told: History, measurements: Measurements) -> list[Judged]:
+    """A simulated disaster: production kept its service level, and nothing from after t0 was restored from."""
+    if not _begun(evidence, told.one(Effect.INJECT)):
+        return []
+    return [
+        _yes_or_no(name, met=check.met, reason=check.reason, cited=check.cited)
+        for name, check in (("production", measurements.production), ("source", measurements.source))
+        if check.applicable
+    ]
+
+
+def _begun(evidence: Evidence, inject: Ran) -> bool:
+    """Whether a fault was begun, or a simulated disaster declared."""
+    if evidence.plan.fault is None and not evidence.plan.simulated:
+        return False
+    return bool(inject.intents) and not inject.data.get("nothing_began") and not inject.data.get("gate_failed")
 
 
 _ENDED = (Status.FAILED, Status.TIMED_OUT)

@@ -91,6 +91,7 @@ _PARTS: dict[str, _Part] = {
     "preflight": conduct.preflight,
     "steady_state": conduct.steady_state,
     "fault": conduct.fault,
+    "simulated": conduct.simulated,
     "rto": numbers.rto,
     "rpo": numbers.rpo,
     "integrity": numbers.integrity,

@@ -13,6 +13,7 @@ from drillmark.model.evidence import Evidence
 from drillmark.model.measurement import Cited, Judged, Measured, Measurements, Outcome, Writer
 
 STRADDLES = "straddles"
+NO_MARKERS = "the target has no markers"
 # A bare experiment states none but its own end.
 _OBJECTIVES = ("rto", "rpo", "mtd", "after_undo", "time_to_detect", "experiment")
 
@@ -71,7 +72,9 @@ def integrity(evidence: Evidence, told: History, measurements: Measurements) -> 
     """Holes, split brain, unexpected writes, and writes that even the restored store lost."""
     del told
     if not evidence.plan.markers:
-        return [Judged("integrity", Outcome.NOT_APPLICABLE, unit="", reason="the target has no markers")]
+        blind = evidence.plan.positions is not None
+        reason = "by position: holes, split brain and unexpected writes cannot be seen" if blind else NO_MARKERS
+        return [Judged("integrity", Outcome.NOT_APPLICABLE, unit="", reason=reason)]
     parts = [_intact(one, measurements) for one in measurements.writers]
     if not parts:
         return [Judged("integrity", Outcome.UNKNOWN, unit="", reason=measurements.rpa.reason or "not measured")]

@@ -36,6 +36,8 @@ def _stated(plan: Plan) -> dict[str, float]:
 
 
 def _expected(plan: Plan) -> tuple[str, ...]:
+    if plan.simulated:
+        return ("baseline", "production")
     return ("baseline", "soak") if plan.recovers else ("baseline", "fault", "soak")
 
 

@@ -133,6 +133,7 @@ def _make(layout: Layout, scale_bytes: int, backup_every_seconds: float) -> LabS
         primary=FIRST_CLUSTER,
         service=Service(port=postgres.free_port()),
         backup_every_seconds=backup_every_seconds,
+        copy_port=postgres.free_port(),
     )
     # On disk before anything of it exists elsewhere, so that `down` finds everything.
     state.write(lab)

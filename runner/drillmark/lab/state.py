@@ -67,6 +67,7 @@ class LabState:
         primary: name of the cluster that the service file points to.
         backup_every_seconds: schedule of base backups.
         last_backup: name of the newest complete base backup, or an empty string.
+        copy_port: a port for a copy that a drill restores to the side; nothing of the lab listens there.
     """
 
     directory: str
@@ -81,6 +82,7 @@ class LabState:
     backup_every_seconds: float = 600.0
     last_backup: str = ""
     last_backup_error: str = ""
+    copy_port: int = 0
 
     @property
     def layout(self) -> Layout:
@@ -99,6 +101,8 @@ class LabState:
             "ORDERS_URL": f"http://127.0.0.1:{self.service.port}",
             "ORDERS_DSN": f"service={SERVICE}",
             "ORDERS_ADMIN_DSN": f"service={ADMIN_SERVICE}",
+            "ORDERS_COPY_DSN": f"service={SERVICE} host=127.0.0.1 port={self.copy_port}",
+            "ORDERS_COPY_PORT": str(self.copy_port),
             "PGSERVICEFILE": str(self.layout.service_file),
             "PGPASSFILE": str(self.layout.password_file),
             "DRILLMARK_LAB": self.directory,

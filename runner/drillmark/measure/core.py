@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from drillmark.measure import scene
-from drillmark.measure.data import counting, rpa, writers
+from drillmark.measure.data import counting, positions, rpa, source, writers
 from drillmark.measure.outage import after_undo, durations, rta
 from drillmark.measure.outage.rta import Service
 from drillmark.measure.outage.start import Start
 from drillmark.measure.scene import Scene
-from drillmark.measure.service import slo, steady
+from drillmark.measure.service import production, slo, steady
 from drillmark.measure.timeline.frame import InapplicableError, Span, UnmeasurableError
 from drillmark.model.entry import Effect
 from drillmark.model.evidence import Evidence, Written
@@ -55,26 +55,36 @@ def measure(evidence: Evidence) -> Measurements:
 def _measure(this: Scene, errors: list[str]) -> Measurements:
     facts = this.facts
     begin = _attempt("t0", lambda: rta.disaster(facts, this.beats), errors)
-    found = _attempt(
-        "service", lambda: rta.service(facts, this.require_beats(), this.load, this.limits, begin.require()), errors
-    )
+    found = _attempt("service", lambda: _restored(this, begin), errors)
     after = _attempt("after_undo", lambda: _after_undo(this), errors)
     written = tuple(_writer(this, begin.value, one, errors) for one in this.evidence.plan.markers)
+    counted = writers.together(written)
     measured = {name: _one(name, make, errors) for name, make in _makers(this, begin, found).items()}
-    measured |= _points(this, written, errors)
+    measured |= _points(this, begin.value, written, errors)
     return Measurements(
         fault_begin=facts.frame.origin if facts.injected else None,
         stamps=_stamps(this, begin.value, found.value),
         durations=measured,
         slo=_slo(this, found.value, after.value, errors),
         detection=facts.detection.told(),
-        writes=writers.together(written),
+        writes=counted,
         writers=written,
         steady_state=_attempt("steady_state", lambda: _steady(this), errors).value
         or Check(None, "the steady state could not be measured"),
+        production=_attempt(
+            "production", lambda: production.judge(facts, this.beats, this.load, this.limits), errors
+        ).value
+        or Check(None, "production could not be measured"),
+        source=_attempt("source", lambda: source.judge(facts, this.evidence, counted), errors).value
+        or Check(None, "what was restored from could not be looked at"),
         flags=tuple(dict.fromkeys(facts.flags)),
         errors=tuple(errors),
     )
+
+
+def _restored(this: Scene, begin: Attempt[Start]) -> Service:
+    served = this.restored()
+    return rta.service(this.facts, served.beats, served.load, served.limits, begin.require())
 
 
 def _attempt(name: str, make: Callable[[], T], errors: list[str]) -> Attempt[T]:
@@ -100,6 +110,8 @@ def _makers(this: Scene, begin: Attempt[Start], found: Attempt[Service]) -> dict
     def recovery_time() -> Measured:
         durations.check_order(facts, found.value)
         start = begin.require()
+        if facts.plan.simulated:
+            return rta.measured(facts, start, found.require())
         unseen = rta.unseen(facts, this.require_beats(), this.load, this.limits)
         return unseen or rta.measured(facts, start, found.require())
 
@@ -135,10 +147,21 @@ def _writer(this: Scene, begin: Start | None, planned: PlannedMarkers, errors: l
     return Writer(planned.label, planned.store, counted.value and counted.value[0], made.value or missing)
 
 
-def _points(this: Scene, written: tuple[Writer, ...], errors: list[str]) -> dict[str, Measured]:
-    made = _attempt("rpa", lambda: writers.points(this.evidence.plan, written), errors)
+def _points(this: Scene, begin: Start | None, written: tuple[Writer, ...], errors: list[str]) -> dict[str, Measured]:
+    """The data loss: by markers where there are any, else by position, which stands beside it in any case."""
+
+    def by_position() -> dict[str, Measured]:
+        durations.check_order(this.facts, None)
+        return dict(zip(writers.PARTS, positions.measured(this.facts, begin, this.evidence), strict=True))
+
+    def points() -> dict[str, Measured]:
+        alone = not this.evidence.plan.markers and positions.planned(this.facts)
+        return by_position() if alone else writers.points(this.evidence.plan, written)
+
+    made = _attempt("rpa", points, errors)
     missing = Measured(None, made.reason, applicable=made.applicable)
-    return made.value or dict.fromkeys(writers.PARTS, missing)
+    beside = _one("rpa_by_position", lambda: by_position()["rpa"], errors)
+    return (made.value or dict.fromkeys(writers.PARTS, missing)) | {"rpa_by_position": beside}
 
 
 def _after_undo(this: Scene) -> int:
@@ -184,7 +207,7 @@ def _stamps(this: Scene, begin: Start | None, found: Service | None) -> dict[str
     facts = this.facts
     spans: dict[str, Span | None] = {
         "I": Span(0, 0) if facts.injected else None,
-        "e": facts.effect,
+        "e": None if facts.plan.simulated else facts.effect,
         "t0": None if begin is None else Span(begin.a, begin.b),
         "t_detect": facts.detection.at,
         "t_declare": facts.declared,

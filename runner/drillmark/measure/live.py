@@ -12,7 +12,9 @@ from drillmark.measure.outage import after_undo as undone
 from drillmark.measure.outage import ending, rta
 from drillmark.measure.scene import Scene
 from drillmark.measure.service import steady
+from drillmark.measure.service.beats import Beats
 from drillmark.measure.service.limits import limits_of
+from drillmark.measure.service.load import Load
 from drillmark.measure.timeline import facts as facts_of
 from drillmark.measure.timeline.frame import InapplicableError, UnmeasurableError
 from drillmark.model.entry import Entry
@@ -60,20 +62,20 @@ def steady_state(evidence: Evidence, upto_ns: int) -> tuple[bool | None, str]:
 def restored(evidence: Evidence) -> Stamp | None:
     """D as of the samples so far: service restored by the recovery, held for `hold` and to the newest sample."""
     this = _scene(evidence)
-    if this is None or this.beats is None:
+    if this is None:
         return None
     facts = this.facts
     if facts.plan.recovers and not facts.recovered:
         return None
     try:
-        begin = rta.disaster(facts, this.beats)
+        begin, served = rta.disaster(facts, this.beats), this.restored()
     except (UnmeasurableError, InapplicableError):
         return None
-    end = _newest(this)
+    end = _newest(served.beats, served.load)
     found = ending.find(
-        this.beats.until(end),
-        this.load,
-        this.limits,
+        served.beats.until(end),
+        served.load,
+        served.limits,
         since_ns=0,
         floor_ns=rta.floor_of(facts, begin),
         end_ns=end,
@@ -88,7 +90,8 @@ def after_undo_restored(evidence: Evidence) -> Stamp | None:
     if this is None or this.beats is None:
         return None
     try:
-        _, found = undone.find(this.facts, this.beats, this.load, this.limits, _newest(this))
+        end = _newest(this.beats, this.load)
+        _, found = undone.find(this.facts, this.beats, this.load, this.limits, end)
     except (UnmeasurableError, InapplicableError):
         return None
     return None if found.d is None else this.facts.frame.stamp(found.d[1])
@@ -113,9 +116,8 @@ def _scene(evidence: Evidence) -> Scene | None:
         return None
 
 
-def _newest(this: Scene) -> int:
-    assert this.beats is not None
-    newest = min(this.beats.horizon + 1, int(this.beats.first[-1]) + 1)
-    if this.load is not None and len(this.load.alive):
-        newest = min(newest, int(this.load.alive[-1, 1]))
+def _newest(beats: Beats, load: Load | None) -> int:
+    newest = min(beats.horizon + 1, int(beats.first[-1]) + 1)
+    if load is not None and len(load.alive):
+        newest = min(newest, int(load.alive[-1, 1]))
     return newest

@@ -13,7 +13,7 @@ from drillmark.measure.service.load import Load
 from drillmark.measure.timeline import facts as facts_of
 from drillmark.measure.timeline.facts import Facts
 from drillmark.measure.timeline.frame import InapplicableError, UnmeasurableError
-from drillmark.model.evidence import Evidence
+from drillmark.model.evidence import Evidence, Table
 
 
 @dataclass(slots=True)
@@ -22,6 +22,7 @@ class Scene:
 
     Attributes:
         beats, load: None where there are none; `*_reason` says why.
+        side: beats on a copy that is restored to the side, likewise.
         errors: parts that raised what nobody expected.
     """
 
@@ -32,6 +33,8 @@ class Scene:
     load: Load | None
     load_reason: str
     limits: Limits
+    side: Beats | None = None
+    side_reason: str = ""
     errors: list[str] = field(default_factory=list[str])
 
     def require_beats(self) -> Beats:
@@ -44,6 +47,26 @@ class Scene:
             raise UnmeasurableError(self.beats_reason)
         return self.beats
 
+    def restored(self) -> Served:
+        """What tells that service was restored: of a copy that nobody uses yet, good beats alone."""
+        if not self.evidence.plan.simulated:
+            return Served(self.require_beats(), self.load, self.limits)
+        if self.side is None:
+            raise UnmeasurableError(self.side_reason)
+        return Served(self.side, None, _BEATS_ALONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The beats, the load and the limits by which a restored service is judged."""
+
+    beats: Beats
+    load: Load | None
+    limits: Limits
+
+
+_BEATS_ALONE = Limits(None, {}, None, None, throughput_is_default=False, loaded=False)
+
 
 def build(evidence: Evidence, *, live: bool) -> Scene:
     """Everything that measuring shares. `live`: the run goes on, and files are still being written.
@@ -52,23 +75,27 @@ def build(evidence: Evidence, *, live: bool) -> Scene:
     """
     facts = facts_of.gather(evidence)
     errors: list[str] = []
-    beats, beats_reason = _beats(evidence, facts, errors, live=live)
+    beats, beats_reason = _beats(evidence.beats, "beats.dms", facts, errors, live=live)
+    side, side_reason = None, "the disaster is not simulated"
+    if evidence.plan.simulated:
+        side, side_reason = _beats(evidence.side, "side.dms", facts, errors, live=live)
     load, load_reason = _load(evidence, facts, errors, live=live)
     baseline = None if facts.baseline_begun is None else (facts.baseline_begun.hi, 0)
     # Before the fault there is no baseline to take a share of yet.
     limits = limits_of.limits_of(evidence.plan, load, baseline if facts.injected else None)
-    return Scene(evidence, facts, beats, beats_reason, load, load_reason, limits, errors)
+    return Scene(
+        evidence, facts, beats, beats_reason, load, load_reason, limits, side=side, side_reason=side_reason,
+        errors=errors,
+    )  # fmt: skip
 
 
-def _beats(evidence: Evidence, facts: Facts, errors: list[str], *, live: bool) -> tuple[Beats | None, str]:
+def _beats(table: Table | None, name: str, facts: Facts, errors: list[str], *, live: bool) -> tuple[Beats | None, str]:
     try:
-        return beats_of.read(
-            evidence.beats, facts.frame, journalled_rows=None if live else facts.rows.get("beats.dms")
-        ), ""
+        return beats_of.read(table, facts.frame, journalled_rows=None if live else facts.rows.get(name)), ""
     except UnmeasurableError as error:
         return None, str(error)
     except Exception as error:  # noqa: BLE001 (a measuring part that raises makes its measurement unknown)
-        errors.append(f"beats: {error!r}")
+        errors.append(f"beats of {name}: {error!r}")
         return None, f"the beats could not be read: {error!r}"
 
 

@@ -37,6 +37,7 @@ class Effect(StrEnum):
     PREPARE = "prepare_fault"  # child started, configuration resolved, U written
     INJECT = "inject"  # the experiment's method, up to its end
     PROVE_EFFECT = "prove_effect"
+    SIDE = "start_side"  # simulated disasters: the prober of the copy
     FAULT = "hold_fault"  # drills without recovery: the fault stays
     DETECT = "await_detection"
     RECOVER = "recover"  # key: index:name

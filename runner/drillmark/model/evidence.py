@@ -59,3 +59,5 @@ class Evidence:
     load: Table | None = None
     load_users: Table | None = None
     written: Mapping[str, Written] = field(default_factory=dict[str, Written])
+    positions: Table | None = None
+    side: Table | None = None

@@ -68,7 +68,7 @@ class Writes:
         indeterminate: sent, neither acknowledged nor refused, over all writes of the run.
         holes: lost, although an old write that was sent after their acknowledgement was read back.
         split_brain: acknowledged by the old store after the new one had acknowledged a write.
-        acknowledged_after: acknowledged by the restored store.
+        acknowledged_after: acknowledged by the restored store; in a simulated disaster by production, after it.
         lost_after: acknowledged by the restored store, and not read back.
         duplicates: rows read back more than once.
         lost_before_t0: of `lost`, those acknowledged before the earliest time of the disaster.
@@ -223,13 +223,15 @@ class Measurements:
         stamps: `I`, `e`, `t0`, `t_detect`, `t_declare`, `t_restore_start`, `t_data_restored`, `t_verified`,
             `t_service_restored`, `first_refused`, `undo_begin`, `undo_end`, `soak_end` ->
             {"lo": seconds, "hi": seconds}, or None where there is none.
-        durations: `rta`, `rpa`, `rpa_before_t0`, `rpa_after_t0`, `time_to_detect`, `wrt`, `rta_and_wrt`,
-            `after_undo`, `from_declaration`, `restore_copy`, `restore_replay`, `restore_verify`.
+        durations: `rta`, `rpa`, `rpa_before_t0`, `rpa_after_t0`, `rpa_by_position`, `time_to_detect`, `wrt`,
+            `rta_and_wrt`, `after_undo`, `from_declaration`, `restore_copy`, `restore_replay`, `restore_verify`.
         slo: by phase.
         detection: what alerts and people told; None where nothing was listened for and nobody declared anything.
         writes: of all marker writers together; None where those of one are not known.
         writers: each marker writer on its own.
         steady_state: the steady state before the fault, from the samples.
+        production: whether production kept its service level all through a simulated disaster.
+        source: whether a simulated disaster was restored from what was there at t0, and from nothing later.
         flags: what holds for the whole run, e.g. "unattended", "effect not probed", "resumed".
         errors: measuring parts that raised; what they measure is unknown.
     """
@@ -242,6 +244,8 @@ class Measurements:
     writes: Writes | None = None
     writers: tuple[Writer, ...] = ()
     steady_state: Check = Check(None)
+    production: Check = Check(None, applicable=False)
+    source: Check = Check(None, applicable=False)
     flags: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
 
@@ -263,8 +267,9 @@ class Judged:
     Attributes:
         name: `rto`, `rpo`, `slo.availability`, `time_to_detect`, `mtd`, `after_undo`, `undo`, `actions`,
             `verification`, `steady_state`, `preflight`, `integrity` (holes, unexpected, split brain), `fault`
-            (its proof), `run` (it came to its end). Objectives of the SLO are `slo.availability`, `slo.error_rate`,
-            `slo.latency.p50`, `slo.latency.p95`, `slo.latency.p99`, `slo.throughput`.
+            (its proof), `production` and `source` (simulated disasters), `run` (it came to its end). Objectives of the
+            SLO are `slo.availability`, `slo.error_rate`, `slo.latency.p50`, `slo.latency.p95`, `slo.latency.p99`,
+            `slo.throughput`.
         objective: the objective as a number (seconds, ratio or per second), None where it is yes or no.
         observed: an interval in the same unit, or None.
         reason: one sentence or word; always there unless passed.

@@ -102,6 +102,7 @@ class PlannedMarkers(Frozen):
     secrets: str
     every_seconds: float = 0.01
     writers: int = 4
+    side_secrets: str | None = None  # the block with the `dsn` of a copy that is restored to the side
 
     @property
     def label(self) -> str:
@@ -132,6 +133,17 @@ class PlannedMarkers(Frozen):
         return f"{what}-{self.name}" if self.name else what
 
 
+class PlannedPositions(Frozen):
+    """The position reader: reads the store's log position all through, and writes nothing.
+
+    `secrets` names the block of `Plan.secrets` that holds the store's `dsn`.
+    """
+
+    store: Literal["postgres"] = "postgres"
+    secrets: str
+    every_seconds: float = 0.1
+
+
 class PlannedProbes(Frozen):
     """User-level probes: one round of all of them is a beat."""
 
@@ -154,6 +166,31 @@ class PlannedAlerts(Frozen):
     port: int = 9095
     clock_error_seconds: float = 1.0  # how far the clock of who raises alerts may be off
     rules: list[PlannedAlert] = Field(default_factory=list)
+
+
+class PlannedSimulation(Frozen):
+    """A simulated disaster: nothing is injected, the source is frozen at t0, and a copy is restored to the side.
+
+    Attributes:
+        source: lists what has reached the backup store, with hashes, into the file that `drillmark_source` names.
+        probes: beats on the copy.
+        discard: takes the copy away again; what the undo file holds.
+    """
+
+    source: PlannedActivity
+    probes: PlannedProbes
+    discard: PlannedActivity
+    lease_seconds: float = 30.0
+
+    @property
+    def experiment(self) -> dict[str, Any]:
+        """What stands in the undo file: an experiment without a method, whose rollback takes the copy away."""
+        return {
+            "title": "simulated disaster",
+            "description": "nothing is injected; what was restored to the side is taken away",
+            "method": [],
+            "rollbacks": [self.discard.activity],
+        }
 
 
 class PlannedGuard(Frozen):
@@ -240,9 +277,11 @@ class Plan(Frozen):
     phases: Phases = Phases()
     fault: PlannedFault | None = None
     bare: Bare | None = None  # the fault is all there is: a bare experiment
+    simulation: PlannedSimulation | None = None  # in place of a fault
     load: PlannedLoad | None = None
     probes: PlannedProbes | None = None
     markers: tuple[PlannedMarkers, ...] = ()
+    positions: PlannedPositions | None = None
     alerts: PlannedAlerts | None = None
     identity: PlannedActivity | None = None
     preflight: list[PlannedActivity] = Field(default_factory=list)
@@ -269,3 +308,23 @@ class Plan(Frozen):
     def detects(self) -> bool:
         """Whether detection is observed: alerts are listened for, or a person's word is waited for."""
         return self.alerts is not None or self.phases.detect_seconds > 0
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the disaster is simulated: production goes on, and a copy is restored to the side."""
+        return self.simulation is not None
+
+    @property
+    def undos(self) -> list[str]:
+        """Names of what is to be undone."""
+        if self.simulation is not None:
+            return [self.simulation.discard.name]
+        return list(self.fault.undos) if self.fault else []
+
+    @property
+    def undone_by(self) -> dict[str, Any] | None:
+        """The experiment whose rollbacks are the undo."""
+        if self.simulation is not None:
+            # The activity is the target's, and so are its configuration and its secrets.
+            return self.simulation.experiment | {"configuration": self.configuration, "secrets": self.secrets}
+        return self.fault.experiment if self.fault else None

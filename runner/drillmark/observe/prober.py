@@ -190,7 +190,7 @@ async def observe(me: child.Child) -> None:
         )
         await _warm(probes, timeout_seconds)
         writer = samples.SampleWriter(
-            me.samples("beats"),
+            me.samples(str(me.config.get("samples", "beats"))),
             samples.BEATS,
             {
                 "run": me.run,

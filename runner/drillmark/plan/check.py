@@ -37,7 +37,11 @@ def check(
     elif target is not None:
         problems += _uses(raw, marks, target)
         problems += _observed(raw, marks, target)
+        problems += _simulated(raw, marks, target)
         problems += _markers(raw, marks, target, get(targets.raw, "secrets"))
+        problems += markers.secret_problems(
+            get(raw, "observe", "positions"), marks, ("observe", "positions"), get(targets.raw, "secrets")
+        )
         warnings += _weak(raw, marks, target)
         configuration, secrets = get(targets.raw, "configuration"), get(targets.raw, "secrets")
         for path, use in uses(raw):
@@ -100,6 +104,30 @@ def _observed(raw: dict[str, Any], marks: Marks, target: dict[str, Any]) -> Iter
     if raw.get("mode") != "tabletop" and not get(raw, "observe", "probes", "use") and not target.get("probes"):
         hint = "give the target `probes`, or the drill `observe.probes.use`"
         yield marks.problem((), "nothing observes this drill: it has no probes", hint)
+    positions = get(raw, "observe", "positions")
+    if isinstance(positions, dict) and not target.get("positions") and "secrets" not in positions:
+        hint = "give the target `positions: {store: postgres, secrets: ...}`"
+        yield marks.problem(("observe", "positions"), f"the target `{raw['target']}` has no log positions", hint)
+
+
+def _simulated(raw: dict[str, Any], marks: Marks, target: dict[str, Any]) -> Iterator[Problem]:
+    """What a restore to the side needs of its target."""
+    if raw.get("fault") != "simulated":
+        return
+    needed = {
+        "side": "probes on the restored copy",
+        "source": "the probe that lists what has reached the backup store",
+        "discard": "the action that takes the copy away again",
+    }
+    for key, what in needed.items():
+        if not target.get(key):
+            hint = f"give it `{key}`: {what}"
+            yield marks.problem(("fault",), f"the target `{raw['target']}` has no `{key}`", hint)
+    own = {markers.label(item): item for _, item in markers.written(target.get("markers"))}
+    laid = {markers.label(item): item for _, item in markers.written(get(raw, "observe", "markers"))}
+    if any(not item.get("side") for item in (own or laid).values()):
+        hint = "name the secrets block that holds the copy's `dsn`: there the markers are read back"
+        yield marks.problem(("fault",), f"the target `{raw['target']}` has no `markers.side`", hint)
 
 
 def _markers(raw: dict[str, Any], marks: Marks, target: dict[str, Any], secrets: Any) -> Iterator[Problem]:
@@ -119,9 +147,13 @@ def _markers(raw: dict[str, Any], marks: Marks, target: dict[str, Any], secrets:
 
 
 def _weak(raw: dict[str, Any], marks: Marks, target: dict[str, Any]) -> Iterator[Problem]:
-    has_markers = bool(target.get("markers") or get(raw, "observe", "markers"))
-    if get(raw, "objectives", "rpo") is not None and not has_markers:
-        yield marks.problem(("objectives", "rpo"), "`rpo` cannot be measured without markers: it will be unknown")
+    told = any(target.get(key) or get(raw, "observe", key) for key in ("markers", "positions"))
+    if get(raw, "objectives", "rpo") is not None and not told:
+        hint = "give the target `markers`, or where nothing may be written `positions`"
+        yield marks.problem(("objectives", "rpo"), "`rpo` cannot be measured without markers: it will be unknown", hint)
+    if raw.get("fault") == "simulated" and target.get("verify") and "verify" not in raw:
+        hint = "the target's own look at production; name probes of the copy"
+        yield marks.problem(("fault",), "nothing verifies the restored copy: the drill has no `verify`", hint)
     if "recover" in raw and raw.get("mode", "drill") == "drill" and not target.get("preflight"):
         hint = "a preflight such as is_restorable refuses the fault when no backup can be restored"
         yield marks.problem(("recover",), f"the target `{raw['target']}` has no `preflight`", hint, at_key=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from drillmark.define.activity import Activity, Ref
-from drillmark.define.drill import Alert, Drill, Fault, Load, Markers, Objectives, Phases
+from drillmark.define.drill import Alert, Drill, Fault, Load, Markers, Objectives, Phases, Positions
 from drillmark.define.experiment import Experiment
 from drillmark.define.markers import DEFAULT_STORE
 from drillmark.define.settings import Settings
@@ -66,14 +66,16 @@ def make(
         objectives=objectives,
         phases=_phases(drill.phases, objectives.rto_seconds),
         fault=_fault(drill, target, settings, source, experiment, hashes),
+        simulation=_simulation(drill, target, settings, source),
         load=_load(drill.load, hashes),
         probes=_probes(probes, by_name(target.probes) if not (probes and probes.use) else all_of(probes.use)),
         markers=_markers(target.markers, drill.observe.markers if drill.observe else None, source),
         alerts=_alerts(drill.observe.alerts if drill.observe else None, settings),
+        positions=_positions(target, drill.observe.positions if drill.observe else None, source),
         identity=planned(named(target.identity, target, source)) if target.identity else None,
         preflight=by_name(target.preflight),
         recover=all_of(drill.recover or []),
-        verify=by_name(target.verify) if drill.verify is None else all_of(drill.verify),
+        verify=by_name(_own_verify(drill, target)) if drill.verify is None else all_of(drill.verify),
         guards=[
             model.PlannedGuard(
                 name=guard.name,
@@ -169,6 +171,29 @@ def _fault(
     )
 
 
+def _simulation(drill: Drill, target: Target, settings: Settings, source: str) -> model.PlannedSimulation | None:
+    if drill.fault != "simulated":
+        return None
+    if not (target.side and target.source and target.discard):
+        problem = Problem(source, 0, 0, f"the target `{drill.target}` has no `side`, `source` or `discard`")
+        raise InvalidDefinitionError([problem])
+    probes = _probes(
+        drill.observe.probes if drill.observe else None, [planned(named(name, target, source)) for name in target.side]
+    )
+    assert probes is not None
+    return model.PlannedSimulation(
+        source=planned(named(target.source, target, source)),
+        probes=probes,
+        discard=planned(named(target.discard, target, source)),
+        lease_seconds=settings.guard.lease,
+    )
+
+
+def _own_verify(drill: Drill, target: Target) -> list[str]:
+    """The target's verification, which looks at production: it says nothing of a copy."""
+    return [] if drill.fault == "simulated" else target.verify
+
+
 def _load(load: Load | None, hashes: Mapping[str, str]) -> model.PlannedLoad | None:
     if load is None:
         return None
@@ -210,7 +235,7 @@ def _writer(name: str, layers: Sequence[TargetMarkers | Markers], source: str) -
     """One writer: of several values the one that is laid uppermost."""
 
     def uppermost(key: str) -> Any:
-        return next((value for layer in layers if (value := getattr(layer, key)) is not None), None)
+        return next((value for layer in layers if (value := getattr(layer, key, None)) is not None), None)
 
     if uppermost("secrets") is None:
         raise InvalidDefinitionError([Problem(source, 0, 0, "the markers have no `secrets`")])
@@ -218,6 +243,7 @@ def _writer(name: str, layers: Sequence[TargetMarkers | Markers], source: str) -
         "store": uppermost("store"),
         "every_seconds": uppermost("every"),
         "writers": uppermost("writers"),
+        "side_secrets": uppermost("side"),
     }
     given = {key: value for key, value in stated.items() if value is not None}
     return model.PlannedMarkers(name=name, secrets=uppermost("secrets"), **given)
@@ -236,6 +262,21 @@ def _alerts(alerts: list[Alert] | None, settings: Settings) -> model.PlannedAler
         port=int(port),
         clock_error_seconds=settings.alerts.clock_error,
         rules=[model.PlannedAlert(webhook=alert.webhook, match=alert.match) for alert in alerts],
+    )
+
+
+def _positions(target: Target, laid_over: Positions | None, source: str) -> model.PlannedPositions | None:
+    own = target.positions
+    if own is None and laid_over is None:
+        return None
+    secrets = (laid_over and laid_over.secrets) or (own and own.secrets)
+    if not secrets:
+        raise InvalidDefinitionError([Problem(source, 0, 0, "the positions have no `secrets`")])
+    standard = model.PlannedPositions(secrets=secrets)
+    return model.PlannedPositions(
+        store=(laid_over and laid_over.store) or (own and own.store) or standard.store,
+        secrets=secrets,
+        every_seconds=(laid_over and laid_over.every) or (own and own.every) or standard.every_seconds,
     )
 
 

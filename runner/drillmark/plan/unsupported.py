@@ -26,9 +26,6 @@ def _found(drill: Parsed[Drill], targets: Parsed[Targets]) -> Iterator[Problem]:
     raw, marks = drill.raw, drill.marks
     if raw.get("mode") in ("tabletop", "gameday"):
         yield marks.problem(("mode",), f"mode {raw['mode']} is not supported yet", "write mode: drill, or check")
-    if raw.get("fault") == "simulated":
-        hint = "name an experiment instead; simulated disasters will be done by a later version"
-        yield marks.problem(("fault",), "simulated disasters are not supported yet", hint)
     if get(raw, "load", "master") is not None:
         yield marks.problem(("load", "master"), "distributed load is not supported yet", _HINT, at_key=True)
     if get(targets.raw, "targets", str(raw.get("target")), "environment") == "production":

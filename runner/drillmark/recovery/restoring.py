@@ -6,6 +6,7 @@ Into a fresh directory, always. After a crash it looks first at what is there: c
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ class Request:
     verify: bool = True
     settings: dict[str, str] = field(default_factory=dict)
     configuration_from: Path | None = None
+    approve: Callable[[wal.Log], None] | None = None  # raises RecoveryError where this log must not be used
 
     @property
     def key(self) -> dict[str, Any]:
@@ -104,6 +106,8 @@ def prove(request: Request, progress: Progress) -> tuple[Backup, wal.Log]:
     log = wal.log_from(
         archive, backup.start, backup.timeline, end=backup.end, until=until, own=backup.directory / "pg_wal"
     )
+    if request.approve is not None:
+        request.approve(log)
     for what, identifier in (("the archived log", log.system_identifier), ("the system", request.system_identifier)):
         if identifier and identifier != backup.system_identifier:
             raise RecoveryError(

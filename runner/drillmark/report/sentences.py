@@ -84,7 +84,8 @@ def next_step(document: Document) -> str:
     run = str(document["run"])
     failed = [item["name"] for item in document["objectives"] if item["verdict"] == "failed"]
     if "undo" in failed:
-        return "check the system by hand now: the undo of the fault failed"
+        left = "look for the copy by hand now: taking it away failed"
+        return left if _simulated(document) else "check the system by hand now: the undo of the fault failed"
     command = "experiment" if document["mode"] == "experiment" else "run"
     if document["aborted"]:
         return f"run it again: drillmark {command} {words.harmless(document['source'])}"
@@ -117,7 +118,10 @@ def _recovered(document: Document) -> str:
     observed = interval(rto["observed_seconds"])
     if rto["verdict"] != "passed" or observed is None:
         return ""
-    return f"Service was back after {words.interval(observed)}, objective {words.duration(rto['objective_seconds'])}."
+    objective = words.duration(rto["objective_seconds"])
+    if _simulated(document):
+        return f"A copy answered {words.interval(observed)} after the simulated disaster, objective {objective}."
+    return f"Service was back after {words.interval(observed)}, objective {objective}."
 
 
 def _lost(document: Document) -> str:
@@ -125,11 +129,17 @@ def _lost(document: Document) -> str:
     observed = interval(rpo["observed_seconds"])
     if rpo["verdict"] != "passed" or observed is None:
         return ""
-    count = words.plural(writes["lost"], "acknowledged write") if writes else "data"
     objective = words.duration(rpo["objective_seconds"])
-    if writes and not writes["lost"]:
+    if not writes:
+        return f"By log position, {words.interval(observed)} of data would be lost, objective {objective}."
+    count = words.plural(writes["lost"], "acknowledged write")
+    if not writes["lost"]:
         return f"No acknowledged write was lost (RPA {words.interval(observed)}, objective {objective})."
     return f"{count} lost, up to {words.interval(observed)} of data, objective {objective}."
+
+
+def _simulated(document: Document) -> bool:
+    return "simulated disaster" in document["flags"]
 
 
 def _actual(label: str, judged: Document, said: list[str]) -> Line:

@@ -13,6 +13,7 @@ from drillmark.model.measurement import Measurements
 from drillmark.model.stamp import NANOSECONDS, Stamp
 
 _PARTS = (("verify_ns", "verify the backup"), ("copy_ns", "copy the backup"), ("replay_ns", "replay the log"))
+_SIMULATED = {Effect.INJECT: "declare the disaster, simulated", Effect.UNDO: "take the copy away"}
 _STEPS = {
     Effect.INJECT: "inject the fault",
     Effect.PROVE_EFFECT: "prove its effect",
@@ -29,6 +30,8 @@ def build(entries: Sequence[Entry], measurements: Measurements) -> list[dict[str
     begin = measurements.fault_begin
     if begin is None:
         return []
+    simulated = any(entry.data.get("simulated") for entry in entries if entry.effect is Effect.INJECT)
+    names = _STEPS | _SIMULATED if simulated else _STEPS
     steps: list[dict[str, Any]] = []
     intents: dict[tuple[str, str], Entry] = {}
     for entry in entries:
@@ -38,18 +41,17 @@ def build(entries: Sequence[Entry], measurements: Measurements) -> list[dict[str
         if entry.kind is Kind.INTENT:
             intents[mark] = entry
         elif entry.kind is Kind.OUTCOME and mark in intents:
-            steps.append(_step(intents.pop(mark), entry, begin))
-    steps += [_unfinished(intent, begin) for intent in intents.values()]
-    return sorted(
-        [*steps, *_served(steps, measurements)], key=lambda step: (step["from_seconds"], step["to_seconds"] or 0.0)
-    )
+            steps.append(_step(intents.pop(mark), entry, begin, names))
+    steps += [_unfinished(intent, begin, names) for intent in intents.values()]
+    served = _served(steps, measurements, simulated=simulated)
+    return sorted([*steps, *served], key=lambda step: (step["from_seconds"], step["to_seconds"] or 0.0))
 
 
-def _step(intent: Entry, outcome: Entry, begin: Stamp) -> dict[str, Any]:
+def _step(intent: Entry, outcome: Entry, begin: Stamp, names: dict[Effect, str]) -> dict[str, Any]:
     started = _stamp(outcome.data.get("started")) or intent.stamp
     ended = _stamp(outcome.data.get("ended")) or outcome.stamp
     return {
-        "name": _name(intent),
+        "name": _name(intent, names),
         "effect": str(intent.effect),
         "from_seconds": _since(started, begin),
         "to_seconds": _since(ended, begin),
@@ -58,9 +60,9 @@ def _step(intent: Entry, outcome: Entry, begin: Stamp) -> dict[str, Any]:
     }
 
 
-def _unfinished(intent: Entry, begin: Stamp) -> dict[str, Any]:
+def _unfinished(intent: Entry, begin: Stamp, names: dict[Effect, str]) -> dict[str, Any]:
     return {
-        "name": _name(intent),
+        "name": _name(intent, names),
         "effect": str(intent.effect),
         "from_seconds": _since(intent.stamp, begin),
         "to_seconds": None,
@@ -84,17 +86,19 @@ def _parts(outcome: Entry, begin: Stamp) -> list[dict[str, Any]]:
     return sorted(parts, key=lambda part: part["from_seconds"])
 
 
-def _served(steps: list[dict[str, Any]], measurements: Measurements) -> list[dict[str, Any]]:
+def _served(steps: list[dict[str, Any]], measurements: Measurements, *, simulated: bool) -> list[dict[str, Any]]:
     """The outage as users had it, and the wait from the end of the recovery until the service was good."""
     restored, disaster = measurements.stamps.get("t_service_restored"), measurements.stamps.get("t0")
     rows = _noticed(measurements, disaster)
     if restored is None:
         return rows
     if disaster is not None and disaster["hi"] <= restored["hi"]:
-        rows.append(_row("users without good service", "outage", disaster["hi"], restored["hi"]))
+        without = "without a copy that answers" if simulated else "users without good service"
+        rows.append(_row(without, "outage", disaster["hi"], restored["hi"]))
     ends = [step["to_seconds"] for step in steps if step["effect"] == Effect.RECOVER and step["to_seconds"] is not None]
     if ends and restored["hi"] >= max(ends):
-        rows.append(_row("until the service was good again", "serve", max(ends), restored["hi"]))
+        until = "until the copy answered" if simulated else "until the service was good again"
+        rows.append(_row(until, "serve", max(ends), restored["hi"]))
     return rows
 
 
@@ -118,10 +122,10 @@ def _row(name: str, effect: str, begin: float, end: float) -> dict[str, Any]:
     }
 
 
-def _name(entry: Entry) -> str:
+def _name(entry: Entry, names: dict[Effect, str]) -> str:
     effect = entry.effect
     assert effect is not None
-    return _STEPS[effect].format(name=entry.key.split(":", 1)[-1])
+    return names[effect].format(name=entry.key.split(":", 1)[-1])
 
 
 def _stamp(value: object) -> Stamp | None:

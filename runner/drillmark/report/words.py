@@ -48,6 +48,8 @@ OBJECTIVE_WORDS = {
     "preflight": "preflight",
     "integrity": "integrity of the data",
     "fault": "proof of the fault",
+    "production": "production during the drill",
+    "source": "what was restored from",
     "run": "course of the run",
 }
 

@@ -61,6 +61,14 @@ LEDGER: dict[str, ColumnType] = {
     "timeline": "i4",
 }
 SURVIVORS: dict[str, ColumnType] = {"id": "i8"}
+POSITIONS: dict[str, ColumnType] = {
+    "sent_ns": "i8",
+    "received_ns": "i8",
+    "position": "i8",
+    "timeline": "i4",
+    "ok": "u1",
+    "detail": "text",
+}
 
 # By file name without suffix: what a file is that was cut within its header line.
 LAYOUTS: dict[str, dict[str, ColumnType]] = {
@@ -69,6 +77,8 @@ LAYOUTS: dict[str, dict[str, ColumnType]] = {
     "load-users": LOAD_USERS,
     "ledger": LEDGER,
     "survivors": SURVIVORS,
+    "positions": POSITIONS,
+    "side": BEATS,
 }
 
 

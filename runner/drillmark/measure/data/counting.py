@@ -5,7 +5,7 @@ Old is what the store had before it was restored: by its timeline, where timelin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,15 +60,39 @@ def count(facts: Facts, writer: PlannedMarkers, written: Written) -> tuple[Write
     absent = bool(survivors.meta.get("table_absent"))
     ids = np.empty(0, dtype=np.int64) if absent else survivors["id"].astype(np.int64, copy=False)
     back, unexpected, duplicates = survived(ledger, ids)
+    zero = facts.frame.zero_of(written.ledger, f"{writer.ledger}.dms")
+    if facts.plan.simulated:
+        return _at_t0(facts, Sets(writer, written.ledger, ledger, back, back, back, zero), unexpected, duplicates)
     acked = ledger.acknowledged != NEVER
     sent = ledger.invoked != NEVER
-    zero = facts.frame.zero_of(written.ledger, f"{writer.ledger}.dms")
     new = _new(facts, ledger, survivors, acked, zero)
     old = sent & ~new
     sets = Sets(writer, written.ledger, ledger, old, old & acked & ~back, back, zero)
     if not (old & acked).any():
         raise UnmeasurableError("no write was ever acknowledged")
     return _writes(facts, sets, acked, unexpected, duplicates), sets
+
+
+def _at_t0(facts: Facts, read: Sets, never_sent: NDArray[np.int64], duplicates: int) -> tuple[Writes, Sets]:
+    """The counts of a simulated disaster: what was sent after t0 cannot be in the copy, and nothing is lost of it."""
+    ledger, back, zero = read.ledger, read.back, read.zero
+    old = ledger.invoked < zero
+    # The disaster came before the others were acknowledged: nobody was told that they were there.
+    told = replace(ledger, acknowledged=np.where(ledger.acknowledged < zero, ledger.acknowledged, NEVER))
+    acked = told.acknowledged != NEVER
+    later = ledger.places.ids_at(np.flatnonzero(back & ~old))
+    unexpected = np.unique(np.concatenate((never_sent, later)))
+    sets = replace(read, ledger=told, old=old, lost=old & acked & ~back, back=back & old)
+    if not (old & acked).any():
+        raise UnmeasurableError("no write was ever acknowledged")
+    unsure = (ledger.invoked != NEVER) & (ledger.acknowledged == NEVER) & ~ledger.failed
+    later_acked = (ledger.acknowledged != NEVER) & (ledger.acknowledged >= zero)
+    return replace(
+        _writes(facts, sets, acked, unexpected, duplicates),
+        indeterminate=int(np.count_nonzero(unsure)),
+        acknowledged_after=int(np.count_nonzero(later_acked)),
+        split_brain=0,
+    ), sets
 
 
 def _new(facts: Facts, ledger: Ledger, survivors: Table, acked: NDArray[np.bool_], zero: int) -> NDArray[np.bool_]:

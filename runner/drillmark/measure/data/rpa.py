@@ -33,8 +33,10 @@ def measured(facts: Facts, begin: Start | None, writes: Writes, sets: Sets) -> l
             raise UnmeasurableError("the fault was undone before everything was read back")
     whole, alive = reading.ledger_state(facts, sets.writer, sets.table)
     flags = () if whole and alive else ("ledger not closed",)
-    # A writer that died did not see what the store acknowledged to others after that, and lost.
-    unseen = facts.read_back_begun.hi if not alive and facts.read_back_begun is not None else begin.b
+    # A writer that died did not see what the store acknowledged to others after that, and lost. In a simulated
+    # disaster nothing after t0 can be lost.
+    blind = not alive and facts.read_back_begun is not None and not facts.plan.simulated
+    unseen = facts.read_back_begun.hi if blind and facts.read_back_begun is not None else begin.b
     if not writes.lost:
         return _nothing_lost(facts, begin, sets, unseen, flags, whole=whole)
     return _something_lost(facts, begin, sets, unseen, flags, whole=whole)

@@ -50,7 +50,7 @@ def hold_ns(facts: Facts) -> int:
 
 def require_fault(facts: Facts) -> Span:
     """E. Raises where there is none."""
-    if facts.plan.fault is None:
+    if facts.plan.fault is None and not facts.plan.simulated:
         raise InapplicableError("the drill has no fault")
     if not facts.injected:
         raise UnmeasurableError(NOT_INJECTED)
@@ -62,6 +62,8 @@ def require_fault(facts: Facts) -> Span:
 def disaster(facts: Facts, beats: Beats | None) -> Start:
     """t0. Raises UnmeasurableError where the fault is not proved."""
     effect = require_fault(facts)
+    if facts.plan.simulated:
+        return Start(0, 0, "the disaster is simulated: t0 = I, its declaration", None)
     if beats is not None and facts.undo_begun is not None:
         beats, _ = beats.settled(facts.undo_begun.lo)  # what the undo does to users is another matter
     return start.find(beats, effect, facts.restore_start)
@@ -180,6 +182,12 @@ def unseen(facts: Facts, beats: Beats, load: Load | None, limits: Limits) -> Mea
     )
 
 
+def _samples(facts: Facts) -> tuple[str, ...]:
+    if facts.plan.simulated:
+        return ("samples/side.dms",)
+    return ("samples/beats.dms", "samples/load.dms") if facts.plan.load else ("samples/beats.dms",)
+
+
 def measured(facts: Facts, begin: Start, found: Service) -> Measured:
     """RTA out of its four terms."""
     lo = max(0, found.c - begin.b)
@@ -189,6 +197,8 @@ def measured(facts: Facts, begin: Start, found: Service) -> Measured:
         flags.append("effect not probed")
     if facts.data_restored_flagged:
         flags.append("restored by outcome")
+    if facts.plan.simulated:
+        flags.append("of a copy restored to the side")
     away = sum(max(0, min(span.hi, found.c) - max(span.lo, begin.b)) for span in facts.away)
     terms = {"a": begin.a, "b": begin.b, "c": found.c, "d": found.d}
     right = "null" if found.d is None else f"{show(found.d)} - {show(begin.a)}"
@@ -200,7 +210,7 @@ def measured(facts: Facts, begin: Start, found: Service) -> Measured:
             entries=facts.cite(
                 Effect.INJECT, Effect.PROVE_EFFECT, Effect.RECOVER, Effect.VERIFY, Effect.SOAK, Effect.UNDO
             ),
-            samples=("samples/beats.dms", "samples/load.dms") if facts.plan.load else ("samples/beats.dms",),
+            samples=_samples(facts),
             formula=FORMULA,
             filled_in=f"RTA = [max(0, {show(found.c)} - {show(begin.b)}), {right}] = [{show(lo)}, {show(hi)}] s",
             terms={name: None if at is None else at / NANOSECONDS for name, at in terms.items()}

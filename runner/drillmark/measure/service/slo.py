@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from drillmark.measure.service import production
 from drillmark.measure.service.beats import FOREVER, Beats
 from drillmark.measure.service.limits import MET, UNKNOWN, Limits, beats_hold, load_holds
 from drillmark.measure.service.load import Load
@@ -41,6 +42,9 @@ def windows(facts: Facts, d_first: int | None, d_after_undo: int | None) -> list
         found.append(Window("baseline", facts.baseline_begun.hi, 0, judged=True))
     if not facts.injected:
         return found
+    if facts.plan.simulated:
+        end = production.watched_until(facts)
+        return found if end is None else [*found, Window(production.PHASE, 0, end, judged=True)]
     if facts.plan.recovers:
         begin, d, end = facts.soak_begun, d_first, facts.soak_ended
         if end is not None:
@@ -85,7 +89,7 @@ def phase(facts: Facts, window: Window, beats: Beats | None, load: Load | None, 
 
 def _counted(beats: Beats, window: Window) -> Beats:
     # What an edge of ours cut through, the fault's or the undo's, counts for neither side.
-    if window.phase in ("baseline", "fault"):
+    if window.phase in ("baseline", "fault", production.PHASE):
         return beats.settled(window.end)[0]
     return beats.until(window.end)
 

@@ -35,6 +35,7 @@ class Facts:
         undo_by: who undid the fault before its time (`guard`, `person`, ...); empty: the run itself, as planned.
         away: when no runner was there.
         markers_died: names of marker writers that ended before they were told to.
+        source_sha256: of the listing of what was in the backup store at a simulated disaster.
         rows: sample file -> rows, as journalled when it was closed.
     """
 
@@ -71,6 +72,7 @@ class Facts:
     away: list[Span] = field(default_factory=list[Span])
     load_ended: list[Span] = field(default_factory=list[Span])
     markers_died: set[str] = field(default_factory=set[str])
+    source_sha256: str = ""
     rows: dict[str, int] = field(default_factory=dict[str, int])
     flags: list[str] = field(default_factory=list[str])
 
@@ -93,6 +95,7 @@ def gather(evidence: Evidence) -> Facts:
     _effect(facts, inject)
     facts.detection = detection.read(evidence.plan, told, frame)
     _declaration(facts)
+    _simulated(facts, inject)
     _recovery(facts)
     _verification(facts)
     _undo(facts)
@@ -156,6 +159,16 @@ def _declaration(facts: Facts) -> None:
     elif facts.declared is not None:
         facts.unattended = True
         facts.flags.append("unattended")
+
+
+def _simulated(facts: Facts, inject: Ran) -> None:
+    """A simulated disaster is its declaration: nothing had to take effect, and nobody had to notice it."""
+    if facts.plan.simulated and facts.injected:
+        facts.effect = facts.declared = Span(0, 0)
+        facts.unattended = True
+        facts.flags += ["simulated disaster", "unattended"]
+        source = inject.intents[-1].data.get("source") if inject.intents else None
+        facts.source_sha256 = str(source.get("sha256", "")) if isinstance(source, dict) else ""
 
 
 def _recovery(facts: Facts) -> None:
