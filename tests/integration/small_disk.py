@@ -19,7 +19,7 @@ place = Path(sys.argv[1])
 up = labs.up(place, scale_bytes=SMALL_BYTES)
 try:
     os.environ.update(up.environment)
-    said = disk_full.fill(FILLER, dsn=up.environment["ORDERS_DSN"])
+    said = disk_full.fill("orders", FILLER, dsn=up.environment["ORDERS_DSN"])
     free = os.statvfs(place)
     said["free_bytes"] = free.f_bavail * free.f_frsize
     said["is_full"] = disk_full.is_full()
@@ -27,7 +27,10 @@ try:
         psycopg.connect(up.environment["ORDERS_DSN"], autocommit=True).execute(FILLER)
     except psycopg.Error as error:
         said["refused"] = str(error)
-    said["undo"] = [disk_full.make_room(), disk_full.make_room()]
+    said["undo"] = [
+        disk_full.make_room(dsn=up.environment["ORDERS_DSN"]),
+        disk_full.make_room(dsn=up.environment["ORDERS_DSN"]),
+    ]
     said["is_full_after"] = disk_full.is_full()
     said["left"] = [path.name for path in up.layout.clusters.iterdir() if path.name != "main"]
     wait_for(lambda: healthy(up) and request(up, "GET", "/orders/latest")[0] == 200, within_seconds=60)

@@ -171,7 +171,7 @@ def test_what_needs_room_is_refused_until_there_is_some(up: Any, dsn: str):
     rows = count(dsn)
     assert disk_full.is_full() is False
 
-    answer = disk_full.fill(FILLER, dsn=dsn)
+    answer = disk_full.fill("orders", FILLER, dsn=dsn)
 
     assert answer["way"] == "quota"
     assert disk_full.is_full() is True
@@ -179,14 +179,16 @@ def test_what_needs_room_is_refused_until_there_is_some(up: Any, dsn: str):
         with pytest.raises(psycopg.Error, match="could not extend file"):
             connection.execute(FILLER)
     assert request(up, "GET", "/orders/latest")[0] == 200
+    assert room.is_vacuumed(dsn, "orders") is False, "vacuum would find room again"
     assert count(dsn) == rows, "nothing of the filler stays"
     with pytest.raises(ActivityFailed, match="in effect already"):
-        disk_full.fill(FILLER, dsn=dsn)
+        disk_full.fill("orders", FILLER, dsn=dsn)
 
     name = site.find(None).name
-    assert disk_full.make_room() == f"{name} has room"
-    assert disk_full.make_room() == f"{name} has room"
+    assert disk_full.make_room(dsn=dsn) == f"{name} has room"
+    assert disk_full.make_room(dsn=dsn) == f"{name} has room"
     assert disk_full.is_full() is False
+    assert room.is_vacuumed(dsn, "orders") is True
     with psycopg.connect(dsn) as connection:
         connection.execute(FILLER)
         connection.rollback()
@@ -196,16 +198,17 @@ def test_what_needs_room_is_refused_until_there_is_some(up: Any, dsn: str):
 def test_the_undo_of_a_full_disk_that_was_cut_short(up: Any, dsn: str, reached: str):
     host = site.find(None)
     if reached == "nothing":
-        assert disk_full.make_room() == "the disk was not filled"
+        assert disk_full.make_room(dsn=dsn) == "the disk was not filled"
         return
     before = room.quota(host.data_directory)
     limit = room.largest_file_bytes(host.data_directory)
-    Deed.begin(disk_full.FAULT, host, limit=limit, before=before)
+    Deed.begin(disk_full.FAULT, host, limit=limit, before=before, table="orders")
     if reached == "half":
         head = postgres.postmaster(host.data_directory)
         resource.prlimit(head.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
     if reached == "server restarted":
         room.put_quota(host.data_directory, limit)
+        room.vacuum(dsn, "orders", on=False)
         assert disk_full.is_full() is True
         postgres_crash.kill_server()
         host.wait_until_ready(60)
@@ -213,20 +216,21 @@ def test_the_undo_of_a_full_disk_that_was_cut_short(up: Any, dsn: str, reached: 
     # No effect that is only half there, or gone with the server, is taken for one.
     assert disk_full.is_full() is False
 
-    assert disk_full.make_room() == f"{host.name} has room"
+    assert disk_full.make_room(dsn=dsn) == f"{host.name} has room"
     assert room.quota(host.data_directory) == before
     assert room.has_quota(host.data_directory, before)
+    assert room.is_vacuumed(dsn, "orders") is True
 
 
 def test_a_disk_that_cannot_be_filled_is_refused_in_words(up: Any, dsn: str, monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(ActivityFailed, match="the filler still found room"):
-        disk_full.fill("select 1", dsn=dsn)
-    assert "has room" in disk_full.make_room()
+        disk_full.fill("orders", "select 1", dsn=dsn)
+    assert "has room" in disk_full.make_room(dsn=dsn)
     monkeypatch.delattr(resource, "prlimit")
     with pytest.raises(
         ActivityFailed, match="cannot be filled: its file system is not small, and no quota: only Linux"
     ):
-        disk_full.fill(FILLER, dsn=dsn)
+        disk_full.fill("orders", FILLER, dsn=dsn)
     assert disk_full.is_full() is False
 
 

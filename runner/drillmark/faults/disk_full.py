@@ -6,22 +6,20 @@ A small file system is filled; else a quota on the server's files does the same;
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, LiteralString, cast
-
-import psycopg
+from typing import Any
 
 from drillmark import site
 from drillmark.errors import RecoveryError
 from drillmark.faults import room
 from drillmark.faults.deeds import Deed
-from drillmark.recovery.activity import Configuration, Secrets, activity, logger, need_dsn
-from drillmark.recovery.connecting import connect
+from drillmark.recovery.activity import Configuration, Secrets, activity, need_dsn
 
 FAULT = "disk-full"
 
 
 @activity
 def fill(
+    table: str,
     filler: str,
     small_bytes: int = 2 << 30,
     data_directory: str | None = None,
@@ -29,7 +27,7 @@ def fill(
     configuration: Configuration = None,
     secrets: Secrets = None,
 ) -> dict[str, Any]:
-    """Leave the server no room, and see that `filler`, a statement that needs more than half-filled blocks have, fails.
+    """Leave the server no room, and see that `filler` fails: it puts more into `table` than its blocks have room for.
 
     It is rolled back. Raises ActivityFailed where that cannot be had here, or the filler still finds room.
     """
@@ -37,21 +35,30 @@ def fill(
     ballast = room.ballast_for(server.data_directory, small_bytes)
     if not ballast and (refused := room.no_quota_because(server.data_directory)):
         raise RecoveryError(f"the disk cannot be filled: its file system is not small, and no quota: {refused}")
+    limit = room.largest_file_bytes(server.data_directory)
+    facts = {"ballast": str(ballast)} if ballast else {"limit": limit, "before": room.quota(server.data_directory)}
+    vacuumed = room.is_vacuumed(users, table)
+    Deed.begin(FAULT, server, **facts, table=table if vacuumed else "")
+    if vacuumed:
+        room.vacuum(users, table, on=False)
     if ballast:
-        Deed.begin(FAULT, server, ballast=str(ballast))
         how = f"{room.fill_up(ballast)} bytes of ballast"
     else:
-        limit = room.largest_file_bytes(server.data_directory)
-        Deed.begin(FAULT, server, limit=limit, before=room.quota(server.data_directory))
         room.put_quota(server.data_directory, limit)
         how = f"no file beyond {limit} bytes"
-    _refuses(users, filler, how)
+    if not room.refuses(users, filler):
+        raise RecoveryError(f"the disk is not full: the filler still found room, with {how}")
     return {"cluster": server.name, "way": "ballast" if ballast else "quota", "how": how}
 
 
 @activity
-def make_room(data_directory: str | None = None, configuration: Configuration = None) -> str:
-    """The undo: ballast and quota are gone, and a server that stopped for want of room takes connections again."""
+def make_room(
+    data_directory: str | None = None,
+    dsn: str | None = None,
+    configuration: Configuration = None,
+    secrets: Secrets = None,
+) -> str:
+    """The undo: ballast and quota are gone, a server that stopped for want of room is up, and vacuum is at work."""
     deed = Deed.read(FAULT, site.find(configuration, data_directory=data_directory))
     if deed is None or deed.undone:
         return deed.undone if deed else "the disk was not filled"
@@ -61,6 +68,8 @@ def make_room(data_directory: str | None = None, configuration: Configuration = 
         room.put_quota(deed.site.data_directory, deed.facts["before"])
     if deed.site.control and deed.site.serves():
         deed.site.wait_until_ready(timeout_seconds=50)
+    if deed.facts["table"]:
+        room.vacuum(need_dsn(dsn, secrets, configuration), deed.facts["table"], on=True)
     return deed.end(f"{deed.site.name} has room")
 
 
@@ -73,13 +82,3 @@ def is_full(data_directory: str | None = None, configuration: Configuration = No
     if "ballast" in deed.facts:
         return room.has_ballast(Path(deed.facts["ballast"]))
     return room.has_quota(deed.site.data_directory, deed.facts["limit"])
-
-
-def _refuses(dsn: str, filler: str, how: str) -> None:
-    try:
-        with connect(dsn) as connection, connection.transaction(force_rollback=True):
-            connection.execute(cast("LiteralString", filler))
-    except psycopg.Error as error:
-        logger.info("no room: %s", str(error).strip())
-        return
-    raise RecoveryError(f"the disk is not full: the filler still found room, with {how}")

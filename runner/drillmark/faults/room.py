@@ -12,9 +12,15 @@ import errno
 import os
 import resource
 from pathlib import Path
+from typing import LiteralString, cast
+
+import psycopg
+from psycopg import sql
 
 from drillmark import postgres
 from drillmark.errors import RecoveryError
+from drillmark.recovery.activity import logger
+from drillmark.recovery.connecting import connect, store
 from drillmark.recovery.marker import this_run
 
 _CHUNK_BYTES, _LEAST_BYTES = 16 << 20, 4096
@@ -105,3 +111,32 @@ def _quotas(data_directory: Path) -> list[int]:
         with contextlib.suppress(ProcessLookupError):
             found.append(resource.prlimit(process.pid, resource.RLIMIT_FSIZE)[0])
     return found
+
+
+def is_vacuumed(dsn: str, table: str) -> bool:
+    """Whether autovacuum is left to itself on that table. Raises RecoveryError where there is no such table."""
+    with store(dsn) as connection:
+        query = "select coalesce(reloptions::text, '') from pg_class where oid = to_regclass(%s)"
+        row = connection.execute(query, (table,)).fetchone()
+    if row is None:
+        raise RecoveryError(f"there is no table {table}: nothing was done")
+    return "autovacuum_enabled" not in row[0]
+
+
+def vacuum(dsn: str, table: str, *, on: bool) -> None:
+    """Let autovacuum at the table or not: it would find room again. Raises RecoveryError."""
+    what = "alter table {} reset (autovacuum_enabled)" if on else "alter table {} set (autovacuum_enabled = off)"
+    with store(dsn) as connection:
+        connection.execute("set lock_timeout = '20s'")
+        connection.execute(sql.SQL(cast("LiteralString", what)).format(sql.Identifier(*table.split("."))))
+
+
+def refuses(dsn: str, filler: str) -> bool:
+    """Whether the store has no room for that statement; it is rolled back where it has."""
+    try:
+        with connect(dsn) as connection, connection.transaction(force_rollback=True):
+            connection.execute(cast("LiteralString", filler))
+    except psycopg.Error as error:
+        logger.info("no room: %s", str(error).strip())
+        return True
+    return False
