@@ -59,6 +59,10 @@ def allow_no_file_to_grow() -> None:
             resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, 0))
 
 
+def allow_no_file_of_to_grow(role: str) -> None:
+    resource.prlimit(child(role), resource.RLIMIT_FSIZE, (0, 0))
+
+
 def allow_no_more_descriptors() -> None:
     """Those that are open stay; the next one is refused."""
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -103,6 +107,8 @@ STARVATIONS = {
     "nothing": lambda: None,
     "disk": fill_the_disk,
     "file-size": allow_no_file_to_grow,
+    "samples": lambda: allow_no_file_of_to_grow("prober"),
+    "event-log": lambda: allow_no_file_of_to_grow("chaos"),
     "descriptors": allow_no_more_descriptors,
     "memory": leave_the_child_no_memory,
     "locked-shortly": lambda: lock_the_journal(2.0),

@@ -130,6 +130,24 @@ def test_a_disk_that_is_full_at_a_write_leaves_no_fault_and_no_false_number(tmp_
         disk.close()
 
 
+def test_samples_that_cannot_be_written_are_no_good_beats(root, service):
+    """The prober alone can write nothing more; the drill goes on, and its numbers are gone, not good."""
+    done = starve(root, "J intent soak", "samples")
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert "prober died" in done.stdout
+    assert_gone(root, service)
+
+
+@pytest.mark.parametrize("point", sample(["E go", "E finish"], 1))
+def test_an_event_log_that_cannot_be_written(root, service, point):
+    """The experiment's child begins nothing that it cannot write down; what is left of the undo the runner does."""
+    done = starve(root, point, "event-log")
+    assert done.returncode in ((1, 4) if point == "E go" else (0, 1, 4)), done.stdout + done.stderr
+    assert "recover" not in effects(root) or point == "E finish"
+    assert effects(root).count("inject") == 1
+    assert_gone(root, service)
+
+
 def test_a_journal_that_another_process_locks_for_a_moment_is_waited_for(root, service):
     done = starve(root, "J intent soak", "locked-shortly")
     assert done.returncode == 0, done.stdout + done.stderr
