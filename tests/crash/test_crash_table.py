@@ -32,7 +32,7 @@ def root(tmp_path, service):
     return make(
         tmp_path / "ws",
         service,
-        settings={"guard": {"lease": "15s"}},
+        settings={"guard": {"lease": "2m"}},  # a busy machine may take its time to resume
         rollbacks=[marking(tmp_path), put_back(service[1])],
         verify=[activity("exists", "os.path", "exists", tolerance=True, path=str(service[1]))] * 2,
     )
