@@ -108,6 +108,10 @@ def counts(scenario: Scenario, measured: Measurements) -> list[str]:
         "acknowledged": (writes.acknowledged, truth.acknowledged),
         "lost": (writes.lost, len(truth.lost)),
         "holes": (writes.holes, len(truth.holes)),
+        "lost updates": (writes.lost_updates, len(truth.reverted)),
+        "resurrected": (writes.resurrected, len(truth.resurrected)),
+        "survived": (writes.survived, truth.survived),
+        "unproved": (writes.unproved, truth.unproved),
         "recovered": (writes.recovered, truth.recovered),
         "unexpected": (writes.unexpected, truth.unexpected),
         "split brain": (writes.split_brain, truth.split_brain),
@@ -134,7 +138,7 @@ def verdicts(scenario: Scenario, measured: Measurements) -> list[str]:
             found.append(f"{name} is judged {judged.outcome}, truly {truth:.4f} s against {objective:.4f} s")
     integrity = verdict.of("integrity")
     truth = scenario.writes
-    spoiled = bool(truth.holes or truth.unexpected or truth.split_brain)
+    spoiled = bool(truth.holes or truth.reverted or truth.resurrected or truth.unexpected or truth.split_brain)
     if integrity is None or (integrity.outcome is Outcome.FAILED) != spoiled:
         found.append(f"integrity is judged {integrity and integrity.outcome}, spoiled: {spoiled}")
     return found

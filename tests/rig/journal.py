@@ -176,7 +176,7 @@ def table(
     columns: dict[str, Any], meta: dict[str, Any] | None = None, *, closed: bool = True, torn: bool = False
 ) -> Table:
     kinds = {"ok": "u1", "kind": "u1", "users": "i4", "probe": "i4", "detail": "i4", "name": "i4", "error": "i4"}
-    kinds |= {"writer": "i4", "timeline": "i4"}
+    kinds |= {"writer": "i4", "timeline": "i4", "op": "u1"}
     arrays = {name: np.asarray(values, dtype=kinds.get(name, "i8")) for name, values in columns.items()}
     texts = {name: ["word"] for name in ("probe", "detail", "name", "error") if name in columns}
     return Table(arrays, texts, {"run": "rig", "host": HOST, "boot": BOOT} | (meta or {}), torn=torn, closed=closed)

@@ -218,12 +218,17 @@ def _store(random: Random, times: dict[str, float], baseline: float, soak_end: f
         absent=loss == "absent",
         indeterminate=random.choice([0.0, 0.05]),
         sparse_ids=random.random() < 0.2,
+        changes=random.choice([0.0, 0.1, 0.3]),
+        # Where nothing compares, a change of a row that went back would hide that: the store of the rig still refuses.
+        compares=random.random() < 0.8,
     )
     spoiled = random.random()
     if spoiled < 0.1:
         store.holes = random.randint(1, 5)
     elif spoiled < 0.15:
         store.oldest_lost = True
+    elif spoiled < 0.2:
+        store.reverted, store.resurrected = random.randint(0, 3), random.randint(0, 3)
     elif spoiled < 0.25 and not store.absent:
         store.duplicates = random.randint(1, 5)
     elif spoiled < 0.3 and not store.absent:

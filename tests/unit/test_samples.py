@@ -17,6 +17,7 @@ from drillmark import samples
 from drillmark.errors import SampleFileError
 from drillmark.samples import layout
 
+IDS: dict[str, samples.layout.ColumnType] = {"id": "i8"}
 META = {"run": "r1", "period_ns": 100}
 
 
@@ -90,7 +91,7 @@ def test_damage_in_the_middle_ends_the_reading_there(tmp_path: Path) -> None:
     writer = samples.SampleWriter(path, samples.LEDGER, META)
     ends: list[int] = []
     for n in range(5):
-        writer.append(kind=0, id=n, at_ns=n, writer=0, lsn=0, timeline=1)
+        writer.append(kind=0, id=n, at_ns=n, writer=0, lsn=0, timeline=1, op=0, key=n)
         writer.flush()
         ends.append(path.stat().st_size)
     writer.close()
@@ -106,7 +107,7 @@ def test_damage_in_the_middle_ends_the_reading_there(tmp_path: Path) -> None:
 
 def test_a_block_that_is_missing_makes_the_end_unbelievable(tmp_path: Path) -> None:
     path = tmp_path / "survivors.dms"
-    writer = samples.SampleWriter(path, samples.SURVIVORS, META)
+    writer = samples.SampleWriter(path, IDS, META)
     ends = [path.stat().st_size]
     for n in range(3):
         writer.append(id=n)
@@ -125,7 +126,7 @@ def test_a_block_that_is_missing_makes_the_end_unbelievable(tmp_path: Path) -> N
 )
 def test_absurd_sizes_allocate_nothing(tmp_path: Path, rows: int, length: int) -> None:
     path = tmp_path / "survivors.dms"
-    writer = samples.SampleWriter(path, samples.SURVIVORS, META)
+    writer = samples.SampleWriter(path, IDS, META)
     writer.append(id=1)
     writer.close()
     with path.open("ab") as file:
@@ -243,7 +244,7 @@ def test_endless_new_words_become_one(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_value_out_of_range_spoils_no_other_row(tmp_path: Path) -> None:
     path = tmp_path / "survivors.dms"
-    writer = samples.SampleWriter(path, samples.SURVIVORS, META)
+    writer = samples.SampleWriter(path, IDS, META)
     writer.append(id=1)
     with pytest.raises(struct.error):
         writer.append(id=1 << 70)
@@ -274,7 +275,7 @@ def test_rows_as_tuples_are_the_same_rows(tmp_path: Path, monkeypatch: pytest.Mo
 def test_many_rows_at_once_and_what_is_learnt_later(tmp_path: Path) -> None:
     path = tmp_path / "survivors.dms"
     ids = np.arange(200_000, dtype=np.int64)
-    writer = samples.SampleWriter(path, samples.SURVIVORS, META)
+    writer = samples.SampleWriter(path, IDS, META)
     writer.append(id=-1)
     writer.append_many(id=ids)
     writer.note(reads=2, identity="same")
@@ -293,7 +294,7 @@ from pathlib import Path
 from drillmark import samples
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
-writer = samples.SampleWriter(Path({str(path)!r}), samples.SURVIVORS, {{"run": "r1"}})
+writer = samples.SampleWriter(Path({str(path)!r}), {{"id": "i8"}}, {{"run": "r1"}})
 for n in range(100):
     writer.append(id=n)
 writer.flush()
@@ -316,7 +317,7 @@ except OSError as error:
 
 def test_ten_million_rows_read_fast(tmp_path: Path) -> None:
     path = tmp_path / "survivors.dms"
-    writer = samples.SampleWriter(path, samples.SURVIVORS, META)
+    writer = samples.SampleWriter(path, IDS, META)
     writer.append_many(id=np.arange(10_000_000, dtype=np.int64))
     writer.close()
     before = os.times()

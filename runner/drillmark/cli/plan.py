@@ -134,7 +134,7 @@ def _observed(plan: Plan) -> list[str]:
         name = f"{one.name}: " if one.name else ""
         told.append(
             f"{name}{1 / one.every_seconds:g} marker writes a second from {one.writers} connections "
-            f"({one.store}, secrets {one.secrets})"
+            f"({one.store}, {f'secrets {one.secrets}' if one.secrets else 'no secrets'})"
         )
     if plan.positions:
         every = duration(plan.positions.every_seconds)

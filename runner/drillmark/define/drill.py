@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from drillmark.define.activity import Use
-from drillmark.define.base import ONE, SEVERAL, Level, Strict, one_or_several
+from drillmark.define.base import Level, Strict
+from drillmark.define.marker_models import MarkersOrSeveral
 from drillmark.define.schedule import Schedule
 from drillmark.define.units import (
     Name,
@@ -172,26 +173,6 @@ class Probes(Strict):
     every: PositiveSeconds | None = Field(default=None, description="The time from beat to beat; 100ms unless given.")
     timeout: PositiveSeconds | None = Field(default=None, description="How long an answer may take; 2s unless given.")
     use: list[Use] | None = Field(default=None, min_length=1, description="The probes; the target's unless given.")
-
-
-class Markers(Strict):
-    """A marker writer: numbered writes all through the drill, by which data loss is measured."""
-
-    name: Slug | None = Field(
-        default=None, description="Which of the target's writers this is laid over; one that it has not is added."
-    )
-    store: Literal["postgres"] | None = Field(default=None, description="What kind of store is written to.")
-    secrets: Name | None = Field(default=None, description="The secrets block that holds the store's `dsn`.")
-    every: PositiveSeconds | None = Field(
-        default=None, description="The time from write to write, all writers together; 10ms unless given."
-    )
-    writers: int | None = Field(default=None, ge=1, le=256, description="Connections that write; 4 unless given.")
-
-
-MarkersOrSeveral = Annotated[
-    Annotated[Markers, Tag(ONE)] | Annotated[list[Markers], Field(min_length=1), Tag(SEVERAL)],
-    Discriminator(one_or_several),
-]
 
 
 class Positions(Strict):

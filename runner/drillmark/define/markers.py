@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from drillmark.define.marks import Marks, Path, get
+from drillmark.define.marks import Marks, Path, dotted, get
 from drillmark.define.nearest import hint_for
 from drillmark.errors import Problem
 
@@ -35,14 +35,36 @@ def problems(target: dict[str, Any], marks: Marks, at: Path, secrets: Any) -> It
             yield marks.problem(place, f"there are two marker writers called `{label(item)}`", hint)
         seen.add(label(item))
         yield from secret_problems(item, marks, place, secrets)
+        yield from _incomplete(item, marks, place)
+        if item.get("store") == "http" and not target.get("identity"):
+            hint = "a service has no system identifier: name a probe that tells whose data it serves"
+            yield marks.problem(place, "a marker writer over HTTP needs the target's `identity`", hint)
+
+
+def _incomplete(item: dict[str, Any], marks: Marks, place: Path) -> Iterator[Problem]:
+    """What its kind of store needs, and what belongs to the other kind."""
+    is_http = item.get("store") == "http"
+    for key in ("insert", "read") if is_http else ("secrets",):
+        if key not in item:
+            what = "a service" if is_http else "a database"
+            yield marks.problem(place, f"`{dotted((*place, key))}` is missing", f"{what} needs it", at_key=True)
+    if not is_http:
+        for key in ("timeout", "verify_tls", "insert", "update", "delete", "read"):
+            if key in item:
+                yield marks.problem((*place, key), f"`{key}` needs `store: http`", at_key=True)
+    elif "update" in item and item.get("changes") is not False and get(item, "read", "write") is None:
+        hint = "without it nobody could see whether an update survived"
+        yield marks.problem(place, f"`{dotted((*place, 'read', 'write'))}` is missing", hint, at_key=True)
 
 
 def secret_problems(item: Any, marks: Marks, at: Path, secrets: Any) -> Iterator[Problem]:
     """A block of secrets that does not exist, or has no `dsn`: the store's, or that of a copy of it."""
+    known = list(secrets) if isinstance(secrets, dict) else []
     for key in ("secrets", "side"):
         block = get(item, key)
         if not isinstance(block, str) or get(secrets, block, "dsn") is not None:
             continue
-        known = list(secrets) if isinstance(secrets, dict) else []
+        if get(item, "store") == "http" and block in known:
+            continue
         message = f"the secrets have no block `{block}`" if block not in known else f"`secrets.{block}` has no `dsn`"
         yield marks.problem((*at, key), message, hint_for(block, known))

@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Field
 
 from drillmark.define.activity import Activity
-from drillmark.define.base import ONE, SEVERAL, Strict, one_or_several
+from drillmark.define.base import Strict
+from drillmark.define.marker_models import MarkersOrSeveral
 from drillmark.define.units import Name, PositiveSeconds, Slug
-
-
-class TargetMarkers(Strict):
-    """A marker writer of the target: where it writes. Data loss is measured by what it wrote."""
-
-    name: Slug | None = Field(
-        default=None, description="The writer's name, where there are several; its store unless given."
-    )
-    store: Literal["postgres"] = Field(default="postgres", description="What kind of store is written to.")
-    secrets: Name = Field(description="The secrets block that holds the store's `dsn`.")
-    every: PositiveSeconds | None = Field(
-        default=None, description="The time from write to write, all writers together; 10ms unless given."
-    )
-    writers: int | None = Field(default=None, ge=1, le=256, description="Connections that write; 4 unless given.")
-    side: Name | None = Field(
-        default=None, description="The secrets block with the `dsn` of a restored copy (simulated disasters)."
-    )
 
 
 class TargetPositions(Strict):
@@ -36,12 +20,6 @@ class TargetPositions(Strict):
     every: PositiveSeconds | None = Field(
         default=None, description="The time from reading to reading; 100ms unless given."
     )
-
-
-MarkersOrSeveral = Annotated[
-    Annotated[TargetMarkers, Tag(ONE)] | Annotated[list[TargetMarkers], Field(min_length=1), Tag(SEVERAL)],
-    Discriminator(one_or_several),
-]
 
 
 class Target(Strict):

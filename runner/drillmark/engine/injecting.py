@@ -225,7 +225,7 @@ def fault_position(hands: Hands) -> str:
     """The store's log position just before the fault, where an activity asks for it; else empty."""
     plan = hands.context.plan
     wanted = any(FAULT_POSITION in repr(planned.activity) for planned in [*plan.recover, *plan.verify])
-    store = next((one for one in plan.markers if one.store == "postgres"), None) or plan.positions
+    store = next((one for one in plan.markers if one.store == "postgres" and one.secrets), None) or plan.positions
     if not wanted or store is None:
         return ""
     probe = PlannedActivity(

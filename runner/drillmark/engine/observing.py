@@ -99,6 +99,10 @@ def _store(one: PlannedMarkers) -> dict[str, Any]:
     return {
         "store": one.store,
         "secrets_name": one.secrets,
+        "changes": one.changes,
+        "requests": one.requests,
+        "timeout_write_seconds": one.timeout_seconds,
+        "verify_tls": one.verify_tls,
         "ledger": one.ledger,
         "survivors": one.survivors,
     }
@@ -115,7 +119,10 @@ def _configs(hands: Hands) -> dict[str, dict[str, Any]]:
             "activities": [planned.activity for planned in plan.probes.activities],
         }
     for one in plan.markers:
-        configs[one.role] = _store(one) | {"every_seconds": one.every_seconds, "writers": one.writers}
+        configs[one.role] = _store(one) | {
+            "every_seconds": one.every_seconds,
+            "writers": one.writers,
+        }
     if plan.guards:
         configs["guards"] = {
             "guards": [

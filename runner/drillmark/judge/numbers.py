@@ -96,6 +96,8 @@ def _intact(writer: Writer, measurements: Measurements) -> Judged:
         return Judged(writer.name, Outcome.UNKNOWN, unit="", reason=reason)
     found = {
         "holes": writes.holes,
+        "lost updates": writes.lost_updates,
+        "resurrected": writes.resurrected,
         "split brain": writes.split_brain,
         "unexpected": writes.unexpected,
         "lost by the restored store": writes.lost_after,

@@ -155,6 +155,7 @@ def _fill(port: int, passwords: dict[str, str], scale_bytes: int) -> None:
         connection.execute(sql.SQL("grant execute on function pg_switch_wal() to {}").format(role))
         connection.execute(sql.SQL("set role {}").format(role))
         connection.execute(_TABLE)
+        connection.execute(_MARKERS)
         # In the transaction that made the table, with wal_level=minimal, rows need no WAL.
         connection.execute(_ROWS, {"rows": rows, "repeats": _PADDING_BYTES // 32})
         connection.execute("alter table orders add primary key (id)")
@@ -174,6 +175,8 @@ create table orders (
     padding text not null default ''
 )
 """
+# Markers that drills write through the order service.
+_MARKERS = "create table service_markers (run text, id bigint, write bigint not null, primary key (run, id))"
 _ROWS = """
 insert into orders (id, customer, item, quantity, price, created_at, padding)
 select n, 'customer-' || n %% 997, 'item-' || n %% 89, 1 + n %% 9, (n %% 10000) / 100.0,

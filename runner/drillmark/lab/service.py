@@ -22,6 +22,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from drillmark.lab import markers
 from drillmark.lab.database import Database, DatabaseDownError
 
 _COLUMNS = "id, customer, item, quantity, price::text as price, created_at::text as created_at"
@@ -77,6 +78,7 @@ def application(conninfo: str) -> Starlette:
             Route("/orders", _honest(create), methods=["POST"]),
             Route("/orders/latest", _honest(latest)),
             Route("/orders/{number:int}", _honest(read)),
+            *markers.routes(database, _honest),
             Route("/health", _honest(health)),
             Route("/admin/reconnect", reconnect, methods=["POST"]),
         ],

@@ -61,18 +61,23 @@ class Writes:
     Attributes:
         acknowledged: A, old writes acknowledged.
         attempted: T, old writes sent.
-        survived: S, old writes that were read back.
-        lost: acknowledged, old, and not read back.
+        survived: S, old writes that were read back: the row is left by them, or by a later write that found them there.
+        lost: acknowledged, old, and missing: the row is absent, or as it was before them.
+        unproved: acknowledged and old, and neither: the row was deleted later, or overwritten without a comparison.
         recovered: read back though never acknowledged (indeterminate or failed writes that had landed).
         unexpected: read back though never sent, over all writes of the run.
         indeterminate: sent, neither acknowledged nor refused, over all writes of the run.
-        holes: lost, although an old write that was sent after their acknowledgement was read back.
-        split_brain: acknowledged by the old store after the new one had acknowledged a write.
+        holes: lost with their row, although an old write that was sent after their acknowledgement survived.
+        lost_updates: updates that were lost likewise; their row is there, as it was before them.
+        resurrected: deletions that were lost likewise; their row is there.
+        split_brain: acknowledged by the old store after the new one had acknowledged a write; None: not to be seen, as
+            the store has no timelines, or one all through.
         acknowledged_after: acknowledged by the restored store; in a simulated disaster by production, after it.
         lost_after: acknowledged by the restored store, and not read back.
         duplicates: rows read back more than once.
         lost_before_t0: of `lost`, those acknowledged before the earliest time of the disaster.
-        lost_ids, hole_ids, unexpected_ids, split_brain_ids: the first of each, at most `LISTED`.
+        lost_ids, hole_ids, lost_update_ids, resurrected_ids, unexpected_ids, split_brain_ids: the first of each, at
+            most `LISTED`: numbers of writes; of unexpected ones, of rows.
         cited: what the counts rest on.
     """
 
@@ -84,13 +89,18 @@ class Writes:
     unexpected: int = 0
     indeterminate: int = 0
     holes: int = 0
-    split_brain: int = 0
+    lost_updates: int = 0
+    resurrected: int = 0
+    unproved: int = 0
+    split_brain: int | None = 0
     acknowledged_after: int = 0
     lost_after: int = 0
     duplicates: int = 0
     lost_before_t0: int = 0
     lost_ids: tuple[int, ...] = ()
     hole_ids: tuple[int, ...] = ()
+    lost_update_ids: tuple[int, ...] = ()
+    resurrected_ids: tuple[int, ...] = ()
     unexpected_ids: tuple[int, ...] = ()
     split_brain_ids: tuple[int, ...] = ()
     cited: Cited = Cited()

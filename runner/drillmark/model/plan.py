@@ -95,13 +95,17 @@ class PlannedLoad(Frozen):
 
 
 class PlannedMarkers(Frozen):
-    """One marker writer. `secrets` names the block of `Plan.secrets` that holds the store's `dsn`."""
+    """One marker writer. `secrets` names the block of `Plan.secrets` with the store's `dsn`, or what fills requests."""
 
     name: str = ""  # empty: the only one, or one of a plan from before there could be several
-    store: Literal["postgres"] = "postgres"
-    secrets: str
+    store: Literal["postgres", "http"] = "postgres"
+    secrets: str | None = None
     every_seconds: float = 0.01
     writers: int = 4
+    changes: bool = True  # updates and deletes beside inserts
+    timeout_seconds: float = 2.0  # of a write over HTTP
+    verify_tls: bool = True
+    requests: dict[str, dict[str, Any]] = Field(default_factory=dict)  # over HTTP: insert, update, delete, read
     side_secrets: str | None = None  # the block with the `dsn` of a copy that is restored to the side
 
     @property

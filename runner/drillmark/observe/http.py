@@ -38,7 +38,7 @@ class HttpProbe:
         self._secrets = secrets
         self._session = session
         provider: dict[str, Any] = activity["provider"]
-        prepared = _prepare(provider, configuration, secrets)
+        prepared = prepare(provider, configuration, secrets)
         self._method = str(prepared.method)
         # The library has made an Authorization header of credentials within the URL.
         self._url = yarl.URL(str(prepared.url), encoded=True).with_user(None)
@@ -46,7 +46,7 @@ class HttpProbe:
         body: Any = prepared.body
         self._body = body.encode() if isinstance(body, str) else body
         self._timeout = _timeout(substitute(provider.get("timeout"), configuration, secrets))
-        self._tls = _tls(provider.get("verify_tls", True))
+        self._tls = tls(provider.get("verify_tls", True))
 
     async def ask(self) -> Answer:
         """Request once, body and all."""
@@ -69,7 +69,7 @@ class HttpProbe:
     def _judge(self, response: aiohttp.ClientResponse, content: bytes) -> Answer:
         headers = {str(key): str(value) for key, value in response.headers.items()}
         try:
-            body = _body(headers, content)
+            body = body_of(headers, content)
         except ValueError:  # declared as JSON and is none: chaoslib fails the activity
             return Answer(ok=False, detail="not json")
         shaped = {"status": response.status, "headers": headers, "body": body}
@@ -92,7 +92,7 @@ def _of_error(error: aiohttp.ClientError | OSError) -> Answer:
     return Answer(ok=False, detail=type(error).__name__)
 
 
-def _prepare(
+def prepare(
     provider: dict[str, Any], configuration: dict[str, Any], secrets: dict[str, Any]
 ) -> requests.PreparedRequest:
     """What chaoslib would have sent: the same library prepares it."""
@@ -123,13 +123,15 @@ def _seconds(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def _tls(verify: Any) -> ssl.SSLContext | bool:
+def tls(verify: Any) -> ssl.SSLContext | bool:
+    """How certificates are checked; False: not at all."""
     if verify is False:
         return False
     return ssl.create_default_context(cafile=verify if isinstance(verify, str) else DEFAULT_CA_BUNDLE_PATH)
 
 
-def _body(headers: dict[str, str], content: bytes) -> Any:
+def body_of(headers: dict[str, str], content: bytes) -> Any:
+    """An answer's body as chaoslib has it. Raises ValueError: declared as JSON, and is none."""
     # As chaoslib does it: JSON only under that very content type, else text as requests reads it.
     known = CaseInsensitiveDict(headers)
     if known.get("Content-Type") == "application/json":

@@ -12,6 +12,7 @@ import threading
 
 from drillmark import clock
 from drillmark.errors import DrillmarkError
+from drillmark.observe.changes import Write
 from drillmark.samples import LedgerKind, SampleWriter
 
 
@@ -24,8 +25,9 @@ class LedgerError(DrillmarkError):
 class Ledger:
     """Rows from many threads, in one file. Used by writers; closed by their owner."""
 
-    def __init__(self, writer: SampleWriter) -> None:
+    def __init__(self, writer: SampleWriter, *, changes: bool = True) -> None:
         self._writer = writer
+        self._changes = changes  # False: a ledger from before rows could be changed
         self._queue: queue.SimpleQueue[tuple[dict[str, int], threading.Event | None] | None] = queue.SimpleQueue()
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._work, name="ledger", daemon=True)
@@ -37,16 +39,16 @@ class Ledger:
         """Whether the file could not be written."""
         return self._error is not None
 
-    def invoke(self, identifier: int, writer: int) -> None:
+    def invoke(self, write: Write, writer: int) -> None:
         """Note an attempt; returns when the row is on the disk. Raises LedgerError: then do not send."""
         on_disk = threading.Event()
-        self._put(LedgerKind.INVOKED, identifier, writer, on_disk=on_disk)
+        self._put(LedgerKind.INVOKED, write, writer, on_disk=on_disk)
         on_disk.wait()
         self.check()
 
-    def end(self, kind: LedgerKind, identifier: int, writer: int, *, lsn: int = 0, timeline: int = 0) -> None:
+    def end(self, kind: LedgerKind, write: Write, writer: int, *, lsn: int = 0, timeline: int = 0) -> None:
         """Note what came of an attempt; it is in the file within moments."""
-        self._put(kind, identifier, writer, lsn=lsn, timeline=timeline)
+        self._put(kind, write, writer, lsn=lsn, timeline=timeline)
 
     def close(self) -> None:
         """Write what is queued and end the file. Raises LedgerError."""
@@ -67,7 +69,7 @@ class Ledger:
     def _put(
         self,
         kind: LedgerKind,
-        identifier: int,
+        write: Write,
         writer: int,
         *,
         lsn: int = 0,
@@ -76,12 +78,14 @@ class Ledger:
     ) -> None:
         row = {
             "kind": int(kind),
-            "id": identifier,
+            "id": write.id,
             "at_ns": clock.monotonic_ns(),
             "writer": writer,
             "lsn": lsn,
             "timeline": timeline,
         }
+        if self._changes:
+            row |= {"op": int(write.op), "key": write.key}
         self._queue.put((row, on_disk))
 
     def _work(self) -> None:

@@ -1,4 +1,4 @@
-"""The marker writer: unique, numbered writes, committed all through the drill, and a ledger of what came of them.
+"""A marker writer: unique, numbered writes, made all through the drill, and a ledger of what came of them.
 
 `python -m drillmark.observe.markers CONFIG.json`. Each writer has a connection and its own slots on a grid; a slot
 that it slept through is left out. Without a connection nothing is attempted and nothing noted: the ledger then shows
@@ -11,29 +11,41 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import Any
-
-import psycopg
 
 from drillmark import clock, samples
 from drillmark.model.stamp import NANOSECONDS
-from drillmark.observe import child, postgres_store
+from drillmark.observe import child, stores
+from drillmark.observe.changes import Changes
 from drillmark.observe.ledger import Ledger, LedgerError
-from drillmark.observe.postgres_store import Numbers, StoreError
+from drillmark.observe.store import Link, Store, StoreError
 
 RECONNECT_SECONDS = 0.075
 PREPARE_SECONDS = 10.0
 FIRST_WRITE_SECONDS = 10.0
-_END_SECONDS = postgres_store.WRITE_SECONDS + postgres_store.CONNECT_SECONDS + 0.5
+_END_SECONDS = 0.5
 _LOOK_SECONDS = 0.05
+
+
+class Numbers:
+    """Numbers each write of a run once, over all writers."""
+
+    def __init__(self, first: int) -> None:
+        self._next = first
+        self._lock = threading.Lock()
+
+    def take(self) -> int:
+        """The next number."""
+        with self._lock:
+            number = self._next
+            self._next += 1
+            return number
 
 
 @dataclass(slots=True)
 class Shared:
     """What the writers of a run have in common."""
 
-    dsn: str = field(repr=False)
-    run: str
+    store: Store
     start_ns: int
     every_ns: int
     writers: int
@@ -45,13 +57,14 @@ class Shared:
 
 
 class Writer(threading.Thread):
-    """One connection that commits a row in each of its slots."""
+    """One connection that makes a write in each of its slots."""
 
     def __init__(self, shared: Shared, number: int) -> None:
         super().__init__(name=f"writer {number}", daemon=True)
         self._shared = shared
         self._number = number
-        self._connection: psycopg.Connection[Any] | None = None
+        self._link: Link | None = None
+        self._changes = Changes(shared.store.kinds)
 
     def run(self) -> None:
         """Until told to stop."""
@@ -79,12 +92,12 @@ class Writer(threading.Thread):
             self._disconnect()
 
     def _connected(self) -> bool:
-        if self._connection is not None:
-            if postgres_store.is_usable(self._connection):
+        if self._link is not None:
+            if self._link.is_usable():
                 return True
             self._disconnect()
         try:
-            self._connection = postgres_store.connect(self._shared.dsn)
+            self._link = self._shared.store.connect()
         except StoreError as error:
             self._shared.reason = str(error)
             self._shared.stop.wait(RECONNECT_SECONDS)
@@ -92,46 +105,42 @@ class Writer(threading.Thread):
         return True
 
     def _write(self) -> None:
-        connection, ledger = self._connection, self._shared.ledger
-        assert connection is not None
-        identifier = self._shared.numbers.take()
-        ledger.invoke(identifier, self._number)
-        written = postgres_store.write(connection, self._shared.run, identifier, self._number)
-        ledger.end(written.kind, identifier, self._number, lsn=written.lsn, timeline=written.timeline)
+        link, ledger = self._link, self._shared.ledger
+        assert link is not None
+        write = self._changes.next(self._shared.numbers.take())
+        ledger.invoke(write, self._number)
+        written = link.write(write, self._number)
+        ledger.end(written.kind, write, self._number, lsn=written.lsn, timeline=written.timeline)
+        self._changes.ended(write, written.kind)
         if written.reason:
             self._shared.reason = written.reason
         if written.kind is samples.LedgerKind.INDETERMINATE:
             self._disconnect()
 
     def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.pgconn.finish()
-            self._connection = None
+        if self._link is not None:
+            self._link.close()
+            self._link = None
 
 
 def observe(me: child.Child) -> None:
     """Write markers as the config says, until SIGTERM or the deadline. Raises DrillmarkError, OSError."""
-    if me.config.get("store", "postgres") != "postgres":
-        raise child.ChildError(f"markers know no store {me.config['store']!r}; there is postgres")
-    dsn = me.secret(str(me.config["secrets_name"]), "dsn")
     path = me.samples(str(me.config.get("ledger", "ledger")))
-    resumed = path.exists() and len(samples.read(path)) > 0
+    before = samples.read(path) if path.exists() else None
+    resumed = before is not None and len(before) > 0
+    layout = samples.LEDGER if stores.can_change(me) else samples.LEDGER_OF_INSERTS
+    store = stores.make(me)
     writers = max(1, int(me.config["writers"]))
     every_ns = max(1, round(float(me.config["every_seconds"]) * NANOSECONDS))
-    meta = {
-        "run": me.run,
-        "store": "postgres",
-        "table": postgres_store.TABLE,
-        "writers": writers,
-        "every_ns": every_ns,
-    }
-    identifier = "" if resumed else _prepare(me, dsn)
+    identifier = "" if resumed else _prepare(me, store)
+    meta = {"run": me.run, **store.meta, "writers": writers, "every_ns": every_ns}
     if me.stop_requested:
         return
     # Taken up again in the middle of a drill: the store may be down, and its table is not to be made anew.
-    file = samples.SampleWriter(path, samples.LEDGER, meta if resumed else {**meta, "system_identifier": identifier})
-    first = 1 + (int(samples.read(path)["id"].max()) if resumed else 0)
-    shared = Shared(dsn, me.run, clock.monotonic_ns(), every_ns, writers, Numbers(first), Ledger(file))
+    file = samples.SampleWriter(path, layout, meta if resumed else {**meta, "system_identifier": identifier})
+    first = 1 + (int(before["id"].max()) if resumed and before else 0)
+    ledger = Ledger(file, changes=layout is samples.LEDGER)
+    shared = Shared(store, clock.monotonic_ns(), every_ns, writers, Numbers(first), ledger)
     threads = [Writer(shared, number) for number in range(writers)]
     for thread in threads:
         thread.start()
@@ -139,7 +148,7 @@ def observe(me: child.Child) -> None:
         _supervise(me, shared, resumed=resumed)
     finally:
         shared.stop.set()
-        give_up = time.monotonic() + _END_SECONDS
+        give_up = time.monotonic() + store.longest_seconds + _END_SECONDS
         for thread in threads:
             thread.join(max(0.0, give_up - time.monotonic()))
         shared.ledger.close()
@@ -161,17 +170,13 @@ def _supervise(me: child.Child, shared: Shared, *, resumed: bool) -> None:
     shared.ledger.check()
 
 
-def _prepare(me: child.Child, dsn: str) -> str:
-    """Make the table; the store's system identifier. Raises ChildError when it cannot within ten seconds."""
+def _prepare(me: child.Child, store: Store) -> str:
+    """Make the store ready; its system identifier. Raises ChildError when it cannot within ten seconds."""
     give_up = time.monotonic() + PREPARE_SECONDS
     reason = ""
     while time.monotonic() < give_up and not me.stop_requested:
         try:
-            connection = postgres_store.connect(dsn)
-            try:
-                return postgres_store.prepare(connection)
-            finally:
-                connection.close()
+            return store.prepare()
         except StoreError as error:
             reason = str(error)
             if error.final:

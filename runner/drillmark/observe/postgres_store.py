@@ -7,8 +7,6 @@ server, committed, or unknown. Must never show a connection string, and never wa
 from __future__ import annotations
 
 import select
-import threading
-from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -16,12 +14,16 @@ from psycopg import pq
 
 from drillmark import clock
 from drillmark.model.stamp import NANOSECONDS
+from drillmark.observe.changes import Write
 from drillmark.observe.probes import describe
-from drillmark.samples import LedgerKind
+from drillmark.observe.store import StoreError, Written
+from drillmark.samples import LedgerKind, LedgerOp
 
 TABLE = "drillmark.markers"
 CONNECT_SECONDS = 2
 WRITE_SECONDS = 2.0
+REMOVE_SECONDS = 3.0
+_REMOVED_AT_ONCE = 10_000
 _INT8, _INT4, _TEXT = 20, 23, 25
 _QUERY_CANCELED = "57014"
 _NO_PERMISSION = "42501"
@@ -34,32 +36,34 @@ _INSERT = (
     b"INSERT INTO drillmark.markers (run, id, writer) VALUES ($1, $2, $3)"
     b" RETURNING pg_current_wal_insert_lsn()::text, left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)"
 )
+# A row that went back (a restore, a fail-over) has another number than the one that its writer knows: it is refused.
+_UPDATE = (
+    b"UPDATE drillmark.markers SET value = $4, writer = $3 WHERE run = $1 AND id = $2 AND coalesce(value, id) = $5"
+    b" RETURNING pg_current_wal_insert_lsn()::text, left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)"
+)
+_DELETE = (
+    b"DELETE FROM drillmark.markers WHERE run = $1 AND id = $2 AND coalesce(value, id) = $3"
+    b" RETURNING pg_current_wal_insert_lsn()::text, left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)"
+)
 _CREATE_SCHEMA = b"CREATE SCHEMA IF NOT EXISTS drillmark"
 _CREATE_TABLE = (
     b"CREATE TABLE IF NOT EXISTS drillmark.markers"
-    b" (run text NOT NULL, id bigint NOT NULL, writer integer NOT NULL, PRIMARY KEY (run, id))"
+    b" (run text NOT NULL, id bigint NOT NULL, writer integer NOT NULL, value bigint, PRIMARY KEY (run, id))"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What came of one write. `lsn` and `timeline` are 0 unless it was acknowledged; `reason` is a short word."""
-
-    kind: LedgerKind
-    lsn: int = 0
-    timeline: int = 0
-    reason: str = ""
-
-
-class StoreError(Exception):
-    """The store cannot be reached, or refuses. The text carries no connection string.
-
-    `final`: asking again will not help (a wrong password, no permission, a connection string that is none).
-    """
-
-    def __init__(self, text: str, *, final: bool = False) -> None:
-        super().__init__(text)
-        self.final = final
+_ADD_VALUE = b"ALTER TABLE drillmark.markers ADD COLUMN IF NOT EXISTS value bigint"
+_REMOVE = (
+    b"""
+DELETE FROM drillmark.markers WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM drillmark.markers
+    WHERE run ~ '^[0-9]{8}T[0-9]{6}Z-' AND run COLLATE "C" < %%s LIMIT %d))
+"""
+    % _REMOVED_AT_ONCE
+)
+# Tables made before rows could be changed have no `value`: their rows are as they were inserted.
+HAS_VALUE = """
+EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('drillmark.markers') AND attname = 'value'
+        AND NOT attisdropped)
+"""
 
 
 def connect(dsn: str) -> psycopg.Connection[Any]:
@@ -80,17 +84,39 @@ def connect(dsn: str) -> psycopg.Connection[Any]:
     return connection
 
 
-def prepare(connection: psycopg.Connection[Any]) -> str:
-    """Make the table if it is absent; returns the store's system identifier. Raises StoreError."""
+def prepare(connection: psycopg.Connection[Any], *, changes: bool) -> str:
+    """Make the table if it is absent or cannot hold changes; the store's system identifier. Raises StoreError."""
     try:
         present = connection.execute("SELECT to_regclass('drillmark.markers') IS NOT NULL").fetchone()
         if present is None or not present[0]:
             connection.execute(_CREATE_SCHEMA)
             connection.execute(_CREATE_TABLE)
+        if changes:
+            able = connection.execute(f"SELECT {HAS_VALUE}".encode()).fetchone()
+            if able is None or not able[0]:
+                connection.execute(_ADD_VALUE)
         row = connection.execute("SELECT system_identifier::text FROM pg_control_system()").fetchone()
     except psycopg.Error as error:
         raise refusal(error) from None
     return str(row[0]) if row else ""
+
+
+def remove_older(connection: psycopg.Connection[Any], before_run: str) -> int:
+    """Remove the rows of runs whose id, which begins with a time, comes before; how many. Raises StoreError.
+
+    In parts, and for at most a few seconds: what is left goes when the next writer begins.
+    """
+    removed = 0
+    give_up_ns = clock.monotonic_ns() + round(REMOVE_SECONDS * NANOSECONDS)
+    try:
+        while clock.monotonic_ns() < give_up_ns:
+            part = connection.execute(_REMOVE, (before_run,)).rowcount
+            removed += part
+            if part < _REMOVED_AT_ONCE:
+                break
+    except psycopg.Error as error:
+        raise refusal(error) from None
+    return removed
 
 
 def is_usable(connection: psycopg.Connection[Any]) -> bool:
@@ -109,18 +135,18 @@ def is_usable(connection: psycopg.Connection[Any]) -> bool:
     return raw.status == pq.ConnStatus.OK
 
 
-def write(connection: psycopg.Connection[Any], run: str, identifier: int, writer: int) -> Written:
-    """Commit one row, in at most `WRITE_SECONDS`.
+def write(connection: psycopg.Connection[Any], run: str, write: Write, writer: int) -> Written:
+    """Commit one write, in at most `WRITE_SECONDS`.
 
-    Once something may have been sent, only the server's word that it refused makes a write failed; silence and a
-    lost connection are indeterminate.
+    Once something may have been sent, only the server's word that it refused makes a write failed, or that there is
+    no such row to change; silence and a lost connection are indeterminate.
     """
     raw = connection.pgconn
     deadline_ns = clock.monotonic_ns() + round(WRITE_SECONDS * NANOSECONDS)
     raw.nonblocking = 1
-    values = [run.encode(), b"%d" % identifier, b"%d" % writer]
+    statement, values, types = _statement(run, write, writer)
     try:
-        raw.send_query_params(_INSERT, values, param_types=[_TEXT, _INT8, _INT4])
+        raw.send_query_params(statement, values, param_types=types)
         while raw.flush():
             if not _ready(raw, select.POLLOUT | select.POLLIN, deadline_ns):
                 return Written(LedgerKind.INDETERMINATE, reason="timeout")
@@ -137,6 +163,16 @@ def write(connection: psycopg.Connection[Any], run: str, identifier: int, writer
             result = following
     except psycopg.Error as error:
         return Written(LedgerKind.INDETERMINATE, reason=describe(error))
+
+
+def _statement(run: str, write: Write, writer: int) -> tuple[bytes, list[bytes], list[int]]:
+    row = [run.encode(), b"%d" % write.key]
+    if write.op is LedgerOp.INSERT:
+        return _INSERT, [*row, b"%d" % writer], [_TEXT, _INT8, _INT4]
+    if write.op is LedgerOp.UPDATE:
+        values = [*row, b"%d" % writer, b"%d" % write.id, b"%d" % write.before]
+        return _UPDATE, values, [_TEXT, _INT8, _INT4, _INT8, _INT8]
+    return _DELETE, [*row, b"%d" % write.before], [_TEXT, _INT8, _INT8]
 
 
 def refusal(error: psycopg.Error) -> StoreError:
@@ -160,21 +196,6 @@ def refusal(error: psycopg.Error) -> StoreError:
     return StoreError(describe(error))
 
 
-class Numbers:
-    """Numbers each write of a run once, over all writers."""
-
-    def __init__(self, first: int) -> None:
-        self._next = first
-        self._lock = threading.Lock()
-
-    def take(self) -> int:
-        """The next number."""
-        with self._lock:
-            number = self._next
-            self._next += 1
-            return number
-
-
 def _ready(raw: Any, events: int, deadline_ns: int) -> bool:
     remaining = (deadline_ns - clock.monotonic_ns()) / 1_000_000
     if remaining <= 0:
@@ -191,6 +212,8 @@ def _outcome(result: Any) -> Written:
         return Written(LedgerKind.ACKNOWLEDGED, lsn=position, timeline=int(result.get_value(0, 1), 16))
     if result is None:
         return Written(LedgerKind.INDETERMINATE, reason="closed")
+    if result.status == pq.ExecStatus.TUPLES_OK:
+        return Written(LedgerKind.FAILED, reason="no such row")
     severity = (result.error_field(pq.DiagnosticField.SEVERITY_NONLOCALIZED) or b"").decode()
     state = (result.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode()
     # FATAL and PANIC may come after the commit (a wait for a standby that was cut short); a time-out is a time-out

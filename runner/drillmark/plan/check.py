@@ -137,10 +137,12 @@ def _markers(raw: dict[str, Any], marks: Marks, target: dict[str, Any], secrets:
         at: Path = ("observe", "markers", *path)
         yield from markers.secret_problems(item, marks, at, secrets)
         name = item.get("name")
+        if item.get("store") == "http" and not target.get("identity"):
+            yield marks.problem(at, "a marker writer over HTTP needs the target's `identity`", "name a probe there")
         if name is None and len(own) > 1:
             hint = f"name one of {', '.join(own)}"
             yield marks.problem(at, f"the target `{raw['target']}` has {len(own)} marker writers", hint)
-        elif (not own or (name is not None and name not in own)) and "secrets" not in item:
+        elif (not own or (name is not None and name not in own)) and not {"secrets", "insert"} & item.keys():
             hint = "give the target `markers: {store: postgres, secrets: ...}`"
             what = f" `{name}`" if name is not None else ""
             yield marks.problem(at, f"the target `{raw['target']}` has no store for markers{what}", hint)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
 
 from drillmark.define.activity import Activity, Ref
-from drillmark.define.drill import Alert, Drill, Fault, Load, Markers, Objectives, Phases, Positions
+from drillmark.define.drill import Alert, Drill, Fault, Load, Objectives, Phases, Positions
 from drillmark.define.experiment import Experiment
-from drillmark.define.markers import DEFAULT_STORE
 from drillmark.define.settings import Settings
-from drillmark.define.targets import Target, TargetMarkers, Targets
+from drillmark.define.targets import Target, Targets
 from drillmark.errors import InvalidDefinitionError, Problem
 from drillmark.model import plan as model
+from drillmark.plan.markers import marker_writers
 from drillmark.plan.resolve import named, planned, resolve
 
-T = TypeVar("T")
 _DAY_SECONDS = 86400.0
 
 
@@ -69,7 +67,7 @@ def make(
         simulation=_simulation(drill, target, settings, source),
         load=_load(drill.load, hashes),
         probes=_probes(probes, by_name(target.probes) if not (probes and probes.use) else all_of(probes.use)),
-        markers=_markers(target.markers, drill.observe.markers if drill.observe else None, source),
+        markers=marker_writers(target.markers, drill.observe.markers if drill.observe else None, source),
         alerts=_alerts(drill.observe.alerts if drill.observe else None, settings),
         positions=_positions(target, drill.observe.positions if drill.observe else None, source),
         identity=planned(named(target.identity, target, source)) if target.identity else None,
@@ -216,41 +214,6 @@ def _probes(probes: object, activities: list[model.PlannedActivity]) -> model.Pl
         timeout_seconds=getattr(probes, "timeout", None) or standard.timeout_seconds,
         activities=activities,
     )
-
-
-def _markers(
-    own: TargetMarkers | list[TargetMarkers] | None, laid_over: Markers | list[Markers] | None, source: str
-) -> tuple[model.PlannedMarkers, ...]:
-    """The target's marker writers with what the drill says of them, and those that it adds."""
-    writers: dict[str, list[TargetMarkers | Markers]] = {one.name or one.store: [one] for one in _each(own)}
-    for over in _each(laid_over):
-        only = next(iter(writers)) if len(writers) == 1 else None
-        label = over.name or only or over.store or DEFAULT_STORE
-        writers[label] = [over, *writers.get(label, [])]
-    named = len(writers) > 1 or any(one.name for layers in writers.values() for one in layers)
-    return tuple(_writer(label if named else "", layers, source) for label, layers in writers.items())
-
-
-def _writer(name: str, layers: Sequence[TargetMarkers | Markers], source: str) -> model.PlannedMarkers:
-    """One writer: of several values the one that is laid uppermost."""
-
-    def uppermost(key: str) -> Any:
-        return next((value for layer in layers if (value := getattr(layer, key, None)) is not None), None)
-
-    if uppermost("secrets") is None:
-        raise InvalidDefinitionError([Problem(source, 0, 0, "the markers have no `secrets`")])
-    stated = {
-        "store": uppermost("store"),
-        "every_seconds": uppermost("every"),
-        "writers": uppermost("writers"),
-        "side_secrets": uppermost("side"),
-    }
-    given = {key: value for key, value in stated.items() if value is not None}
-    return model.PlannedMarkers(name=name, secrets=uppermost("secrets"), **given)
-
-
-def _each(value: T | list[T] | None) -> list[T]:
-    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def _alerts(alerts: list[Alert] | None, settings: Settings) -> model.PlannedAlerts | None:

@@ -20,7 +20,7 @@ MARKS = {"passed": "ok", "failed": "FAIL", "unknown": "?", "not_applicable": "-"
 _GAPS_SHOWN = 6
 _STEPS_SHOWN = 14
 _WIDTH = 100
-_SPOILS = ("holes", "unexpected", "split_brain")  # counts of writes that fail a run
+_SPOILS = ("holes", "lost_updates", "resurrected", "unexpected", "split_brain")  # counts of writes that fail a run
 
 
 def headline(document: Document) -> str:
@@ -226,7 +226,7 @@ def _writer(writer: Document, *, named: bool) -> Line:
     name = f"{words.harmless(writer['name'])}: " if named else ""
     if writes is None:
         return f"writes  {name}not known ({words.harmless(writer['rpo']['reason'])})", "doubt"
-    bad = {key: writes[key] for key in _SPOILS if writes[key]}
+    bad = {key: writes[key] for key in _SPOILS if writes.get(key)}
     text = f"writes  {name}{writes['acknowledged']:,} acknowledged, {writes['lost']:,} lost"
     text += "".join(f", {count:,} {key.replace('_', ' ')}" for key, count in bad.items())
     if writes["indeterminate"]:

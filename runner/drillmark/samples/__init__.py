@@ -4,7 +4,18 @@ Append-only and crash-tolerant: cut anywhere, a file reads as a prefix of its wh
 described in `docs/reference/samples.md`. Must never raise because a writer was killed in mid-write.
 """
 
-from drillmark.samples.layout import BEATS, LAYOUTS, LEDGER, LOAD, LOAD_USERS, POSITIONS, SURVIVORS, LedgerKind
+from drillmark.samples.layout import (
+    BEATS,
+    LAYOUTS,
+    LEDGER,
+    LEDGER_OF_INSERTS,
+    LOAD,
+    LOAD_USERS,
+    POSITIONS,
+    SURVIVORS,
+    LedgerKind,
+    LedgerOp,
+)
 from drillmark.samples.reader import Tail, digest, read, read_from, texts
 from drillmark.samples.writer import SampleWriter
 
@@ -12,11 +23,13 @@ __all__ = [
     "BEATS",
     "LAYOUTS",
     "LEDGER",
+    "LEDGER_OF_INSERTS",
     "LOAD",
     "LOAD_USERS",
     "POSITIONS",
     "SURVIVORS",
     "LedgerKind",
+    "LedgerOp",
     "SampleWriter",
     "Tail",
     "digest",

@@ -59,8 +59,12 @@ LEDGER: dict[str, ColumnType] = {
     "writer": "i4",
     "lsn": "i8",
     "timeline": "i4",
+    "op": "u1",
+    "key": "i8",
 }
-SURVIVORS: dict[str, ColumnType] = {"id": "i8"}
+# What ledgers were before rows could be changed: every write is an insert. Taken up as they are.
+LEDGER_OF_INSERTS: dict[str, ColumnType] = {name: kind for name, kind in LEDGER.items() if name not in ("op", "key")}
+SURVIVORS: dict[str, ColumnType] = {"id": "i8", "value": "i8"}
 POSITIONS: dict[str, ColumnType] = {
     "sent_ns": "i8",
     "received_ns": "i8",
@@ -89,6 +93,14 @@ class LedgerKind(IntEnum):
     ACKNOWLEDGED = 1
     FAILED = 2
     INDETERMINATE = 3
+
+
+class LedgerOp(IntEnum):
+    """What a write does to its row."""
+
+    INSERT = 0
+    UPDATE = 1
+    DELETE = 2
 
 
 @dataclass(frozen=True, slots=True)

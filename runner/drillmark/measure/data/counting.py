@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from drillmark.measure.data import reading
+from drillmark.measure.data import fates, reading
+from drillmark.measure.data.fates import Fates
 from drillmark.measure.data.writes import NEVER, Ledger, read_ledger, survived
 from drillmark.measure.timeline.facts import Facts
 from drillmark.measure.timeline.frame import UnmeasurableError
@@ -27,8 +28,9 @@ class Sets:
     Attributes:
         table: the ledger as it was read.
         old: writes that belong to what the store had before it was restored.
-        lost: acknowledged, old, not read back.
-        back: read back.
+        lost: acknowledged, old, missing.
+        back: survived.
+        doubtful: acknowledged and old, and not told to have survived by anything: perhaps lost.
     """
 
     writer: PlannedMarkers
@@ -37,6 +39,7 @@ class Sets:
     old: NDArray[np.bool_]
     lost: NDArray[np.bool_]
     back: NDArray[np.bool_]
+    doubtful: NDArray[np.bool_]
     zero: int
 
     def least(self, values: NDArray[np.int64], mask: NDArray[np.bool_]) -> int | None:
@@ -50,6 +53,17 @@ class Sets:
         return None if found == -NEVER else found - self.zero
 
 
+@dataclass(frozen=True, slots=True)
+class Blank:
+    """A writer's ledger before anything is counted."""
+
+    writer: PlannedMarkers
+    table: Table
+    ledger: Ledger
+    zero: int
+    compares: bool
+
+
 def count(facts: Facts, writer: PlannedMarkers, written: Written) -> tuple[Writes, Sets]:
     """What became of a writer's writes. Raises where that is not known."""
     reading.require(facts, writer, written)
@@ -57,38 +71,49 @@ def count(facts: Facts, writer: PlannedMarkers, written: Written) -> tuple[Write
     survivors = written.survivors
     assert written.ledger is not None
     assert survivors is not None
-    absent = bool(survivors.meta.get("table_absent"))
-    ids = np.empty(0, dtype=np.int64) if absent else survivors["id"].astype(np.int64, copy=False)
-    back, unexpected, duplicates = survived(ledger, ids)
+    if survivors.meta.get("table_absent"):
+        survivors = replace(survivors, columns={"id": np.empty(0, dtype=np.int64)})
     zero = facts.frame.zero_of(written.ledger, f"{writer.ledger}.dms")
+    compares = bool(written.ledger.meta.get("compares"))
     if facts.plan.simulated:
-        return _at_t0(facts, Sets(writer, written.ledger, ledger, back, back, back, zero), unexpected, duplicates)
+        return _at_t0(facts, Blank(writer, written.ledger, ledger, zero, compares), survivors)
+    back, unexpected, duplicates = survived(ledger, survivors)
+    fate = fates.of(ledger, back, compares=compares)
     acked = ledger.acknowledged != NEVER
     sent = ledger.invoked != NEVER
     new = _new(facts, ledger, survivors, acked, zero)
     old = sent & ~new
-    sets = Sets(writer, written.ledger, ledger, old, old & acked & ~back, back, zero)
+    newest = int(np.max(ledger.invoked, where=old & fate.survived, initial=-NEVER))
+    doubtful = old & acked & fate.unproved & (ledger.acknowledged > newest)
+    sets = Sets(writer, written.ledger, ledger, old, old & acked & fate.missing, fate.survived, doubtful, zero)
     if not (old & acked).any():
         raise UnmeasurableError("no write was ever acknowledged")
-    return _writes(facts, sets, acked, unexpected, duplicates), sets
+    split = _split(facts, ledger, survivors, acked, zero)
+    return _writes(facts, sets, acked, fate, split, unexpected, duplicates, newest), sets
 
 
-def _at_t0(facts: Facts, read: Sets, never_sent: NDArray[np.int64], duplicates: int) -> tuple[Writes, Sets]:
+def _at_t0(facts: Facts, read: Blank, survivors: Table) -> tuple[Writes, Sets]:
     """The counts of a simulated disaster: what was sent after t0 cannot be in the copy, and nothing is lost of it."""
-    ledger, back, zero = read.ledger, read.back, read.zero
-    old = ledger.invoked < zero
-    # The disaster came before the others were acknowledged: nobody was told that they were there.
-    told = replace(ledger, acknowledged=np.where(ledger.acknowledged < zero, ledger.acknowledged, NEVER))
+    ledger, zero = read.ledger, read.zero
+    before = ledger.invoked < zero
+    # The disaster came before the others were sent, or acknowledged: nobody was told that they were there.
+    told = replace(
+        ledger,
+        invoked=np.where(before, ledger.invoked, NEVER),
+        acknowledged=np.where(before & (ledger.acknowledged < zero), ledger.acknowledged, NEVER),
+    )
+    back, unexpected, duplicates = survived(told, survivors)
+    fate = fates.of(told, back, compares=read.compares)
     acked = told.acknowledged != NEVER
-    later = ledger.places.ids_at(np.flatnonzero(back & ~old))
-    unexpected = np.unique(np.concatenate((never_sent, later)))
-    sets = replace(read, ledger=told, old=old, lost=old & acked & ~back, back=back & old)
-    if not (old & acked).any():
+    if not acked.any():
         raise UnmeasurableError("no write was ever acknowledged")
+    newest = int(np.max(told.invoked, where=fate.survived, initial=-NEVER))
+    doubtful = acked & fate.unproved & (told.acknowledged > newest)
+    sets = Sets(read.writer, read.table, told, before, acked & fate.missing, fate.survived, doubtful, zero)
     unsure = (ledger.invoked != NEVER) & (ledger.acknowledged == NEVER) & ~ledger.failed
     later_acked = (ledger.acknowledged != NEVER) & (ledger.acknowledged >= zero)
     return replace(
-        _writes(facts, sets, acked, unexpected, duplicates),
+        _writes(facts, sets, acked, fate, None, unexpected, duplicates, newest),
         indeterminate=int(np.count_nonzero(unsure)),
         acknowledged_after=int(np.count_nonzero(later_acked)),
         split_brain=0,
@@ -118,16 +143,36 @@ def old_timeline(ledger: Ledger, acked: NDArray[np.bool_], zero: int) -> int:
     return int(ledger.timeline[before].max()) if before.any() else int(ledger.timeline[known].min())
 
 
+def _split(
+    facts: Facts, ledger: Ledger, survivors: Table, acked: NDArray[np.bool_], zero: int
+) -> NDArray[np.bool_] | None:
+    """What the old store acknowledged after the new one had; None: no timeline tells them apart."""
+    old = old_timeline(ledger, acked, zero)
+    after = max(int(ledger.timeline.max()), int(survivors.meta.get("timeline") or 0))
+    if old == 0 or (facts.plan.recovers and after <= old):
+        return None
+    known = acked & (ledger.timeline > 0)
+    accepted = int(np.min(ledger.acknowledged, where=known & (ledger.timeline > old), initial=NEVER))
+    return known & (ledger.timeline <= old) & (ledger.invoked > accepted)
+
+
 def _writes(
-    facts: Facts, sets: Sets, acked: NDArray[np.bool_], unexpected: NDArray[np.int64], duplicates: int
+    facts: Facts,
+    sets: Sets,
+    acked: NDArray[np.bool_],
+    fate: Fates,
+    split: NDArray[np.bool_] | None,
+    unexpected: NDArray[np.int64],
+    duplicates: int,
+    newest: int,
 ) -> Writes:
     ledger, old, lost, back = sets.ledger, sets.old, sets.lost, sets.back
     sent = ledger.invoked != NEVER
-    newest_back = int(np.max(ledger.invoked, where=old & back, initial=-NEVER))
-    holes = lost & (ledger.acknowledged < newest_back)
+    # A later write survived: no recovery point explains that these did not.
+    unexplained = lost & (ledger.acknowledged < newest)
+    reverted, resurrected = unexplained & fate.reverted, unexplained & fate.resurrected
+    holes = unexplained & ~reverted & ~resurrected
     new_acked = sent & ~old & acked
-    accepted = int(np.min(ledger.acknowledged, where=new_acked, initial=NEVER))
-    split = old & acked & (ledger.invoked > accepted) if (ledger.timeline > 0).any() else np.zeros_like(old)
     at = facts.frame.origin.monotonic_ns
 
     def ids(mask: NDArray[np.bool_]) -> tuple[int, ...]:
@@ -142,19 +187,24 @@ def _writes(
         unexpected=len(unexpected),
         indeterminate=int(np.count_nonzero(sent & ~acked & ~ledger.failed)),
         holes=int(np.count_nonzero(holes)),
-        split_brain=int(np.count_nonzero(split)),
+        lost_updates=int(np.count_nonzero(reverted)),
+        resurrected=int(np.count_nonzero(resurrected)),
+        unproved=int(np.count_nonzero(old & acked & fate.unproved)),
+        split_brain=None if split is None else int(np.count_nonzero(split)),
         acknowledged_after=int(np.count_nonzero(new_acked)),
-        lost_after=int(np.count_nonzero(new_acked & ~back)),
+        lost_after=int(np.count_nonzero(new_acked & fate.missing)),
         duplicates=duplicates,
         lost_before_t0=int(np.count_nonzero(lost & (ledger.acknowledged < at))),
         lost_ids=ids(lost),
         hole_ids=ids(holes),
         unexpected_ids=tuple(int(one) for one in unexpected[:LISTED]),
-        split_brain_ids=ids(split),
+        lost_update_ids=ids(reverted),
+        resurrected_ids=ids(resurrected),
+        split_brain_ids=() if split is None else ids(split),
         cited=Cited(
             entries=cite(facts),
             samples=sample_files(sets.writer),
-            formula="lost = acknowledged - survived; unexpected = survived - sent",
+            formula="lost = acknowledged - survived - unproved; unexpected = survived - sent",
         ),
     )
 

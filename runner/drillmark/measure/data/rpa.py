@@ -37,6 +37,8 @@ def measured(facts: Facts, begin: Start | None, writes: Writes, sets: Sets) -> l
     # disaster nothing after t0 can be lost.
     blind = not alive and facts.read_back_begun is not None and not facts.plan.simulated
     unseen = facts.read_back_begun.hi if blind and facts.read_back_begun is not None else begin.b
+    # What was deleted or overwritten later, and nothing later survived, may have been lost as well.
+    unseen = max(unseen, sets.most(sets.ledger.acknowledged, sets.doubtful) or unseen)
     if not writes.lost:
         return _nothing_lost(facts, begin, sets, unseen, flags, whole=whole)
     return _something_lost(facts, begin, sets, unseen, flags, whole=whole)

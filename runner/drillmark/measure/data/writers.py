@@ -16,7 +16,6 @@ from drillmark.model.plan import Plan
 from drillmark.model.stamp import Interval
 
 PARTS: tuple[str, ...] = ("rpa", "rpa_before_t0", "rpa_after_t0")
-_LISTS = ("lost_ids", "hole_ids", "unexpected_ids", "split_brain_ids")
 
 
 def points(plan: Plan, writers: Sequence[Writer]) -> dict[str, Measured]:
@@ -58,13 +57,18 @@ def together(writers: Sequence[Writer]) -> Writes | None:
         return None
     if len(known) == 1:
         return known[0]
-    names = [name for name in Writes.__slots__ if name not in ("cited", *_LISTS)]
+    names = [name for name in Writes.__slots__ if name != "cited" and not name.endswith("_ids")]
     cited = Cited(
         entries=tuple(sorted({number for one in known for number in one.cited.entries})),
         samples=tuple(dict.fromkeys(name for one in known for name in one.cited.samples)),
         formula=known[0].cited.formula,
     )
-    sums: dict[str, Any] = {name: sum(getattr(one, name) for one in known) for name in names}
+    # Split brain is None where it cannot be seen, for one writer or all.
+    sums: dict[str, Any] = {
+        name: None if None in values else sum(values)
+        for name in names
+        if (values := [getattr(one, name) for one in known])
+    }
     return Writes(**sums, cited=cited)
 
 

@@ -16,6 +16,7 @@ from drillmark.measure.timeline.frame import UnmeasurableError
 from drillmark.model.evidence import Table
 
 INVOKED, ACKNOWLEDGED, FAILED = 0, 1, 2
+UPDATE, DELETE = 1, 2
 NEVER = np.iinfo(np.int64).max
 _SPARSE = 4  # times as many places as rows, and more: rank the ids instead
 
@@ -52,6 +53,8 @@ class Ledger:
         invoked, acknowledged: when; the earliest where a row is repeated.
         failed: definitely refused.
         timeline: of the acknowledgement; 0: not known.
+        op: what the write did to its row; None: every write inserted one.
+        key: the place of the write that inserted that row; None likewise.
     """
 
     places: Places
@@ -59,6 +62,8 @@ class Ledger:
     acknowledged: NDArray[np.int64]
     failed: NDArray[np.bool_]
     timeline: NDArray[np.int32]
+    op: NDArray[np.uint8] | None = None
+    key: NDArray[np.int64] | None = None
 
 
 def read_ledger(table: Table | None) -> Ledger:
@@ -77,11 +82,29 @@ def read_ledger(table: Table | None) -> Ledger:
         timeline[places.of(ids[rows_acknowledged])] = table["timeline"][rows_acknowledged]
     if ((acknowledged != NEVER) & ((invoked == NEVER) | (invoked > acknowledged))).any():
         raise UnmeasurableError("the ledger contradicts itself: a write was acknowledged before it was sent")
-    return Ledger(places, invoked, acknowledged, failed, timeline)
+    op, key = _changes(table, places)
+    return Ledger(places, invoked, acknowledged, failed, timeline, op, key)
 
 
-def survived(ledger: Ledger, ids: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.int64], int]:
-    """Which writes were read back; ids that were never sent; how many rows were there more than once."""
+def _changes(table: Table, places: Places) -> tuple[NDArray[np.uint8] | None, NDArray[np.int64] | None]:
+    if "op" not in table.columns or not table["op"].any():
+        return None, None
+    keys = table["key"]
+    if not places.known(keys).all():
+        raise UnmeasurableError("the ledger contradicts itself: a row was changed that was never inserted")
+    at = places.of(table["id"])
+    op = np.zeros(places.size, dtype=np.uint8)
+    key = np.arange(places.size, dtype=np.int64)
+    op[at], key[at] = table["op"], places.of(keys)
+    return op, key
+
+
+def survived(ledger: Ledger, survivors: Table) -> tuple[NDArray[np.bool_], NDArray[np.int64], int]:
+    """Which writes are what a row was read back as; rows that nobody wrote; how many rows were there repeatedly."""
+    ids = survivors["id"].astype(np.int64, copy=False)
+    values = survivors["value"] if "value" in survivors.columns else ids
+    if ledger.key is not None or not np.array_equal(values, ids):
+        return _survived_changed(ledger, ids, values)
     known = ledger.places.known(ids)
     place = ledger.places.of(ids[known])
     mask = np.zeros(ledger.places.size, dtype=np.bool_)
@@ -91,6 +114,22 @@ def survived(ledger: Ledger, ids: NDArray[np.int64]) -> tuple[NDArray[np.bool_],
     unexpected = np.unique(never_sent)
     unique = int(np.count_nonzero(mask & sent)) + len(unexpected)
     return mask & sent, unexpected, len(ids) - unique
+
+
+def _survived_changed(
+    ledger: Ledger, ids: NDArray[np.int64], values: NDArray[np.int64]
+) -> tuple[NDArray[np.bool_], NDArray[np.int64], int]:
+    """The same where rows carry the number of the write that they are left by: it must have been one of theirs."""
+    places, size = ledger.places, ledger.places.size
+    op = np.zeros(size, dtype=np.uint8) if ledger.op is None else ledger.op
+    key = np.arange(size, dtype=np.int64) if ledger.key is None else ledger.key
+    known = places.known(values) & places.known(ids)
+    place = places.of(values[known])
+    right = (key[place] == places.of(ids[known])) & (op[place] != DELETE) & (ledger.invoked[place] != NEVER)
+    mask = np.zeros(size, dtype=np.bool_)
+    mask[place[right]] = True
+    unexpected = np.unique(np.concatenate((ids[~known], ids[known][~right])))
+    return mask, unexpected, len(ids) - int(np.count_nonzero(mask)) - len(unexpected)
 
 
 def _place(ids: NDArray[np.int64]) -> Places:
