@@ -11,7 +11,8 @@ from random import Random
 import pytest
 
 from drillmark import measure
-from rig import check, checks, loads, scenario
+from exhaustive import how_many
+from rig import check, checks, loads, positions, scenario, sides
 
 CASES = int(os.environ.get("DRILLMARK_RIG_CASES", "200"))
 SEED = os.environ.get("DRILLMARK_RIG_SEED", "1")
@@ -48,6 +49,24 @@ def test_drills_under_load_contain_the_truth():
         made = loads.make(Random(f"{SEED}:load:{case}"))
         wrong += [f"case {case}: {problem}" for problem in loads.problems(made, measure.measure(made.evidence))]
     told(wrong, "drills under load")
+
+
+def test_simulated_disasters_contain_the_truth():
+    wrong: list[str] = []
+    for case in range(how_many(600, 20_000)):
+        made = sides.make(Random(f"{SEED}:side:{case}"))
+        found = sides.problems(made, measure.measure(made.evidence))
+        wrong += [f"case {case} ({made.kind}): {problem}" for problem in found]
+    told(wrong, "simulated disasters")
+
+
+def test_loss_by_position_contains_the_truth():
+    wrong: list[str] = []
+    for case in range(how_many(600, 20_000)):
+        made = positions.make(Random(f"{SEED}:position:{case}"))
+        found = positions.problems(made, measure.measure(made.evidence))
+        wrong += [f"case {case}: {problem}" for problem in found]
+    told(wrong, "loss by position")
 
 
 @pytest.mark.parametrize("shift", [0.5, -0.5])

@@ -99,7 +99,12 @@ def end_position(facts: Facts, evidence: Evidence) -> int:
 
 
 def _old(facts: Facts, pairs: Pairs) -> NDArray[np.bool_]:
-    """Pairs of the store as it was: by its timeline, where it tells timelines, else by time."""
+    """Pairs of the store as it was: by its timeline, where it tells timelines, else by time.
+
+    In a simulated disaster the store goes on, and what counts is what was answered before the declaration.
+    """
+    if facts.plan.simulated:
+        return pairs.ok & (pairs.received <= 0)
     known = pairs.ok & (pairs.timeline > 0)
     if known.any():
         before = known & (pairs.received <= 0)
@@ -110,8 +115,9 @@ def _old(facts: Facts, pairs: Pairs) -> NDArray[np.bool_]:
 
 
 def _end_of_old(facts: Facts, begin: Start, pairs: Pairs, old: NDArray[np.bool_]) -> tuple[int, int | None]:
-    """E: the end of what could be lost."""
-    del facts
+    """E: the end of what could be lost; the declaration, where the disaster is simulated."""
+    if facts.plan.simulated:
+        return begin.a, begin.b
     last = int(np.flatnonzero(old)[-1])
     below = old & (pairs.position < int(pairs.position[old].max()))
     e_lo = max(begin.a, int(pairs.sent[below].max())) if below.any() else begin.a
