@@ -33,7 +33,7 @@ def flag(tmp_path):
     return path
 
 
-def guard(flag: Path, name="elsewhere-untouched", fails_for="1s") -> dict:
+def guard(flag: Path, name="elsewhere-untouched", fails_for="3s") -> dict:
     probe = activity(f"probe-of-{name}", "os.path", "exists", tolerance=True, path=str(flag))
     return {"name": name, "probe": probe, "fails_for": fails_for, "then": "abort"}
 

@@ -28,6 +28,7 @@ EVERY_SECONDS = 0.5
 # How long an answer may take where the activity does not say; never much longer than the guard lets it fail.
 ANSWER_SECONDS = 5.0
 _SHORTEST_SECONDS = 1.0
+_GRACE_SECONDS = 0.05
 
 
 @dataclass(slots=True)
@@ -116,6 +117,9 @@ async def _ask(probe: Probe, timeout_seconds: float) -> Answer:
     asking = asyncio.ensure_future(probe.ask())
     # Waited for from outside: a probe that takes no notice of being cancelled does not hold this up.
     await asyncio.wait({asking}, timeout=timeout_seconds)
+    if not asking.done():
+        # Where this process itself was held up, the answer may be there and not yet taken in.
+        await asyncio.wait({asking}, timeout=_GRACE_SECONDS)
     if not asking.done():
         asking.cancel()
         asking.add_done_callback(_forget)
