@@ -75,6 +75,17 @@ def test_without_a_clone_a_drill_runs(wheel, tmp_path):
     where = run([room / "venv/bin/python", "-c", "import drillmark; print(drillmark.__file__)"], seconds=60, cwd=room)
     assert where.startswith(str(room))
 
+    # `chaos discover` lists what `drillmark discover` lists, from an installed wheel alone.
+    run(
+        [room / "venv/bin/chaos", "--no-version-check", "--no-log-file", "discover", "--no-install", "drillmark"],
+        seconds=120,
+        cwd=room,
+    )
+    theirs = json.loads((room / "discovery.json").read_text())
+    ours = json.loads(run([drillmark, "discover", "--json"], seconds=120, cwd=room))
+    assert theirs["activities"] == ours["activities"]
+    assert {"lose_host", "restore", "sql"} <= {one["name"] for one in theirs["activities"]}
+
     run([drillmark, "init", "ws"], seconds=60, cwd=room)
     workspace = room / "ws"
     try:

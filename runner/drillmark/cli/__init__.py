@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "measure": ("measure", "Measure and judge a stored run again."),
     "verify": ("verify", "Check that a run's evidence is whole and unchanged."),
     "gaps": ("gaps", "List the gaps that drills have found."),
+    "discover": ("discover", "List the actions and probes that experiments may use."),
     "schema": ("schema", "Print the JSON Schema of a file that you write."),
     "lab": ("lab", "The embedded lab: a real PostgreSQL with backups."),
 }

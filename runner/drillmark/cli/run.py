@@ -98,10 +98,13 @@ def forget_callers_postgres() -> None:
 
 
 def tell_end(ended: RunEnded, *, as_json: bool) -> None:
-    """Print how a run ended: its result, or what is known where it has none."""
+    """Print how a run ended: its result, or what is known where it has none; and append it to a step's summary."""
+    from drillmark.cli import step_summary
     from drillmark.report import files, sentences, words
 
     result = files.read(ended.directory)
+    if result is not None:
+        step_summary.append(result)
     if as_json:
         without = {"run": ended.run, "verdict": ended.verdict, "reasons": list(ended.reasons)}
         terminal.echo_json(result or without | {"exit_code": ended.exit_code})
