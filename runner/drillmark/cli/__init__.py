@@ -23,6 +23,7 @@ EXIT_BROKEN_PIPE = 141
 # Name -> (module, what `drillmark --help` says). A test holds the words against the commands' own help.
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("init", "Make a workspace: settings, targets, drills, experiments."),
+    "new": ("new", "Make a drill from an experiment, by asking."),
     "validate": ("validate", "Check definitions and name every error, with its place."),
     "plan": ("plan", "Show what a drill would do; touch nothing."),
     "run": ("run", "Run a drill and measure what happens."),
