@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("plan", "Show what a drill would do; touch nothing."),
     "run": ("run", "Run a drill and measure what happens."),
     "experiment": ("experiment", "Run a Chaos Toolkit experiment as it is."),
+    "import": ("import_journal", "Take in a journal of `chaos run` as a run."),
     "resume": ("resume", "Take up a run whose runner was lost."),
     "abort": ("abort", "Stop a run: its fault is undone first."),
     "declare": ("declare", "Declare the disaster of a run, as a person who noticed it."),
