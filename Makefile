@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install install-dev drill test test-crash test-exhaustive bench lint format schemas lock wheel hooks clean
+.PHONY: help install install-dev drill test test-conformance test-crash test-exhaustive bench lint format schemas lock wheel hooks clean
 
 help: ## this list
 	@echo "Drillmark. Targets:"
@@ -69,6 +69,15 @@ test: install ## run the whole suite; ARGS="-k rta" goes to pytest
 	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),-n 3 --dist loadfile --ignore tests/benchmarks)
 	@$(if $(ARGS),true,$(BIN)/python -m pytest tests/benchmarks)
 
+# In an environment of its own, with the newest Chaos Toolkit that this Python can have; `make test` needs no other Python.
+CONFORMANCE := .venv-conformance
+test-conformance: ## compare with `chaos run` under another Python: make test-conformance PYTHON=python3.13
+	@'$(PYTHON)' -m venv --clear $(CONFORMANCE)
+	@$(CONFORMANCE)/bin/python -m pip --disable-pip-version-check install --quiet --upgrade --editable '.[vault]' \
+		pytest pytest-xdist hypothesis jsonschema
+	@$(CONFORMANCE)/bin/python -c 'import sys, chaoslib; print("Python", sys.version.split()[0] + ", chaostoolkit-lib", chaoslib.__version__)'
+	@$(CONFORMANCE)/bin/python -m pytest tests/conformance $(ARGS)
+
 test-crash: install ## kill the runner at every boundary, many seeds; ARGS goes to pytest
 	@$(BIN)/python -m pytest tests/crash $(ARGS)
 
@@ -105,4 +114,4 @@ hooks: install-dev ## run the linters at every commit
 
 clean: ## take away what make made; the lab is stopped first
 	@-test ! -x $(BIN)/drillmark || $(BIN)/python -m drillmark lab down
-	@rm -rf $(VENV) .drillmark .pytest_cache .hypothesis .ruff_cache dist build
+	@rm -rf $(VENV) $(CONFORMANCE) .drillmark .pytest_cache .hypothesis .ruff_cache dist build

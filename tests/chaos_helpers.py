@@ -10,7 +10,8 @@ from typing import Any, Self
 
 from drillmark.chaos import Event, ExperimentChild, What
 
-FUNCTIONS = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])}
+_FOLDERS = [str(Path(__file__).parent), str(Path(__file__).parent / "conformance")]
+FUNCTIONS = {"PYTHONPATH": os.pathsep.join([*_FOLDERS, os.environ.get("PYTHONPATH", "")])}
 PATIENCE_SECONDS = 30.0
 
 

@@ -10,7 +10,7 @@ import inspect
 import pkgutil
 import types
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -90,5 +90,5 @@ def _type_name(annotation: Any) -> str:
     if len(there) != 1:
         return "object"
     plain = typing.get_origin(there[0]) or there[0]
-    is_mapping = isinstance(plain, type) and issubclass(plain, typing.Mapping) and plain is not dict
+    is_mapping = isinstance(plain, type) and issubclass(plain, Mapping) and plain is not dict
     return "mapping" if is_mapping else str(portable_type_name(plain))
