@@ -23,7 +23,7 @@ CASES: list[tuple[str, list[str], int, int]] = [
     ("deviated", [], 1, 1),
     ("rollback-fails", [], 0, 1),
     ("not-valid", [], 1, 2),
-    ("strategy-during", ["--fail-fast", "--hypothesis-frequency", "0.1"], 1, 1),
+    ("strategy-fail-fast", ["--fail-fast", "--hypothesis-frequency", "0.1"], 1, 1),
     ("configuration-changed", ["--var", "size:int=7"], 0, 0),
     ("steady-state-met", ["--dry", "actions"], 0, 4),
 ]
