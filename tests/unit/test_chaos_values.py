@@ -55,7 +55,7 @@ def test_a_value_that_holds_itself_ends():
     assert "[nested too deeply]" in json.dumps(jsonable(value))
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(_ANY)
 def test_anything_becomes_strict_json(value):
     json.dumps(jsonable(value), allow_nan=False).encode()
@@ -80,7 +80,7 @@ def test_what_is_too_big_is_cut_and_says_so(value):
     assert "cut" in json.dumps(small)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(_ANY)
 def test_what_fits_is_left_alone(value):
     plain = jsonable(value)
