@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,16 @@ FIELDS = {"journal", "status", "deviated", "before", "during", "after", "run", "
 
 
 def listed() -> dict[str, set[str]]:
-    """The table in the documentation: experiment -> what differs."""
+    """The table in the documentation: experiment -> what differs, with the Chaos Toolkit that is installed."""
+    installed = tuple(map(int, metadata.version("chaostoolkit-lib").split(".")[:2]))
     found: dict[str, set[str]] = {}
     for line in DEVIATIONS.read_text(encoding="utf-8").splitlines():
-        row = re.match(r"\| `([a-z0-9-]+)\.(?:yaml|yml|json)` \| ([a-z, ]+) \| (.{20,}) \|$", line)
+        row = re.match(
+            r"\| `([a-z0-9-]+)\.(?:yaml|yml|json)` \| ([a-z, ]+)(?: from (\d+)\.(\d+))? \| (.{20,}) \|$", line
+        )
         if row:
-            found.setdefault(row[1], set()).update(row[2].split(", "))
+            applies = row[3] is None or installed >= (int(row[3]), int(row[4]))
+            found.setdefault(row[1], set()).update(row[2].split(", ") if applies else ())
     return found
 
 
