@@ -11,12 +11,19 @@ from drillmark.errors import JournalError, SampleFileError, UsageError
 from drillmark.journal.entries import from_line
 from drillmark.journal.store import JournalStore, RunRow
 from drillmark.model.entry import Entry
-from drillmark.model.evidence import Evidence, Table, Written
+from drillmark.model.evidence import Evidence, LoadPart, Table, Written
 from drillmark.model.plan import Plan
 from drillmark.places import reports_of
 
 # Name of the table in Evidence -> file name without suffix. Each marker writer has two more.
-TABLES = {"beats": "beats", "load": "load", "load_users": "load-users", "positions": "positions", "side": "side"}
+TABLES = {
+    "beats": "beats",
+    "load": "load",
+    "load_users": "load-users",
+    "load_clocks": "load-clocks",
+    "positions": "positions",
+    "side": "side",
+}
 
 
 def find(workspace: Path, text: str) -> RunRow:
@@ -100,12 +107,20 @@ def read_evidence(directory: Path, plan: Plan, entries: Sequence[Entry]) -> Evid
 
     tables = {name: table(file) for name, file in TABLES.items()}
     written = {one.name: Written(table(one.ledger), table(one.survivors)) for one in plan.markers}
-    return Evidence(plan=plan, entries=tuple(entries), written=written, **tables)
+    parts = tuple(
+        LoadPart(number, table(f"load-{number}"), table(f"load-users-{number}")) for number in _load_parts(plan)
+    )
+    return Evidence(plan=plan, entries=tuple(entries), written=written, load_parts=parts, **tables)
 
 
 def sample_names(plan: Plan) -> list[str]:
     """The run's sample files, without suffix."""
-    return [*TABLES.values(), *(name for one in plan.markers for name in (one.ledger, one.survivors))]
+    load = [name for number in _load_parts(plan) for name in (f"load-{number}", f"load-users-{number}")]
+    return [*TABLES.values(), *load, *(name for one in plan.markers for name in (one.ledger, one.survivors))]
+
+
+def _load_parts(plan: Plan) -> range:
+    return range(1, (plan.load.parts if plan.load else 0) + 1)
 
 
 def read_table(path: Path) -> Table | None:

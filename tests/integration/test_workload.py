@@ -271,13 +271,6 @@ def test_what_a_file_does_wrong_is_said_with_its_place(tmp_path: Path, url: str)
         assert not counts.exists() or 0 not in samples.read(counts)["users"].tolist()[1:]
 
 
-def test_several_processes_are_refused_clearly(load: Any) -> None:
-    running = load(USER, processes=4)
-    running.say_go()
-    assert running.process.wait(30) == child.EXIT_FAILED
-    assert "several processes" in running.status()["error"]
-
-
 def test_the_files_own_ways_are_kept(load: Any, url: str) -> None:
     # Its own listeners, arguments, imports from beside it, and the drill's host over its own.
     text = """

@@ -370,11 +370,6 @@ def test_what_is_probably_not_meant():
     [
         ("target: orders-db", "target: orders-db\nmode: gameday", "d.yaml:5:7: mode gameday is not supported yet"),
         ("target: orders-db", "target: orders-db\nmode: tabletop", "d.yaml:5:7: mode tabletop is not supported yet"),
-        (
-            "load: experiments/load/orders.py",
-            "load: {locustfile: a.py, master: h:1, workers: 2}",
-            "distributed load is not supported yet",
-        ),
     ],
 )
 def test_what_run_refuses_for_now(old, new, word):
@@ -394,8 +389,8 @@ def test_a_drill_with_a_schedule_may_be_run_by_hand():
 
 
 def test_all_refusals_at_once():
-    both = with_line(FULL_DRILL, "mode: drill", "mode: gameday").replace("processes: 1", "master: h:1, workers: 2")
-    assert len(refused(both)) == 2
+    drill = with_line(FULL_DRILL, "mode: drill", "mode: gameday")
+    assert len(refused(drill, with_line(TARGETS, "environment: lab", "environment: production"))) == 2
 
 
 TWO_WRITERS = """    markers:

@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "resume": ("resume", "Take up a run whose runner was lost."),
     "abort": ("abort", "Stop a run: its fault is undone first."),
     "declare": ("declare", "Declare the disaster of a run, as a person who noticed it."),
+    "join": ("join", "Load from this machine, as a worker of a drill elsewhere."),
     "list": ("runs", "List the runs of this workspace."),
     "show": ("show", "Show a run's result, or what a number rests on."),
     "measure": ("measure", "Measure and judge a stored run again."),

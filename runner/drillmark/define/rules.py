@@ -110,8 +110,23 @@ def _shape_problems(raw: dict[str, Any], marks: Marks) -> Iterator[Problem]:
     load, schedule = raw.get("load"), raw.get("schedule")
     if isinstance(load, dict) and ("master" in load) != ("workers" in load):
         yield marks.problem(("load",), "`load.master` and `load.workers` belong together", "give both, or neither")
+    if isinstance(load, dict):
+        yield from _load_problems(load, marks)
     if isinstance(schedule, dict) and ("every" in schedule) == ("cron" in schedule):
         yield marks.problem(("schedule",), "`schedule` needs one of `every` and `cron`", "such as {every: quarter}")
+
+
+def _load_problems(load: dict[str, Any], marks: Marks) -> Iterator[Problem]:
+    users, processes, workers = load.get("users", 10), load.get("processes", 1), load.get("workers")
+    if "master" in load and processes != 1:
+        hint = "each machine starts as many workers as it has cores: count them all in load.workers"
+        yield marks.problem(("load", "processes"), "`load.processes` and `load.master` exclude each other", hint)
+    parts, key = (processes, "processes") if workers is None else (workers, "workers")
+    if isinstance(users, int) and isinstance(parts, int) and 0 < users < parts:
+        yield marks.problem(
+            ("load", key), f"there are fewer `load.users` ({users}) than `load.{key}` ({parts})",
+            "a worker without users cannot be told from a dead one",
+        )  # fmt: skip
 
 
 def _kept_until_undo(raw: dict[str, Any]) -> bool:

@@ -18,6 +18,7 @@ from drillmark.model.stamp import Stamp
 # What each file may tell; a line that tells anything else is none of ours.
 _TOLD = {
     "alerts": frozenset({"alert", "alerts_opened", "alerts_away", "alerts_left_out", "alerts_closed"}),
+    "load": frozenset({"load_worker_died"}),
 }
 
 
@@ -26,7 +27,10 @@ class Incoming:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._files: dict[str, Path] = {"alerts": context.paths.alerts}
+        self._files: dict[str, Path] = {
+            "alerts": context.paths.alerts,
+            "load": context.paths.child("load", "events.jsonl"),
+        }
         self._sizes: dict[str, int] = {}
 
     def look(self) -> None:

@@ -34,10 +34,12 @@ class Tails:
 
     paths: RunPaths
     ledgers: tuple[str, ...] = ()
+    load_parts: int = 0
     writes_acknowledged: int | None = None
     users_at_ns: int | None = None
     _beats: dict[int, bool] = field(default_factory=dict[int, bool])
     _load: deque[Table] = field(default_factory=deque[Table])
+    _parts: list[str] = field(default_factory=list[str])
     _tails: dict[str, samples.Tail] = field(default_factory=dict[str, samples.Tail])
 
     def follow(self) -> None:
@@ -56,9 +58,10 @@ class Tails:
         users = self._new("load-users")
         if users is not None:
             self.users_at_ns = int(users["at_ns"][-1])
-        load = self._new("load")
-        if load is not None:
-            self._load.append(load)
+        for name in ("load", *self._load_names()):
+            load = self._new(name)
+            if load is not None:
+                self._load.append(load)
         horizon = clock.monotonic_ns() - _WINDOW_NS
         while self._load and int(self._load[0]["start_ns"][-1]) < horizon:
             self._load.popleft()
@@ -103,6 +106,13 @@ class Tails:
             rate_bytes_per_second=line.get("rate_bytes_per_second"),
             text=str(line.get("text", "")),
         )
+
+    def _load_names(self) -> list[str]:
+        """The files of a load in several processes, as they appear; of those here, that is: they have our clock."""
+        if self.load_parts and len(self._parts) < self.load_parts:
+            names = [f"load-{number}" for number in range(1, self.load_parts + 1)]
+            self._parts = [name for name in names if self.paths.sample(name).exists()]
+        return self._parts
 
     def _new(self, name: str) -> Table | None:
         if name not in self._tails:

@@ -16,6 +16,9 @@ from drillmark.model.entry import Effect, Status
 from drillmark.model.plan import PlannedMarkers
 from drillmark.model.stamp import NANOSECONDS
 
+# A load in several processes begins when each of them has made a request.
+_SEVERAL_SECONDS = 180.0
+
 
 def spawn_observers(hands: Hands) -> None:
     """Start all that observes and loads as idle processes: their imports are done when they are told to go."""
@@ -155,6 +158,9 @@ def _configs(hands: Hands) -> dict[str, dict[str, Any]]:
             "users": plan.load.users,
             "spawn_rate_per_second": plan.load.spawn_rate_per_second,
             "processes": plan.load.processes,
+            "master_host": plan.load.master_host,
+            "master_port": plan.load.master_port,
+            "workers": plan.load.workers,
             "host": plan.load.host,
             "workspace": str(root),
         }
@@ -188,7 +194,8 @@ def _start(
         child = context.undo_state.child(role)
         if child is None or not processes.is_alive(child.identity):
             children.spawn_idle(hands, role, configs[role])
-    problem = children.go(hands, roles, "ready", children.READY_SECONDS)
+    several = "load" in roles and bool(context.plan.load and context.plan.load.parts)
+    problem = children.go(hands, roles, "ready", _SEVERAL_SECONDS if several else children.READY_SECONDS)
     if not problem:
         hands.pulse.watched.update(roles)
         and_then(hands)

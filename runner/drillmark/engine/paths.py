@@ -153,6 +153,10 @@ class RunPaths:
         """A sample file by its short name: beats, side, load, load-users, ledger, survivors, positions."""
         return self.directory / "samples" / f"{name}.dms"
 
+    def load_parts(self) -> list[Path]:
+        """The sample files that workers of the load have written so far, and what their clocks said."""
+        return [*sorted((self.directory / "samples").glob("load-*[0-9].dms")), self.sample("load-clocks")]
+
     def child(self, role: str, suffix: str) -> Path:
         """A file of an observer or load child: `json` (its status), `config.json`, `go`, `log`."""
         return self.directory / "children" / f"{role}.{suffix}"

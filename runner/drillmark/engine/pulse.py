@@ -22,6 +22,7 @@ from drillmark.engine.live import Tails
 from drillmark.engine.reasons import Reasons
 from drillmark.engine.view import Live
 from drillmark.model.entry import Effect, Kind
+from drillmark.model.plan import Plan
 from drillmark.model.stamp import NANOSECONDS
 
 TICK_SECONDS = 0.02
@@ -30,13 +31,18 @@ _LOOK_NS = NANOSECONDS // 5
 _VIEW_NS = NANOSECONDS // 2
 
 
+def _own_parts(plan: Plan) -> int:
+    # Requests of other machines carry the stamps of their clocks: nothing for a face that counts the last seconds.
+    return plan.load.parts if plan.load is not None and not plan.load.workers else 0
+
+
 class Pulse:
     """The runner's heartbeat. One for each run that this process drives."""
 
     def __init__(self, context: Context, undo_seconds: float) -> None:
         self._context = context
         self._undo_seconds = undo_seconds
-        self.tails = Tails(context.paths, tuple(one.ledger for one in context.plan.markers))
+        self.tails = Tails(context.paths, tuple(one.ledger for one in context.plan.markers), _own_parts(context.plan))
         self.reasons = Reasons(context, self.tails)
         self.incoming = Incoming(context)
         self._next = {"lease": 0, "look": 0, "view": 0}

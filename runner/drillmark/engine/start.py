@@ -234,18 +234,21 @@ def _create(  # everything that a run needs before its first entry
 
 def _refuse_busy_port(plan: Plan) -> None:
     """Before anything is written or begun: a drill that would not hear its alerts is not started."""
-    alerts = plan.alerts
-    if alerts is None:
-        return
+    if plan.alerts is not None:
+        hint = "wait for the other drill, or set alerts.listen in drillmark.yaml (port 0: one that is free)"
+        _try_port(plan.alerts.host, plan.alerts.port, "receive alerts", hint)
+    if plan.load is not None and plan.load.master_host is not None:
+        hint = "wait for the other drill, or give load.master another port"
+        _try_port(plan.load.master_host, plan.load.master_port, "wait for the load's workers", hint)
+
+
+def _try_port(host: str, port: int, what: str, hint: str) -> None:
     try:
-        with socket.create_server((alerts.host, alerts.port)):
+        with socket.create_server((host, port)):
             pass
     except OSError as error:
         why = "another drill or program listens there" if error.errno == errno.EADDRINUSE else error.strerror or error
-        raise RefusedError(
-            f"cannot receive alerts on {alerts.host}:{alerts.port}: {why}",
-            hint="wait for the other drill, or set alerts.listen in drillmark.yaml (port 0: one that is free)",
-        ) from error
+        raise RefusedError(f"cannot {what} on {host}:{port}: {why}", hint=hint) from error
 
 
 def _started(plan: Plan) -> dict[str, object]:

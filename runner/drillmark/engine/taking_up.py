@@ -98,8 +98,10 @@ def _begin_anew(hands: Hands) -> None:
     for name in ("beats", "side", "load", "load-users"):
         with contextlib.suppress(FileNotFoundError):
             context.paths.sample(name).rename(aside / f"{name}.dms")
-    with contextlib.suppress(FileNotFoundError):
-        context.paths.alerts.rename(aside / context.paths.alerts.name)
+    told = [context.paths.alerts, context.paths.child("load", "events.jsonl")]
+    for path in (*told, *context.paths.load_parts()):
+        with contextlib.suppress(FileNotFoundError):
+            path.rename(aside / path.name)
     context.event("begun_anew", voided=list(_ANEW))
 
 

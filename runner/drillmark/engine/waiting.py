@@ -15,7 +15,7 @@ from drillmark.model.stamp import NANOSECONDS, Stamp
 _LOOK_SECONDS = 1.0
 # In a drill without recovery the soak is extended by so many hold windows at most.
 _HOLDS_AFTER_UNDO = 10
-_BLIND = frozenset({"prober_died", "side_died", "load_died", "load_stalled"})
+_BLIND = frozenset({"prober_died", "side_died", "load_died", "load_stalled", "load_worker_died"})
 
 
 def baseline(hands: Hands, decision: Decision) -> None:

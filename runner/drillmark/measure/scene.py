@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from drillmark.measure.service import beats as beats_of
 from drillmark.measure.service import limits as limits_of
 from drillmark.measure.service import load as load_of
+from drillmark.measure.service import load_parts as parts_of
 from drillmark.measure.service.beats import Beats
 from drillmark.measure.service.limits import Limits
 from drillmark.measure.service.load import Load
@@ -104,6 +105,8 @@ def _load(evidence: Evidence, facts: Facts, errors: list[str], *, live: bool) ->
         return None, "the drill has no load"
     try:
         whole = None if live else _whole(evidence, facts)
+        if evidence.plan.load.parts:
+            return parts_of.read(evidence, facts.frame, ended=facts.load_ended, whole=whole), ""
         return load_of.read(evidence.load, evidence.load_users, facts.frame, ended=facts.load_ended, whole=whole), ""
     except UnmeasurableError as error:
         return None, str(error)
@@ -113,7 +116,12 @@ def _load(evidence: Evidence, facts: Facts, errors: list[str], *, live: bool) ->
 
 
 def _whole(evidence: Evidence, facts: Facts) -> bool:
-    for name, table in (("load.dms", evidence.load), ("load-users.dms", evidence.load_users)):
+    tables = {"load.dms": evidence.load, "load-users.dms": evidence.load_users}
+    if evidence.load_parts:
+        tables = {"load-users.dms": evidence.load_users}
+        for part in evidence.load_parts:
+            tables |= {f"load-{part.worker}.dms": part.requests, f"load-users-{part.worker}.dms": part.users}
+    for name, table in tables.items():
         rows = facts.rows.get(name)
         if table is None or (rows is not None and len(table) < rows) or (rows is None and not table.closed):
             return False

@@ -50,6 +50,15 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadPart:
+    """What one worker of a load in several processes recorded. `worker` counts from 1."""
+
+    worker: int
+    requests: Table | None
+    users: Table | None
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """A run as it lies on disk. A table that is None was never written. `written`: by the marker writers' names."""
 
@@ -61,3 +70,5 @@ class Evidence:
     written: Mapping[str, Written] = field(default_factory=dict[str, Written])
     positions: Table | None = None
     side: Table | None = None
+    load_parts: tuple[LoadPart, ...] = ()
+    load_clocks: Table | None = None

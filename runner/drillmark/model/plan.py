@@ -92,6 +92,14 @@ class PlannedLoad(Frozen):
     spawn_rate_per_second: float = 10.0
     processes: int = 1
     host: str | None = None
+    master_host: str | None = None  # where the master of workers on other machines listens
+    master_port: int = 0
+    workers: int = 0  # how many of them it waits for
+
+    @property
+    def parts(self) -> int:
+        """How many workers record requests, each in files of its own; 0: one process, which leads nobody."""
+        return self.workers or (self.processes if self.processes > 1 else 0)
 
 
 class PlannedMarkers(Frozen):

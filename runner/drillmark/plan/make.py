@@ -202,6 +202,9 @@ def _load(load: Load | None, hashes: Mapping[str, str]) -> model.PlannedLoad | N
         spawn_rate_per_second=load.spawn_rate,
         processes=load.processes,
         host=load.host,
+        master_host=load.master.rpartition(":")[0] if load.master else None,
+        master_port=int(load.master.rpartition(":")[2]) if load.master else 0,
+        workers=load.workers or 0,
     )
 
 

@@ -14,8 +14,6 @@ from drillmark.define.parse import Parsed
 from drillmark.define.targets import Targets
 from drillmark.errors import Problem
 
-_HINT = "take it away to run the drill now; it is checked, and will be done by a later version"
-
 
 def unsupported(drill: Parsed[Drill], targets: Parsed[Targets]) -> list[Problem]:
     """Everything that `run` refuses for now, each with its place in the drill file."""
@@ -26,8 +24,6 @@ def _found(drill: Parsed[Drill], targets: Parsed[Targets]) -> Iterator[Problem]:
     raw, marks = drill.raw, drill.marks
     if raw.get("mode") in ("tabletop", "gameday"):
         yield marks.problem(("mode",), f"mode {raw['mode']} is not supported yet", "write mode: drill, or check")
-    if get(raw, "load", "master") is not None:
-        yield marks.problem(("load", "master"), "distributed load is not supported yet", _HINT, at_key=True)
     if get(targets.raw, "targets", str(raw.get("target")), "environment") == "production":
         hint = "windows and approvals will come with a later version; rehearse in another environment"
         yield marks.problem(("target",), "drills in production are not supported yet", hint)

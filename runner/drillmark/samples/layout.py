@@ -52,6 +52,8 @@ LOAD: dict[str, ColumnType] = {
     "error": "text",
 }
 LOAD_USERS: dict[str, ColumnType] = {"at_ns": "i8", "users": "i4"}
+# Two stamps of the master's clock, and what a worker's own clock said between them.
+LOAD_CLOCKS: dict[str, ColumnType] = {"worker": "i4", "at_ns": "i8", "sent_ns": "i8", "received_ns": "i8"}
 LEDGER: dict[str, ColumnType] = {
     "kind": "u1",
     "id": "i8",
@@ -79,6 +81,7 @@ LAYOUTS: dict[str, dict[str, ColumnType]] = {
     "beats": BEATS,
     "load": LOAD,
     "load-users": LOAD_USERS,
+    "load-clocks": LOAD_CLOCKS,
     "ledger": LEDGER,
     "survivors": SURVIVORS,
     "positions": POSITIONS,

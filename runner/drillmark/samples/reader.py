@@ -222,8 +222,9 @@ def _table(path: Path, scan: Scan) -> Table:
 
 
 def _empty(path: Path) -> Table:
-    # A marker writer with a name has it in its files: `ledger-<name>`.
-    layout = LAYOUTS.get(path.stem) or LAYOUTS.get(path.stem.split("-")[0], {})
+    # A worker of the load has its number in its files (`load-users-2`), a marker writer its name (`ledger-<name>`).
+    stem = path.stem.rstrip("0123456789").removesuffix("-")
+    layout = LAYOUTS.get(stem) or LAYOUTS.get(stem.split("-")[0], {})
     return Table(
         {name: np.empty(0, dtype=NUMPY_TYPE[kind]) for name, kind in layout.items()},
         {name: [] for name, kind in layout.items() if kind == "text"},

@@ -20,6 +20,7 @@ from drillmark import clock
 from drillmark.model.stamp import NANOSECONDS
 from drillmark.observe.child import ChildError
 from drillmark.samples import SampleWriter
+from drillmark.workload.exits import catch_exits
 from drillmark.workload.locustfile import place_of
 from drillmark.workload.recorder import Recorder
 
@@ -55,7 +56,7 @@ class LocalLoad:
         on_first_request: Callable[[], None],
     ) -> None:
         """Load until `stop` is true. Raises ChildError where the load ended by itself, OSError (disk full, say)."""
-        self._catch_exits()
+        catch_exits(self._on_exit)
         # What is loaded by now stays; the collector need not look through it again while requests are timed.
         gc.collect()
         gc.freeze()
@@ -108,18 +109,8 @@ class LocalLoad:
             if error is not timeout:
                 raise
 
-    def _catch_exits(self) -> None:
-        # gevent would throw a user's SystemExit into this greenlet, wherever it stands, once for each user.
-        hub: Any = gevent.get_hub()
-        default = hub.handle_system_error
-
-        def handle(kind: Any, value: Any, trace: Any = None) -> None:
-            if kind is SystemExit:
-                self._exit = f"sys.exit({getattr(value, 'code', '')})"
-            else:
-                default(kind, value, trace)
-
-        hub.handle_system_error = handle
+    def _on_exit(self, code: Any) -> None:
+        self._exit = f"sys.exit({code})"
 
     def _on_spawned(self, **_more: Any) -> None:
         self._spawned = True

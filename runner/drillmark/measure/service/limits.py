@@ -105,6 +105,16 @@ def load_holds(load: Load | None, limits: Limits, begin: Window, end: Window) ->
         return np.full(len(begin), MET, dtype=np.int8)
     if load is None:
         return np.full(len(begin), UNKNOWN, dtype=np.int8)
+    answer = _requests_hold(load, limits, begin, end)
+    if load.error:
+        # Stamps of other machines: what a window holds is known only so far. All it may hold must say the same.
+        shrunk = _requests_hold(load, limits, begin + load.error, np.maximum(begin + load.error, end - load.error))
+        grown = _requests_hold(load, limits, begin - load.error, end + load.error)
+        answer = np.where((answer == shrunk) & (answer == grown), answer, UNKNOWN)
+    return np.where(load.lived(begin, end), answer, UNKNOWN).astype(np.int8)
+
+
+def _requests_hold(load: Load, limits: Limits, begin: Window, end: Window) -> Answer:
     low, high = load.between(begin, end)
     count = high - low
     missed = np.zeros(len(begin), dtype=np.bool_)
@@ -118,9 +128,7 @@ def load_holds(load: Load | None, limits: Limits, begin: Window, end: Window) ->
         wanted = limits.throughput_per_second * (end - begin) / NANOSECONDS
         # One request more or less at the window's edges is no difference in rate.
         missed |= load.completions(begin, end) < np.floor(wanted + _ROUNDING)
-    alive = load.lived(begin, end)
-    answer = np.where(missed, MISSED, np.where(count > 0, MET, UNKNOWN))
-    return np.where(alive, answer, UNKNOWN).astype(np.int8)
+    return np.where(missed, MISSED, np.where(count > 0, MET, UNKNOWN)).astype(np.int8)
 
 
 def _touched(beats: Beats, begin: Window, end: Window) -> NDArray[np.bool_]:

@@ -29,6 +29,7 @@ class Load:
         ok: whether it was answered rightly.
         completed: when those that were answered rightly were answered, in order.
         alive: (n, 2) windows in which the load reported without a silence.
+        error: how far `start` and `completed` may be off: what other machines recorded is stamped by their clocks.
     """
 
     start: NDArray[np.int64]
@@ -36,6 +37,7 @@ class Load:
     ok: NDArray[np.bool_]
     completed: NDArray[np.int64]
     alive: NDArray[np.int64]
+    error: int = 0
 
     def lived(self, begin: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether the load was alive all through each window."""
@@ -83,10 +85,11 @@ def read(
     order = np.argsort(start, kind="stable")
     completed = np.sort((start + latency)[ok])
     at = np.sort(users["at_ns"].astype(np.int64) - frame.zero_of(users, "load-users.dms"))
-    return Load(start[order], np.where(ok, latency, FOREVER)[order], ok[order], completed, _alive(at, ended))
+    return Load(start[order], np.where(ok, latency, FOREVER)[order], ok[order], completed, alive(at, ended))
 
 
-def _alive(at: NDArray[np.int64], ended: Sequence[Span]) -> NDArray[np.int64]:
+def alive(at: NDArray[np.int64], ended: Sequence[Span]) -> NDArray[np.int64]:
+    """The windows without a silence, from when the load reported (`at`, in order)."""
     breaks = np.flatnonzero(np.diff(at) > SILENCE_NS)
     begins = at[np.concatenate(([0], breaks + 1))]
     # A row vouches for the second that it opens; what follows is silence until proved otherwise.

@@ -105,7 +105,7 @@ def gather(evidence: Evidence) -> Facts:
     facts.read_back = told.one(Effect.READ_BACK)
     facts.read_back_begun = _span(frame, facts.read_back.begun)
     facts.away = _away(frame, told.entries)
-    died = [*told.events("load_died"), *told.events("load_stalled")]
+    died = [*told.events("load_died"), *told.events("load_stalled"), *told.events("load_worker_died")]
     facts.load_ended = [frame.span(entry.stamp) for entry in died]
     facts.markers_died = {str(entry.data.get("writer", "")) for entry in told.events("markers_died")}
     for entry in told.events("samples_closed"):
