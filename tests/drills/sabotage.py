@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
 import psycopg
 
+from drillmark import postgres
 from drillmark.recovery import postgres_pitr
 
 
@@ -17,6 +19,46 @@ def kill_child(role: str) -> None:
     """kill -9 an observer or the load of this run."""
     run = Path(os.environ["DRILLMARK_RUN_DIR"])
     os.kill(json.loads((run / "children" / f"{role}.json").read_text())["pid"], signal.SIGKILL)
+
+
+def freeze_child(role: str, seconds: float) -> None:
+    """Stop an observer for a while; by somebody else, so that this activity takes no time."""
+    run = Path(os.environ["DRILLMARK_RUN_DIR"])
+    pid = json.loads((run / "children" / f"{role}.json").read_text())["pid"]
+    script = f"kill -STOP {pid}; sleep {seconds}; kill -CONT {pid}"
+    subprocess.Popen(["sh", "-c", script], start_new_session=True)
+    time.sleep(0.3)
+
+
+def is_wrong() -> bool:
+    """A verification that finds what is wrong."""
+    return False
+
+
+def restore_without_log(configuration=None, secrets=None) -> dict:
+    """A restore that goes no further than its backup."""
+    layout = Path(os.environ["DRILLMARK_LAB"])
+    newest = max((layout / "backups").iterdir(), key=lambda place: place.name)
+    ranges = json.loads((newest / "backup_manifest").read_text())["WAL-Ranges"]
+    # A little later, so that it is consistent by then.
+    end = postgres.int_to_lsn(postgres.lsn_to_int(ranges[-1]["End-LSN"]) + 8192)
+    return postgres_pitr.restore(to=end, configuration=configuration, secrets=secrets)
+
+
+def spoil_the_newest_backup() -> str:
+    """Damage what the recovery is about to take."""
+    newest = max((Path(os.environ["DRILLMARK_LAB"]) / "backups").iterdir(), key=lambda place: place.name)
+    victim = newest / "PG_VERSION"
+    victim.write_text("17\n")
+    return str(victim)
+
+
+def delay_the_supervisor(seconds: float) -> None:
+    """The lab's supervisor does nothing for a while."""
+    pid = json.loads((Path(os.environ["DRILLMARK_LAB"]) / "lab.json").read_text())["supervisor"]["pid"]
+    script = f"kill -STOP {pid}; sleep {seconds}; kill -CONT {pid}"
+    subprocess.Popen(["sh", "-c", script], start_new_session=True)
+    time.sleep(0.3)
 
 
 def do_nothing(seconds: float = 3.0) -> str:

@@ -19,6 +19,7 @@ from drillmark.errors import RecoveryError
 from drillmark.faults import connections_exhausted, holding, lock_pile_up, postgres_crash
 from drillmark.faults.deeds import Deed, place
 from drillmark.processes import ProcessIdentity
+from exhaustive import sample
 from lab_helpers import healthy, order, processes_of, request, wait_for
 
 pytestmark = pytest.mark.lab
@@ -28,6 +29,8 @@ HOLDS = {
     "lock": (lock_pile_up, {"lock": "orders"}),
 }
 each_hold = pytest.mark.parametrize("hold", list(HOLDS))
+one_hold = pytest.mark.parametrize("hold", sample(list(HOLDS), 1))
+REACHED = ["written down", "begun", "stopped", "killed", "undo begun"]
 
 
 def begin(module: ModuleType, secrets: dict[str, str]) -> Any:
@@ -122,8 +125,10 @@ def test_a_forgotten_lock_stops_all_until_the_undo(up: Any, secrets: dict[str, s
     nothing_is_left(up, lock_pile_up, secrets)
 
 
-@pytest.mark.parametrize("reached", ["written down", "begun", "stopped", "killed", "undo begun"])
-@each_hold
+@pytest.mark.parametrize(
+    ("hold", "reached"),
+    sample([(hold, reached) for reached in REACHED for hold in HOLDS], 4),
+)
 def test_the_undo_of_a_hold_that_was_cut_short(up: Any, secrets: dict[str, str], hold: str, reached: str):
     module, what = HOLDS[hold]
     if reached == "written down":
@@ -162,7 +167,7 @@ def test_the_undo_of_a_lock_that_is_still_waited_for(up: Any, secrets: dict[str,
     nothing_is_left(up, lock_pile_up, secrets)
 
 
-@each_hold
+@one_hold
 def test_another_process_undoes_it(up: Any, secrets: dict[str, str], hold: str):
     """As the guard, or a resume: all it has is the environment."""
     module, _ = HOLDS[hold]
@@ -174,7 +179,7 @@ def test_another_process_undoes_it(up: Any, secrets: dict[str, str], hold: str):
     nothing_is_left(up, module, secrets)
 
 
-@each_hold
+@one_hold
 def test_it_is_held_again_when_the_server_was_away(up: Any, secrets: dict[str, str], hold: str):
     module, _ = HOLDS[hold]
     begin(module, secrets)
