@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import twins
 import yaml
-from twins import judged, run
+from twins import experiment, judged, run, sabotage
 
 import workspaces
 from exhaustive import sample
@@ -80,3 +80,62 @@ def named(case: Any) -> str:
 @pytest.mark.parametrize(("twin", "drill"), sample(TWINS, 2), ids=named)
 def test_a_sabotaged_twin_turns_red(workspace: Path, twin: str, drill: str):
     (twins.ALL | twins.RECOVERED)[twin](workspace, drill)
+
+
+# What is peculiar to one drill
+
+
+def older_backup_spoiled(workspace: Path) -> None:
+    """After it was proved: the restore looks again, and names the file."""
+    body = twins.source(workspace, RANSOM)
+    code, result = run(workspace, RANSOM, recover=[sabotage("spoil_the_newest_backup"), *body["recover"]])
+    try:
+        assert (code, judged(result, "actions")["verdict"]) == (1, "failed")
+        assert "PG_VERSION" in str(result)
+    finally:
+        # The spoiled one is the older of the two once the other is back.
+        for path in (workspace / ".drillmark/lab/backups").glob("*/PG_VERSION"):
+            path.write_text("18\n")
+
+
+def no_older_backup(workspace: Path) -> None:
+    """With nothing else to recover from, nothing is lost."""
+
+    def without_an_older(changed: dict[str, Any]) -> None:
+        changed["method"].pop(0)
+
+    lab = twins.lab_of(workspace)
+    newest = max(lab.layout.backups.iterdir())
+    aside = workspace / "other-backups"
+    aside.mkdir()
+    others = [path for path in lab.layout.backups.iterdir() if path != newest]
+    for path in others:
+        path.rename(aside / path.name)
+    try:
+        code, result = run(workspace, RANSOM, fault=experiment(workspace, RANSOM, without_an_older))
+    finally:
+        for path in aside.iterdir():
+            path.rename(lab.layout.backups / path.name)
+        aside.rmdir()
+    assert code in (1, 4)
+    assert "without the newest nothing would be left" in str(result)
+    assert judged(result, "undo")["verdict"] == "passed"
+    assert newest.exists()
+    assert lab.primary == twins.lab_of(workspace).primary
+
+
+def supervisor_late(workspace: Path) -> None:
+    """The service comes back, but not in time."""
+    late = sabotage("delay_the_supervisor", seconds=9)
+    fault = experiment(workspace, APP_KILL, lambda changed: changed["method"].append(late))
+    code, result = run(workspace, APP_KILL, fault=fault, objectives={"rto": "5s"}, phases={"fault": "25s"})
+    assert (code, result["rto"]["verdict"]) == (1, "failed")
+    assert result["rto"]["observed_seconds"]["lo"] > 5
+
+
+OWN = {twin.__name__: twin for twin in (older_backup_spoiled, no_older_backup, supervisor_late)}
+
+
+@pytest.mark.parametrize("name", sample(list(OWN), 1))
+def test_a_twin_of_its_own_turns_red(workspace: Path, name: str):
+    OWN[name](workspace)
