@@ -262,12 +262,12 @@ class TestRun:
         assert {"rto", "rpo"} <= set(kinds[1:])
 
     def test_judging_that_raises_is_unknown(self, monkeypatch: pytest.MonkeyPatch):
-        from drillmark.judge import core
+        from drillmark.judge import numbers
 
         def broken(*_: object) -> list[Any]:
             raise KeyError("surprise")
 
-        monkeypatch.setitem(core._PARTS, "rto", broken)
+        monkeypatch.setattr(numbers, "rto", broken)
         run = drill(store=STORE)
         assert run.outcome("rto") == "unknown"
         assert run.verdict.outcome is Outcome.UNKNOWN

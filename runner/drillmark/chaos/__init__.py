@@ -5,11 +5,16 @@ starts. Where a run departs from `chaos run`, `docs/reference/deviations.md` say
 caller's own process.
 """
 
-from drillmark.chaos.activities import ActivityOutcome, ActivityWorker
-from drillmark.chaos.asking import ChaosError, resolve, validate, validate_activity
-from drillmark.chaos.events import Event, Phase, What, read_events
-from drillmark.chaos.experiments import ExperimentChild
-from drillmark.chaos.layout import warnings
+from typing import TYPE_CHECKING
+
+from drillmark import lazily
+
+if TYPE_CHECKING:
+    from drillmark.chaos.activities import ActivityOutcome, ActivityWorker
+    from drillmark.chaos.asking import ChaosError, resolve, validate, validate_activity
+    from drillmark.chaos.events import Event, Phase, What, read_events
+    from drillmark.chaos.experiments import ExperimentChild
+    from drillmark.chaos.layout import warnings
 
 __all__ = [
     "ActivityOutcome",
@@ -25,3 +30,21 @@ __all__ = [
     "validate_activity",
     "warnings",
 ]
+
+__getattr__ = lazily.parts(
+    __name__,
+    {
+        "ActivityOutcome": "activities",
+        "ActivityWorker": "activities",
+        "ChaosError": "asking",
+        "Event": "events",
+        "ExperimentChild": "experiments",
+        "Phase": "events",
+        "What": "events",
+        "read_events": "events",
+        "resolve": "asking",
+        "validate": "asking",
+        "validate_activity": "asking",
+        "warnings": "layout",
+    },
+)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from drillmark.cli.run import Duration
 from drillmark.errors import UsageError
+
+if TYPE_CHECKING:
+    from drillmark.model.plan import Bare
 
 # Chaos Toolkit's own place for them.
 SETTINGS = "~/.chaostoolkit/settings.yaml"
@@ -97,14 +98,30 @@ def command(context: click.Context, file: str, **given: Any) -> None:
         raise UsageError(
             f"the journal cannot be written to {given['journal_path']}", hint="--journal-path names a file in a folder"
         )
-    # The child imports Chaos Toolkit meanwhile.
-    threading.Thread(target=import_module, args=("drillmark.engine.concluding",), daemon=True).start()
+    from drillmark.engine import early
+    from drillmark.engine.paths import WorkspacePaths
+
+    # Before all else: it imports Chaos Toolkit, and this process the engine meanwhile.
+    begun = early.start(WorkspacePaths(root), file, given["variables"], given["timeout"] or early.NO_LIMIT_SECONDS)
+    try:
+        options = _options(file, journal, given)
+        from drillmark.engine import start
+    except BaseException:
+        begun.drop()
+        raise
     from drillmark.cli import views
     from drillmark.cli.run import tell_end
-    from drillmark.engine import start
+
+    with views.lines(quiet=given["as_json"]) as view:
+        ended = start.run_bare(begun, options, given["variables"], view=view)
+    tell_end(ended, as_json=given["as_json"])
+    context.exit(ended.exit_code)
+
+
+def _options(file: str, journal: Path, given: dict[str, Any]) -> Bare:
     from drillmark.model.plan import Bare
 
-    options = Bare(
+    return Bare(
         source=file,
         folder=str(Path.cwd()),
         journal_path=str(journal),
@@ -119,7 +136,3 @@ def command(context: click.Context, file: str, **given: Any) -> None:
         fail_fast=given["fail_fast"],
         dry=given["dry"],
     )
-    with views.lines(quiet=given["as_json"]) as view:
-        ended = start.run_bare(root, options, given["variables"], view=view, timeout_seconds=given["timeout"])
-    tell_end(ended, as_json=given["as_json"])
-    context.exit(ended.exit_code)

@@ -8,9 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
-import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,25 +18,15 @@ from urllib.parse import urlsplit
 from drillmark import clock, files
 from drillmark.chaos.events import What
 from drillmark.chaos.experiments import ExperimentChild
-from drillmark.chaos.launch import VARIABLE, kept_back
 from drillmark.chaos.layout import dereference, name_of
-from drillmark.engine.paths import RunPaths, WorkspacePaths
+from drillmark.engine.early import LEASE_SECONDS, Early, slug
+from drillmark.engine.paths import RunPaths
 from drillmark.errors import DrillmarkError, InvalidDefinitionError, Problem
 from drillmark.model.plan import Bare, Phases, Plan, PlannedFault, PlannedTarget
 from drillmark.undo import Origin
 
 READY_SECONDS = 300.0  # what is loaded may come from a slow server, what is validated imports foreign code
-_POLL_SECONDS = 0.005
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """A bare experiment that its child has loaded, in a run's directory. Nothing of it has begun."""
-
-    run: str
-    paths: RunPaths
-    child: ExperimentChild
-    plan: Plan
+_POLL_SECONDS = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,39 +43,22 @@ class Loaded:
         return Origin(bare.folder, tuple(bare.var_files), own)
 
 
-def begin(workspace: WorkspacePaths, run: str, bare: Bare, variables: list[str]) -> Begun:
-    """Make the run's directory and have a child load the experiment.
+def load(early: Early, bare: Bare, variables: list[str], meanwhile: Callable[[], None]) -> Plan:
+    """Have the child load the experiment, and make the plan of what it says. `meanwhile` is done while it does.
 
-    Raises InvalidDefinitionError where Chaos Toolkit, or Drillmark, does not take it; the directory is then gone.
+    Raises InvalidDefinitionError where Chaos Toolkit, or Drillmark, does not take it.
     """
-    paths = RunPaths(workspace.runs / run)
-    _keep_back(variables)
-    try:
-        make_directory(paths)
-        child = ExperimentChild.spawn(paths.events, log_path=paths.chaos_log)
-        try:
-            child.ask(request(paths, bare, run, vars=variables))
-            error = _await_ready(child)
-            if error:
-                raise InvalidDefinitionError([Problem(bare.source, 0, 0, error)])
-            told = loaded(paths)
-            if told.secrets_written_out and "://" in bare.source:
-                error = "an experiment from an address may not spell out its secrets: an undo could not know them again"
-                raise InvalidDefinitionError([Problem(bare.source, 0, 0, error, "type env or vault, or a --var-file")])
-            return Begun(run, paths, child, make_plan(workspace.root, bare, told))
-        except BaseException:
-            child.close()
-            raise
-    except BaseException:
-        shutil.rmtree(paths.directory, ignore_errors=True)
-        raise
-
-
-def make_directory(paths: RunPaths) -> None:
-    """A run's directory, for its user alone. Raises OSError."""
-    for folder in ("samples", "children", "chaos"):
-        (paths.directory / folder).mkdir(parents=True, mode=0o700, exist_ok=True)
-    paths.directory.chmod(0o700)
+    early.child.ask(request(early.paths, bare, early.run, vars=variables))
+    meanwhile()
+    shown = shown_source(early.workspace.root, bare)
+    error = _await_ready(early.child)
+    if error:
+        raise InvalidDefinitionError([Problem(shown, 0, 0, error)])
+    told = loaded(early.paths)
+    if told.secrets_written_out and "://" in bare.source:
+        error = "an experiment from an address may not spell out its secrets: an undo could not know them again"
+        raise InvalidDefinitionError([Problem(shown, 0, 0, error, "type env or vault, or a --var-file")])
+    return make_plan(early.workspace.root, bare, told)
 
 
 def request(paths: RunPaths, bare: Bare, run: str, **more: Any) -> dict[str, Any]:
@@ -130,16 +102,10 @@ def make_plan(root: Path, bare: Bare, told: Loaded) -> Plan:
             experiment=experiment,
             actions=[name for name, kind in _named(experiment, "method") if kind == "action"],
             undos=[name for name, _ in _named(experiment, "rollbacks")],
+            lease_seconds=LEASE_SECONDS,
         ),
         bare=bare,
     )  # fmt: skip
-
-
-def slug(source: str) -> str:
-    """The id of an experiment's runs: what its file is called, or what its address ends with."""
-    path = urlsplit(source).path if "://" in source else source
-    name = re.sub(r"[^a-z0-9-]+", "-", Path(path).stem.lower()).strip("-")
-    return name[:60] or "experiment"
 
 
 def shown_source(root: Path, bare: Bare) -> str:
@@ -174,13 +140,6 @@ def _await_ready(child: ExperimentChild) -> str:
             return "the experiment's child ended while it loaded it"
         time.sleep(_POLL_SECONDS)
     return f"it was not loaded within {READY_SECONDS:g} s"
-
-
-def _keep_back(variables: list[str]) -> None:
-    for text in variables:
-        name, kind = kept_back(text)
-        if kind is not None:
-            os.environ[f"{VARIABLE}{name}"] = text.partition("=")[2]
 
 
 def _named(experiment: dict[str, Any], block: str) -> list[tuple[str, str]]:

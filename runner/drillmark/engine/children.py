@@ -7,13 +7,12 @@ their lease and outlive the runner; a resumed run adopts them by pid and start t
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from drillmark import files, processes
+from drillmark.engine import early
 from drillmark.engine.hands import Hands
 from drillmark.errors import DrillmarkError
 from drillmark.undo import Child, kind_of
@@ -55,24 +54,17 @@ def spawn_idle(hands: Hands, role: str, config: dict[str, Any]) -> None:
 def spawn(hands: Hands, role: str, config: Path) -> None:
     """Start a child and write its pid into U. Raises DrillmarkError where it ended at once."""
     context = hands.context
-    log = os.open(context.paths.child(role, "log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        process = subprocess.Popen(  # the engine is the owner of processes
-            [sys.executable, "-m", MODULES[kind_of(role)], str(config)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd=context.workspace.root,
-            start_new_session=True,
-            env=os.environ | {"DRILLMARK_RUN": context.run, "DRILLMARK_RUN_DIR": str(context.paths.directory)},
-        )
-    finally:
-        os.close(log)
+    module = MODULES[kind_of(role)]
+    adopt(hands, role, early.start_process(context.workspace, context.paths, context.run, role, module, config))
+
+
+def adopt(hands: Hands, role: str, process: subprocess.Popen[bytes]) -> None:
+    """Write a child's pid into U. Raises DrillmarkError where it has ended already."""
     identity = processes.identify(process.pid)
     if identity is None:
-        raise DrillmarkError(f"the {role} ended at once", hint=f"see {context.paths.child(role, 'log')}")
+        raise DrillmarkError(f"the {role} ended at once", hint=f"see {hands.context.paths.child(role, 'log')}")
     _CHILDREN.append(process)
-    context.own(Child(role, identity.pid, identity.start))
+    hands.context.own(Child(role, identity.pid, identity.start))
 
 
 def go(hands: Hands, roles: list[str], goal: str, seconds: float) -> str:

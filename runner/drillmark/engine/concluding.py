@@ -15,6 +15,7 @@ from drillmark.engine.hands import Hands
 from drillmark.errors import GapRegisterError
 from drillmark.journal.entries import last, to_line
 from drillmark.model.entry import Effect, Kind, Status
+from drillmark.model.measurement import Outcome, Verdict
 from drillmark.model.stamp import NANOSECONDS
 
 
@@ -37,7 +38,8 @@ def conclude(hands: Hands, decision: Decision) -> None:
     problem = ""
     filed = []
     try:
-        filed = gaps.file(context.workspace.root, context.plan, context.run, verdict, measurements, today)
+        if _changes_gaps(context, verdict):
+            filed = gaps.file(context.workspace.root, context.plan, context.run, verdict, measurements, today)
     except GapRegisterError as error:
         problem, filed = f"gaps could not be filed: {error}", error.gaps
     report.write(context.paths.directory, context.plan, entries, measurements, verdict, filed)
@@ -53,6 +55,12 @@ def conclude(hands: Hands, decision: Decision) -> None:
         gaps=[gap.id for gap in filed],
         result_sha256=hashlib.sha256(context.paths.result.read_bytes()).hexdigest(),
     )
+
+
+def _changes_gaps(context: Context, verdict: Verdict) -> bool:
+    """Whether there is anything to file or to close: the register is not even imported where there is not."""
+    bad = any(judged.outcome in (Outcome.FAILED, Outcome.UNKNOWN) for judged in verdict.judged)
+    return bad or any((context.workspace.reports / "gaps").glob("GAP-*.yaml"))
 
 
 def end(hands: Hands, _decision: Decision) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import time
 
-from drillmark import clock, files, processes
+from drillmark import clock, processes
 from drillmark.decide import Decision
-from drillmark.engine import children, observing
+from drillmark.engine import children, early, observing
 from drillmark.engine.hands import Hands
 from drillmark.journal.entries import last
 from drillmark.model.entry import Effect, Status
@@ -21,18 +20,21 @@ def start_guard(hands: Hands, decision: Decision) -> None:
     paths, plan = context.paths, context.plan
     lost = plan.fault or plan.simulation
     paths.guard_stop.unlink(missing_ok=True)
-    config = {
-        "run": context.run,
-        "run_dir": str(paths.directory),
-        "workspace": str(context.workspace.root),
-        "lease_seconds": lost.lease_seconds if lost else 30.0,
-        "runner_lost": plan.fault.runner_lost if plan.fault else "undo",
-        "deadline_ns": context.deadline_ns,
-        "hold_seconds": plan.phases.hold_seconds,
-    }
-    files.write_durably(paths.guard_config, json.dumps(config))
-    paths.child("guard", "go").unlink(missing_ok=True)
-    children.spawn(hands, "guard", paths.guard_config)
+    if hands.guard is not None:
+        children.adopt(hands, "guard", hands.guard)
+        hands.guard = None
+    else:
+        early.write_guard_config(
+            paths,
+            context.workspace,
+            context.run,
+            context.deadline_ns,
+            lease_seconds=lost.lease_seconds if lost else early.LEASE_SECONDS,
+            runner_lost=plan.fault.runner_lost if plan.fault else "undo",
+            hold_seconds=plan.phases.hold_seconds,
+        )
+        paths.child("guard", "go").unlink(missing_ok=True)
+        children.spawn(hands, "guard", paths.guard_config)
     paths.child("guard", "go").touch(mode=0o600)
     before_the_fault = last(context.entries, Effect.INJECT) is None
     if before_the_fault and plan.bare is None:
@@ -49,8 +51,12 @@ def stop_guard(hands: Hands) -> None:
     guard = hands.context.undo_state.child("guard")
     if guard is None:
         return
-    hands.context.paths.guard_stop.touch(mode=0o600)
+    paths = hands.context.paths
+    paths.guard_stop.touch(mode=0o600)
+    if not paths.guard_log.exists():
+        # It would see that too, a little later. One that has begun to act is left to end by itself.
+        processes.ask_to_end(guard.identity, group=True)
     deadline = clock.monotonic_ns() + round(children.STOP_SECONDS * NANOSECONDS)
     while processes.is_alive(guard.identity) and clock.monotonic_ns() < deadline:
-        time.sleep(0.02)
+        time.sleep(0.005)
     processes.end(guard.identity, group=True, grace_seconds=1.0)

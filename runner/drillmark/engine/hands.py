@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,12 +22,18 @@ _POLL_SECONDS = 0.05
 
 @dataclass(slots=True)
 class Hands:
-    """A running engine's tools. `child` is the experiment's child, as long as this process holds its pipe."""
+    """A running engine's tools.
+
+    Attributes:
+        child: the experiment's child, as long as this process holds its pipe.
+        guard: a guard that was started before the run began, and does not stand in U as yet.
+    """
 
     context: Context
     pulse: Pulse
     worker: ActivityWorker | None = None
     child: ExperimentChild | None = None
+    guard: subprocess.Popen[bytes] | None = None
 
     def get_worker(self) -> ActivityWorker:
         """The warm child that runs activities one at a time; started, and written into U, on first use."""

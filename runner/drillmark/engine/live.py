@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from drillmark import clock, files, samples
 from drillmark.engine.paths import RunPaths
 from drillmark.engine.view import BeatState, RecoveryProgress
 from drillmark.errors import SampleFileError
 from drillmark.model.evidence import Table
-from drillmark.samples import LedgerKind
+
+if TYPE_CHECKING:
+    from drillmark.samples import Tail
 
 _STRIP = 60
 _WINDOW_NS = 5_000_000_000
@@ -40,7 +41,7 @@ class Tails:
     _beats: dict[int, bool] = field(default_factory=dict[int, bool])
     _load: deque[Table] = field(default_factory=deque[Table])
     _parts: list[str] = field(default_factory=list[str])
-    _tails: dict[str, samples.Tail] = field(default_factory=dict[str, samples.Tail])
+    _tails: dict[str, Tail] = field(default_factory=dict[str, "Tail"])
 
     def follow(self) -> None:
         """Read what is new."""
@@ -53,7 +54,7 @@ class Tails:
         for name in self.ledgers:
             ledger = self._new(name)
             if ledger is not None:
-                acknowledged = int(np.count_nonzero(ledger["kind"] == LedgerKind.ACKNOWLEDGED))
+                acknowledged = int((ledger["kind"] == samples.LedgerKind.ACKNOWLEDGED).sum())
                 self.writes_acknowledged = (self.writes_acknowledged or 0) + acknowledged
         users = self._new("load-users")
         if users is not None:
@@ -82,6 +83,8 @@ class Tails:
         """The load over the last five seconds, or None where there is none."""
         if not self._load:
             return None
+        import numpy as np  # noqa: PLC0415 - where there is no load, nobody waits for it
+
         start = np.concatenate([table["start_ns"] for table in self._load])
         latency = np.concatenate([table["latency_ns"] for table in self._load])
         ok = np.concatenate([table["ok"] for table in self._load])
@@ -116,6 +119,8 @@ class Tails:
 
     def _new(self, name: str) -> Table | None:
         if name not in self._tails:
+            if not self.paths.sample(name).exists():
+                return None
             self._tails[name] = samples.Tail(self.paths.sample(name))
         try:
             table = self._tails[name].read_new()

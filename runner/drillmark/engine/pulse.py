@@ -26,6 +26,7 @@ from drillmark.model.plan import Plan
 from drillmark.model.stamp import NANOSECONDS
 
 TICK_SECONDS = 0.02
+_SHORTEST_SECONDS = 0.002
 _LEASE_NS = NANOSECONDS // 2
 _LOOK_NS = NANOSECONDS // 5
 _VIEW_NS = NANOSECONDS // 2
@@ -95,7 +96,8 @@ class Pulse:
 
         Raises Interrupted, and StaleEpochError where the run was taken over.
         """
-        deadline = None if seconds is None else clock.monotonic_ns() + round(seconds * NANOSECONDS)
+        began = clock.monotonic_ns()
+        deadline = None if seconds is None else began + round(seconds * NANOSECONDS)
         while True:
             self.tick()
             if until is not None and until():
@@ -103,7 +105,9 @@ class Pulse:
             remaining = TICK_SECONDS if deadline is None else (deadline - clock.monotonic_ns()) / NANOSECONDS
             if remaining <= 0:
                 return False
-            time.sleep(min(TICK_SECONDS, remaining))
+            # What is over soon is seen soon.
+            waited = (clock.monotonic_ns() - began) / NANOSECONDS
+            time.sleep(min(TICK_SECONDS, remaining, max(_SHORTEST_SECONDS, waited / 10)))
 
     def tick(self) -> None:
         """One look around; cheap enough for fifty a second."""

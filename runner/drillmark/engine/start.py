@@ -7,20 +7,17 @@ import errno
 import json
 import os
 import platform
-import re
-import secrets
 import socket
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib import metadata
+from functools import cache
+from importlib import import_module, metadata
 from pathlib import Path
 
 from drillmark import __version__, clock, files, undo
-from drillmark import plan as planning
-from drillmark.chaos.experiments import ExperimentChild
 from drillmark.decide import stops
 from drillmark.engine import bare, children, concluding, guarding, undoing
 from drillmark.engine.context import Context
+from drillmark.engine.early import Early, make_directory, refuse_if_stopped, run_id
 from drillmark.engine.hands import Hands
 from drillmark.engine.interruption import signals_wait
 from drillmark.engine.locks import FileLock, TargetLock
@@ -30,6 +27,7 @@ from drillmark.engine.pulse import Pulse
 from drillmark.engine.view import SilentView, View
 from drillmark.errors import JournalError, RefusedError, StaleEpochError, UndoFileError
 from drillmark.journal.store import JournalStore, RunRow
+from drillmark.model.digest import digest
 from drillmark.model.entry import Kind, Status
 from drillmark.model.plan import Bare, Plan
 from drillmark.model.stamp import NANOSECONDS, Stamp
@@ -37,8 +35,6 @@ from drillmark.undo import Undoable, UndoState
 
 # What a run may take beyond its phases before it is aborted: starting, restoring, reading back, concluding.
 _ALLOWANCE_SECONDS = 900.0
-# A bare experiment says nothing of its length, and `chaos run` sets none: ten years.
-_BARE_SECONDS = 10 * 365 * 86400.0
 # The two stamps of a monotonic and a wall clock are read one after the other; and what NTP may slew in a run.
 CLOCK_ERROR_SECONDS = 0.001
 
@@ -61,34 +57,31 @@ def run(root: Path, plan: Plan, *, view: View | None = None, timeout_seconds: fl
     UndoFileError where neither could be written; nothing has then been injected, or what was is undone.
     """
     workspace = WorkspacePaths(root)
-    _refuse_if_stopped(workspace)
+    refuse_if_stopped(workspace)
     _refuse_busy_port(plan)
     began = clock.now()
-    run_id = _run_id(plan.drill, began.wall_ns)
-    return _drive(workspace, run_id, plan, began, view, timeout_seconds)
+    run = run_id(plan.drill, began.wall_ns)
+    return _drive(workspace, run, plan, began, view, timeout_seconds)
 
 
-def run_bare(
-    root: Path, options: Bare, variables: list[str], *, view: View | None = None, timeout_seconds: float | None = None
-) -> RunEnded:
-    """Run a bare experiment. `variables` are those of the command line, `name[:type]=value`.
+def run_bare(early: Early, options: Bare, variables: list[str], *, view: View | None = None) -> RunEnded:
+    """Run a bare experiment, whose child and guard are there already (`early.start`).
 
     Raises InvalidDefinitionError where it cannot be run at all; no run is left of it then. Else as `run`.
     """
-    workspace = WorkspacePaths(root)
-    _refuse_if_stopped(workspace)
-    began = clock.now()
-    begun = bare.begin(workspace, _run_id(bare.slug(options.source), began.wall_ns), options, variables)
-    seconds = timeout_seconds or _BARE_SECONDS
-    return _drive(workspace, begun.run, begun.plan, began, view, seconds, begun.child)
 
+    def meanwhile() -> None:
+        for module in ("drillmark.report.files", "drillmark.judge.core", "drillmark.measure.measuring"):
+            import_module(module)
+        _versions()
+        JournalStore(early.workspace.journal).close()
 
-def _refuse_if_stopped(workspace: WorkspacePaths) -> None:
-    if workspace.abort.exists():
-        raise RefusedError(
-            f"runs are stopped in this workspace: {workspace.abort.read_text(errors='replace').strip() or 'no reason'}",
-            hint=f"remove {workspace.abort} to lift it",
-        )
+    try:
+        plan = bare.load(early, options, variables, meanwhile)
+    except BaseException:
+        early.drop()
+        raise
+    return _drive(early.workspace, early.run, plan, early.began, view, None, early)
 
 
 def _drive(
@@ -98,21 +91,23 @@ def _drive(
     began: Stamp,
     view: View | None,
     timeout_seconds: float | None,
-    child: ExperimentChild | None = None,
+    early: Early | None = None,
 ) -> RunEnded:
     paths = RunPaths(workspace.runs / run_id)
     try:
-        context = _create(workspace, paths, run_id, plan, view or SilentView(), timeout_seconds)
+        deadline_ns = early.deadline_ns if early else _deadline_ns(plan, timeout_seconds)
+        context = _create(workspace, paths, run_id, plan, view or SilentView(), deadline_ns)
     except BaseException:
-        if child is not None:
-            child.close()
+        if early is not None:
+            early.drop()
         raise
     locks: list[TargetLock] = []
     rollbacks = UndoState(run_id, (Undoable("", plan.undone_by),) if plan.undone_by else ())
-    hands = Hands(context, Pulse(context, undoing.undo_seconds(rollbacks)), child=child)
+    hands = Hands(context, Pulse(context, undoing.undo_seconds(rollbacks)))
     try:
-        if child is not None:
-            hands.adopt(child)
+        if early is not None:
+            hands.guard = early.guard
+            hands.adopt(early.child)
         total_seconds = (context.deadline_ns - began.monotonic_ns) / NANOSECONDS
         context.journal(Kind.RUN_STARTED, _started(plan) | {"deadline_seconds": total_seconds}, sentence=plan.title)
         try:
@@ -196,21 +191,16 @@ def began(context: Context) -> bool:
 
 
 def _create(  # everything that a run needs before its first entry
-    workspace: WorkspacePaths, paths: RunPaths, run_id: str, plan: Plan, view: View, timeout_seconds: float | None
+    workspace: WorkspacePaths, paths: RunPaths, run_id: str, plan: Plan, view: View, deadline_ns: int
 ) -> Context:
     try:
-        bare.make_directory(paths)
+        make_directory(paths)
         files.write_durably(paths.plan, json.dumps(plan.model_dump(mode="json"), sort_keys=True, indent=1))
     except OSError as error:
         raise JournalError(
             f"cannot write {paths.directory}: {error.strerror or error}",
             hint="nothing was injected; is the disk full, or the folder read-only?",
         ) from error
-    phases = plan.phases
-    total = timeout_seconds or (
-        phases.baseline_seconds + phases.detect_seconds + phases.fault_seconds + phases.recover_deadline_seconds
-        + phases.verify_deadline_seconds + phases.soak_seconds + 10 * phases.hold_seconds + _ALLOWANCE_SECONDS
-    )  # fmt: skip
     undo.write_epoch(paths.epoch, 1)
     state = UndoState(run_id)
     undo.write(paths.undo, state)
@@ -226,7 +216,7 @@ def _create(  # everything that a run needs before its first entry
         lock=FileLock(paths.lock),
         view=view,
         epoch=1,
-        deadline_ns=clock.monotonic_ns() + round(total * NANOSECONDS),
+        deadline_ns=deadline_ns,
         undo_state=state,
         variables={"drillmark_run": run_id},
     )
@@ -251,26 +241,25 @@ def _try_port(host: str, port: int, what: str, hint: str) -> None:
         raise RefusedError(f"cannot {what} on {host}:{port}: {why}", hint=hint) from error
 
 
+def _deadline_ns(plan: Plan, timeout_seconds: float | None) -> int:
+    phases = plan.phases
+    total = timeout_seconds or (
+        phases.baseline_seconds + phases.detect_seconds + phases.fault_seconds + phases.recover_deadline_seconds
+        + phases.verify_deadline_seconds + phases.soak_seconds + 10 * phases.hold_seconds + _ALLOWANCE_SECONDS
+    )  # fmt: skip
+    return clock.monotonic_ns() + round(total * NANOSECONDS)
+
+
 def _started(plan: Plan) -> dict[str, object]:
-    versions = {"drillmark": __version__, "python": platform.python_version()}
-    for name in ("chaostoolkit-lib", "locust", "psycopg"):
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            versions[name] = metadata.version(name)
     return {
         "drill": plan.drill,
         "target": plan.target.name,
-        "plan_hash": planning.digest(plan),
-        "versions": versions,
+        "plan_hash": digest(plan),
+        "versions": _versions(),
         "clock_error_seconds": CLOCK_ERROR_SECONDS,
         "unattended": True,
         "user": os.environ.get("USER", str(os.getuid())),
     }
-
-
-def _run_id(drill: str, wall_ns: int) -> str:
-    moment = datetime.fromtimestamp(wall_ns / NANOSECONDS, tz=UTC)
-    name = re.sub(r"[^a-z0-9-]+", "-", drill.lower()).strip("-")[:60]
-    return f"{moment:%Y%m%dT%H%M%SZ}-{name}-{secrets.token_hex(3)}"
 
 
 def _left_behind(workspace: WorkspacePaths, run_id: str) -> bool:
@@ -279,3 +268,12 @@ def _left_behind(workspace: WorkspacePaths, run_id: str) -> bool:
     except UndoFileError:
         return True
     return state is not None and bool(state.undoables)
+
+
+@cache
+def _versions() -> dict[str, str]:
+    versions = {"drillmark": __version__, "python": platform.python_version()}
+    for name in ("chaostoolkit-lib", "locust", "psycopg"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    return versions

@@ -165,8 +165,17 @@ def _let_child_undo(hands: Hands) -> None:
         return
     if bare:
         limit = undo_seconds(context.undo_state, BARE_ROLLBACK_SECONDS)
-        hands.pulse.wait(limit, lambda: not child.alive)
-        child.kill()
+        ends = {What.FINISHED, What.FAILED}
+        # It is not waited for once it has nothing more to do.
+        ended = False
+
+        def is_over() -> bool:
+            nonlocal ended
+            ended = ended or any(event.event in ends for event in child.poll())
+            return ended or not child.alive
+
+        if not (seen & ends or hands.pulse.wait(limit, is_over)):
+            child.kill()
         return
     aborting = any(entry.kind is Kind.ABORT for entry in context.entries)
     child.send("undo" if aborting else "finish")

@@ -4,7 +4,22 @@
 file that it cannot read, nor close anything on the word of a run that did not pass.
 """
 
-from drillmark.gaps.filing import fingerprint
-from drillmark.gaps.register import Stored, file, read
+from typing import TYPE_CHECKING
+
+from drillmark import lazily
+
+if TYPE_CHECKING:
+    from drillmark.gaps.filing import fingerprint
+    from drillmark.gaps.register import Stored, file, read
 
 __all__ = ["Stored", "file", "fingerprint", "read"]
+
+__getattr__ = lazily.parts(
+    __name__,
+    {
+        "Stored": "register",
+        "file": "register",
+        "fingerprint": "filing",
+        "read": "register",
+    },
+)

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from drillmark import clock, files, processes
 from drillmark.engine.paths import RunPaths, WorkspacePaths
-from drillmark.guard.acting import act, tidy_up
 from drillmark.guard.watching import Lookout, reason_to_act
 
 _POLL_SECONDS = 0.25
+_GO_POLL_SECONDS = 0.01
 _GO_WITHIN_SECONDS = 120.0
+_START_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +67,13 @@ def main() -> int:
         )
 
     while not paths.guard_stop.exists():
-        if reason() and act(paths, config.run, reason):
-            tidy_up(paths, config.hold_seconds)
-            return 0
+        # Acting needs more than watching. It is imported once the start is over, long before it can be needed.
+        if reason() or clock.monotonic_ns() - started > _START_SECONDS * 1e9:
+            from drillmark.guard.acting import act, tidy_up  # noqa: PLC0415 - see above
+
+            if reason() and act(paths, config.run, reason):
+                tidy_up(paths, config.hold_seconds)
+                return 0
         time.sleep(_POLL_SECONDS)
     return 0
 
@@ -79,7 +84,7 @@ def _told_to_go(paths: RunPaths) -> bool:
     while not paths.child("guard", "go").exists():
         if clock.monotonic_ns() > give_up:
             return False
-        time.sleep(_POLL_SECONDS / 10)
+        time.sleep(_GO_POLL_SECONDS)
     return True
 
 

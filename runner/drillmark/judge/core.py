@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from drillmark.errors import EXIT_ABORTED, EXIT_FAILED, EXIT_PASSED, EXIT_UNKNOWN
-from drillmark.judge import bare, conduct, numbers, service
+from drillmark.judge import bare, conduct
 from drillmark.measure.timeline import history
 from drillmark.measure.timeline.history import History
 from drillmark.model.entry import Kind
 from drillmark.model.evidence import Evidence
 from drillmark.model.measurement import Judged, Measurements, Outcome, Verdict
 
+# A bare experiment states none but its own end.
+_OBJECTIVES = ("rto", "rpo", "mtd", "after_undo", "time_to_detect", "experiment")
 _NOT_FINISHED = "the run did not come to its end"
 
 
@@ -20,7 +22,7 @@ def judge(evidence: Evidence, measurements: Measurements) -> Verdict:
     """The verdict on a run. Never raises: what cannot be judged is unknown."""
     told = history.read(evidence.entries)
     judged: list[Judged] = []
-    for name, part in (_PARTS if evidence.plan.bare is None else _BARE_PARTS).items():
+    for name, part in _parts(evidence).items():
         try:
             judged.extend(part(evidence, told, measurements))
         except Exception as error:  # noqa: BLE001 (a judging part that raises makes its verdict unknown)
@@ -35,7 +37,7 @@ def judge(evidence: Evidence, measurements: Measurements) -> Verdict:
         for one in judged
         if one.outcome is level
     ]
-    if not any(numbers.is_objective(one.name) and one.outcome is not Outcome.NOT_APPLICABLE for one in judged):
+    if not any(_is_objective(one.name) and one.outcome is not Outcome.NOT_APPLICABLE for one in judged):
         outcome = worst((outcome, Outcome.UNKNOWN))
         reasons.append("no objective was judged")
     refused = any(entry.data.get("refused") for entry in told.of(Kind.ABORT))
@@ -71,6 +73,11 @@ def _not_yet(judged: Judged) -> Judged:
     return replace(judged, outcome=Outcome.UNKNOWN, reason=_NOT_FINISHED)
 
 
+def _is_objective(name: str) -> bool:
+    """Whether a verdict of this name is on an objective, not on how the run was conducted."""
+    return name in _OBJECTIVES or name.startswith("slo.")
+
+
 def _finished(evidence: Evidence, told: History, measurements: Measurements) -> list[Judged]:
     """The run itself: that it came to its end, and that measuring it did not break."""
     del evidence
@@ -87,27 +94,34 @@ def _aborted(told: History) -> str:
 
 
 _Part = Callable[[Evidence, History, Measurements], list[Judged]]
-_PARTS: dict[str, _Part] = {
-    "preflight": conduct.preflight,
-    "steady_state": conduct.steady_state,
-    "fault": conduct.fault,
-    "simulated": conduct.simulated,
-    "rto": numbers.rto,
-    "rpo": numbers.rpo,
-    "integrity": numbers.integrity,
-    "slo": service.slo,
-    "time_to_detect": numbers.time_to_detect,
-    "mtd": numbers.mtd,
-    "after_undo": numbers.after_undo,
-    "verification": conduct.verification,
-    "actions": conduct.actions,
-    "undo": conduct.undo,
-    "run": _finished,
-}
-_BARE_PARTS: dict[str, _Part] = {
-    "steady_state": bare.steady_state,
-    "experiment": bare.experiment,
-    "actions": conduct.actions,
-    "undo": conduct.undo,
-    "run": _finished,
-}
+
+
+def _parts(evidence: Evidence) -> dict[str, _Part]:
+    if evidence.plan.bare is not None:
+        return {
+            "steady_state": bare.steady_state,
+            "experiment": bare.experiment,
+            "actions": conduct.actions,
+            "undo": conduct.undo,
+            "run": _finished,
+        }
+    # Numbers need more of the measuring part than a bare experiment, which has none, is to wait for.
+    from drillmark.judge import numbers, service  # noqa: PLC0415
+
+    return {
+        "preflight": conduct.preflight,
+        "steady_state": conduct.steady_state,
+        "fault": conduct.fault,
+        "simulated": conduct.simulated,
+        "rto": numbers.rto,
+        "rpo": numbers.rpo,
+        "integrity": numbers.integrity,
+        "slo": service.slo,
+        "time_to_detect": numbers.time_to_detect,
+        "mtd": numbers.mtd,
+        "after_undo": numbers.after_undo,
+        "verification": conduct.verification,
+        "actions": conduct.actions,
+        "undo": conduct.undo,
+        "run": _finished,
+    }

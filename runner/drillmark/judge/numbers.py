@@ -14,13 +14,6 @@ from drillmark.model.measurement import Cited, Judged, Measured, Measurements, O
 
 STRADDLES = "straddles"
 NO_MARKERS = "the target has no markers"
-# A bare experiment states none but its own end.
-_OBJECTIVES = ("rto", "rpo", "mtd", "after_undo", "time_to_detect", "experiment")
-
-
-def is_objective(name: str) -> bool:
-    """Whether a verdict of this name is on an objective, not on how the run was conducted."""
-    return name in _OBJECTIVES or name.startswith("slo.")
 
 
 def against(name: str, measured: Measured, objective: float) -> Judged:

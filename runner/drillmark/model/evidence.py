@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from drillmark.model.entry import Entry
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     # Observers read and write tables, and need no plans: it would cost each of their starts a third of a second.
     from drillmark.model.plan import Plan
 

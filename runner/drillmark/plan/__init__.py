@@ -4,8 +4,8 @@ Pure: the files' texts and hashes are handed in. What cannot be resolved is told
 what Drillmark cannot do yet is told by `unsupported`, so that nothing is ignored in silence.
 """
 
+from drillmark.model.digest import canonical_json, digest, stored_digest
 from drillmark.plan.check import check
-from drillmark.plan.digest import canonical_json, digest, stored_digest
 from drillmark.plan.make import make
 from drillmark.plan.unsupported import unsupported
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drillmark.judge import exit_code
 from drillmark.model.entry import Effect, Entry, Kind
-from drillmark.model.gap import Gap
 from drillmark.model.measurement import (
     Cited,
     Detected,
@@ -30,6 +29,9 @@ from drillmark.model.measurement import (
 from drillmark.model.plan import Plan
 from drillmark.model.stamp import Interval
 from drillmark.report import timeline, words
+
+if TYPE_CHECKING:
+    from drillmark.model.gap import Gap
 
 SCHEMA = "drillmark.result/1"
 

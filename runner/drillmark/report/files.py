@@ -8,15 +8,17 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drillmark.errors import UsageError
 from drillmark.files import write_durably
 from drillmark.model.entry import Entry
-from drillmark.model.gap import Gap
 from drillmark.model.measurement import Measurements, Verdict
 from drillmark.model.plan import Plan
-from drillmark.report import document, junit, markdown, words
+from drillmark.report import document, junit, plain, words
+
+if TYPE_CHECKING:
+    from drillmark.model.gap import Gap
 
 RESULT, REPORT, JUNIT = "result.json", "report.md", "junit.xml"
 TEMPLATE = "report.md.j2"
@@ -42,8 +44,16 @@ def write(
 
 
 def report_text(result: dict[str, Any], reports: Path) -> str:
-    """The text of `report.md`, by the template of the workspace's `reports` folder or the shipped one."""
+    """The text of `report.md`, by the template of the workspace's `reports` folder or the shipped one.
+
+    That of a bare experiment has none.
+    """
     own, shipped = reports / "templates" / TEMPLATE, shipped_template()
+    if result["mode"] == "experiment":
+        return plain.render(result)
+    # Whoever has no drill does not wait for templates.
+    from drillmark.report import markdown  # noqa: PLC0415
+
     if not own.is_file() or own.resolve() == shipped.resolve():
         return markdown.render(result, shipped.read_text(encoding="utf-8"))
     try:

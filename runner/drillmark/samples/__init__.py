@@ -4,21 +4,26 @@ Append-only and crash-tolerant: cut anywhere, a file reads as a prefix of its wh
 described in `docs/reference/samples.md`. Must never raise because a writer was killed in mid-write.
 """
 
-from drillmark.samples.layout import (
-    BEATS,
-    LAYOUTS,
-    LEDGER,
-    LEDGER_OF_INSERTS,
-    LOAD,
-    LOAD_CLOCKS,
-    LOAD_USERS,
-    POSITIONS,
-    SURVIVORS,
-    LedgerKind,
-    LedgerOp,
-)
-from drillmark.samples.reader import Tail, digest, read, read_from, texts
-from drillmark.samples.writer import SampleWriter
+from typing import TYPE_CHECKING
+
+from drillmark import lazily
+
+if TYPE_CHECKING:
+    from drillmark.samples.layout import (
+        BEATS,
+        LAYOUTS,
+        LEDGER,
+        LEDGER_OF_INSERTS,
+        LOAD,
+        LOAD_CLOCKS,
+        LOAD_USERS,
+        POSITIONS,
+        SURVIVORS,
+        LedgerKind,
+        LedgerOp,
+    )
+    from drillmark.samples.reader import Tail, digest, read, read_from, texts
+    from drillmark.samples.writer import SampleWriter
 
 __all__ = [
     "BEATS",
@@ -39,3 +44,26 @@ __all__ = [
     "read_from",
     "texts",
 ]
+
+__getattr__ = lazily.parts(
+    __name__,
+    {
+        "BEATS": "layout",
+        "LAYOUTS": "layout",
+        "LEDGER": "layout",
+        "LEDGER_OF_INSERTS": "layout",
+        "LOAD": "layout",
+        "LOAD_CLOCKS": "layout",
+        "LOAD_USERS": "layout",
+        "LedgerKind": "layout",
+        "LedgerOp": "layout",
+        "POSITIONS": "layout",
+        "SURVIVORS": "layout",
+        "SampleWriter": "writer",
+        "Tail": "reader",
+        "digest": "reader",
+        "read": "reader",
+        "read_from": "reader",
+        "texts": "reader",
+    },
+)

@@ -1,0 +1,153 @@
+"""What the run of a bare experiment starts before all else: its directory, its child, its guard, both idle as yet.
+
+Both import while this process does. Imports little for that reason. Must never let either of them begin: the child
+waits for its experiment and for `go`, the guard until it stands in the undo file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from drillmark import clock, files
+from drillmark.chaos.experiments import ExperimentChild
+from drillmark.chaos.launch import VARIABLE, kept_back
+from drillmark.engine.paths import RunPaths, WorkspacePaths
+from drillmark.errors import RefusedError
+from drillmark.model.stamp import NANOSECONDS, Stamp
+
+LEASE_SECONDS = 30.0
+# A bare experiment says nothing of its length, and `chaos run` sets none: ten years.
+NO_LIMIT_SECONDS = 10 * 365 * 86400.0
+_END_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Early:
+    """A run that has not begun."""
+
+    workspace: WorkspacePaths
+    run: str
+    paths: RunPaths
+    began: Stamp
+    deadline_ns: int
+    child: ExperimentChild
+    guard: subprocess.Popen[bytes]
+
+    def drop(self) -> None:
+        """Nothing was begun, and nothing stays."""
+        self.child.close()
+        self.guard.kill()
+        self.guard.wait(_END_SECONDS)
+        shutil.rmtree(self.paths.directory, ignore_errors=True)
+
+
+def start(workspace: WorkspacePaths, source: str, variables: list[str], seconds: float) -> Early:
+    """Make a run's directory and start child and guard. Raises RefusedError where runs are stopped, and OSError.
+
+    `variables` are those of the command line, `name[:type]=value`. What may be a secret goes into the environment of
+    what is started here, and into no file.
+    """
+    refuse_if_stopped(workspace)
+    for text in variables:
+        name, kind = kept_back(text)
+        if kind is not None:
+            os.environ[f"{VARIABLE}{name}"] = text.partition("=")[2]
+    began = clock.now()
+    run = run_id(slug(source), began.wall_ns)
+    paths = RunPaths(workspace.runs / run)
+    deadline_ns = clock.monotonic_ns() + round(seconds * NANOSECONDS)
+    make_directory(paths)
+    child = ExperimentChild.spawn(paths.events, log_path=paths.chaos_log)
+    try:
+        write_guard_config(
+            paths, workspace, run, deadline_ns, lease_seconds=LEASE_SECONDS, runner_lost="undo", hold_seconds=0.0
+        )
+        guard = start_process(workspace, paths, run, "guard", "drillmark.guard", paths.guard_config)
+    except BaseException:
+        child.close()
+        raise
+    return Early(workspace, run, paths, began, deadline_ns, child, guard)
+
+
+def refuse_if_stopped(workspace: WorkspacePaths) -> None:
+    """Raises RefusedError while the workspace's kill switch is set."""
+    if workspace.abort.exists():
+        raise RefusedError(
+            f"runs are stopped in this workspace: {workspace.abort.read_text(errors='replace').strip() or 'no reason'}",
+            hint=f"remove {workspace.abort} to lift it",
+        )
+
+
+def run_id(drill: str, wall_ns: int) -> str:
+    """A run's id: when it began, what it is of, and something that no other one has."""
+    moment = datetime.fromtimestamp(wall_ns / NANOSECONDS, tz=UTC)
+    return f"{moment:%Y%m%dT%H%M%SZ}-{_name(drill)}-{secrets.token_hex(3)}"
+
+
+def slug(source: str) -> str:
+    """The id of an experiment's runs: what its file is called, or what its address ends with."""
+    path = urlsplit(source).path if "://" in source else source
+    return _name(Path(path).stem) or "experiment"
+
+
+def make_directory(paths: RunPaths) -> None:
+    """A run's directory, for its user alone. Raises OSError."""
+    for folder in ("samples", "children", "chaos"):
+        (paths.directory / folder).mkdir(parents=True, mode=0o700, exist_ok=True)
+    paths.directory.chmod(0o700)
+
+
+def write_guard_config(
+    paths: RunPaths,
+    workspace: WorkspacePaths,
+    run: str,
+    deadline_ns: int,
+    *,
+    lease_seconds: float,
+    runner_lost: str,
+    hold_seconds: float,
+) -> None:
+    """What the guard must know, in its file. Raises OSError."""
+    config = {
+        "run": run,
+        "run_dir": str(paths.directory),
+        "workspace": str(workspace.root),
+        "lease_seconds": lease_seconds,
+        "runner_lost": runner_lost,
+        "deadline_ns": deadline_ns,
+        "hold_seconds": hold_seconds,
+    }
+    files.write_durably(paths.guard_config, json.dumps(config))
+
+
+def start_process(
+    workspace: WorkspacePaths, paths: RunPaths, run: str, role: str, module: str, config: Path
+) -> subprocess.Popen[bytes]:
+    """Start one of the processes beside the drill, in a session of its own. Raises OSError."""
+    log = os.open(paths.child(role, "log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        return subprocess.Popen(  # the engine is the owner of processes
+            [sys.executable, "-m", module, str(config)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=workspace.root,
+            start_new_session=True,
+            env=os.environ | {"DRILLMARK_RUN": run, "DRILLMARK_RUN_DIR": str(paths.directory)},
+        )
+    finally:
+        os.close(log)
+
+
+def _name(text: str) -> str:
+    return re.sub(r"[^a-z0-9-]+", "-", text.lower()).strip("-")[:60]
