@@ -16,7 +16,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[2] / "runner" / "drillmark"
 
 # The pure core: computes, and has no effects. `report.files` is the one edge of its part: it writes.
-PURE = ("model", "errors", "define", "plan", "decide", "measure", "judge", "journal.entries", "report")
+PURE = ("model", "errors", "define", "plan", "decide", "measure", "judge", "journal.entries", "report", "lazily")
 EDGES = ("report.files",)
 EFFECTS = {"subprocess", "socket", "time", "random", "secrets", "asyncio", "threading", "multiprocessing", "signal"}
 EFFECTS |= {"psutil", "requests", "aiohttp", "psycopg", "locust", "chaoslib", "sqlite3", "urllib", "http", "tempfile"}
@@ -34,7 +34,7 @@ MAY_KNOW = {
     "recovery": (*PORTS, "recovery"),
     "lab": ("model", "errors", "clock", "files", "processes", "postgres", "lab"),
     "postgres": ("model", "errors", "clock", "files", "processes", "postgres"),
-    "gaps": ("model", "errors", "files", "places", "report.words", "gaps"),
+    "gaps": ("model", "errors", "files", "lazily", "places", "report.words", "gaps"),
 }
 # Whoever drives may be known by nobody below it.
 FACES = ("cli", "web")
