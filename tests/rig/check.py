@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from drillmark import judge, measure
-from drillmark.model.measurement import Measurements, Outcome
+from drillmark.model.measurement import Measurements, Outcome, Writes
 from rig.journal import ORIGIN_NS, SECOND
 from rig.scenario import Scenario
+from rig.store import Truth
 
 SLACK = 1e-6  # nanoseconds are rounded when scripts become stamps
 
@@ -104,6 +105,10 @@ def counts(scenario: Scenario, measured: Measurements) -> list[str]:
     writes, truth = measured.writes, scenario.writes
     if writes is None:
         return [] if not truth.acknowledged else ["the writes were not counted"]
+    return counted(writes, truth)
+
+
+def counted(writes: Writes, truth: Truth) -> list[str]:
     pairs = {
         "acknowledged": (writes.acknowledged, truth.acknowledged),
         "lost": (writes.lost, len(truth.lost)),
@@ -138,10 +143,15 @@ def verdicts(scenario: Scenario, measured: Measurements) -> list[str]:
             found.append(f"{name} is judged {judged.outcome}, truly {truth:.4f} s against {objective:.4f} s")
     integrity = verdict.of("integrity")
     truth = scenario.writes
-    spoiled = bool(truth.holes or truth.reverted or truth.resurrected or truth.unexpected or truth.split_brain)
-    if integrity is None or (integrity.outcome is Outcome.FAILED) != spoiled:
-        found.append(f"integrity is judged {integrity and integrity.outcome}, spoiled: {spoiled}")
+    is_spoiled = spoiled(truth)
+    if integrity is None or (integrity.outcome is Outcome.FAILED) != is_spoiled:
+        found.append(f"integrity is judged {integrity and integrity.outcome}, spoiled: {is_spoiled}")
     return found
+
+
+def spoiled(truth: Truth) -> bool:
+    """Whether what is there is not what a recovery point explains."""
+    return bool(truth.holes or truth.reverted or truth.resurrected or truth.unexpected or truth.split_brain)
 
 
 def outside(name: str, truth: float, lo: float, hi: float | None) -> list[str]:
