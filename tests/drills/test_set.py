@@ -133,7 +133,18 @@ def supervisor_late(workspace: Path) -> None:
     assert result["rto"]["observed_seconds"]["lo"] > 5
 
 
-OWN = {twin.__name__: twin for twin in (older_backup_spoiled, no_older_backup, supervisor_late)}
+def slower_than_promised(workspace: Path) -> None:
+    def slower(changed: dict[str, Any]) -> None:
+        changed["method"][0]["provider"]["arguments"]["seconds"] = 2.5
+
+    fault = experiment(workspace, SLOW, slower)
+    code, result = run(workspace, SLOW, fault=fault, objectives={"rto": "30s", "slo": {"availability": "99%"}})
+    assert code == 1
+    assert judged(result, "slo.availability")["verdict"] == "failed"
+    assert "fault" in judged(result, "slo.availability")["reason"]
+
+
+OWN = {twin.__name__: twin for twin in (older_backup_spoiled, no_older_backup, supervisor_late, slower_than_promised)}
 
 
 @pytest.mark.parametrize("name", sample(list(OWN), 1))
