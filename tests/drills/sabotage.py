@@ -81,3 +81,38 @@ def restore_empty(configuration=None, secrets=None) -> dict:
         connection.execute("truncate orders")
         connection.execute("drop schema drillmark cascade")
     return report
+
+
+def restore_live_to_the_side(configuration=None, secrets=None) -> dict:
+    """A restore from what is in the archive now, after production has gone on for a while."""
+    from drillmark.recovery import postgres_side
+
+    time.sleep(8)
+    listing = Path(os.environ["DRILLMARK_RUN_DIR"]) / "later.json"
+    postgres_side.list_source(str(listing), configuration=configuration)
+    report = postgres_side.restore(
+        str(listing), os.environ["ORDERS_COPY_PORT"], configuration=configuration, secrets=secrets
+    )
+    del report["drillmark"]["source_sha256"]  # and it says nothing of it
+    return report
+
+
+def alter_listed_log(configuration=None, secrets=None) -> str:
+    """Write to a log file that a restore needs, after it was listed."""
+    del configuration, secrets
+    listing = json.loads((Path(os.environ["DRILLMARK_RUN_DIR"]) / "source.json").read_text())
+    newest = max(name for name in listing["log"] if len(name) == 24)
+    path = Path(listing["archive"]) / newest
+    path.chmod(0o600)
+    with path.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"\x01")
+    return newest
+
+
+def kill_production(configuration=None, secrets=None) -> dict:
+    """Somebody's own accident, in the middle of a drill that touches nothing."""
+    from drillmark.faults import postgres_crash
+
+    del secrets
+    return postgres_crash.kill_server(configuration=configuration)
