@@ -31,7 +31,7 @@ MAY_KNOW = {
     "faults.ransom": (*PORTS, "faults", "recovery"),
     # Small things that a fault and a recovery share; no recovery method.
     "faults": (*PORTS, "faults", *(f"recovery.{name}" for name in ("activity", "connecting", "launching", "marker"))),
-    "recovery": (*PORTS, "recovery"),
+    "recovery": (*PORTS, "samples", "recovery"),
     "lab": ("model", "errors", "clock", "files", "processes", "postgres", "lab"),
     "postgres": ("model", "errors", "clock", "files", "processes", "postgres"),
     "gaps": ("model", "errors", "files", "lazily", "places", "report.words", "gaps"),
