@@ -78,8 +78,8 @@ test-conformance: ## compare with `chaos run` under another Python: make test-co
 	@$(CONFORMANCE)/bin/python -c 'import sys, chaoslib; print("Python", sys.version.split()[0] + ", chaostoolkit-lib", chaoslib.__version__)'
 	@$(CONFORMANCE)/bin/python -m pytest tests/conformance $(ARGS)
 
-test-crash: install ## kill the runner at every boundary, many seeds; ARGS goes to pytest
-	@$(BIN)/python -m pytest tests/crash $(ARGS)
+test-crash: install ## kill the runner, and all that belongs to it, at every boundary (hours); ARGS="--minutes 30"
+	@$(BIN)/python tests/crash/kill_matrix.py $(ARGS)
 
 test-exhaustive: install ## the suite with every case instead of samples (hours); ARGS goes to pytest
 	@DRILLMARK_EXHAUSTIVE=1 $(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--ignore tests/benchmarks)

@@ -40,12 +40,12 @@ class Site:
     def hold(self) -> None:
         """From now on the supervisor does not start this cluster. Raises LabError where it does not answer."""
         if self.control:
-            lab_control.call(self.control, "POST", "/hold", {"cluster": self.name})
+            lab_control.insist(self.control, "POST", "/hold", {"cluster": self.name})
 
     def release(self) -> None:
         """The supervisor looks after this cluster again, and starts it if it is down and still counts."""
         if self.control:
-            lab_control.call(self.control, "POST", "/release", {"cluster": self.name})
+            lab_control.insist(self.control, "POST", "/release", {"cluster": self.name})
 
     def serves(self) -> bool:
         """Whether users are led to this cluster (without a supervisor nobody else could serve)."""
@@ -108,18 +108,18 @@ def control_of(configuration: Mapping[str, Any] | None) -> str:
 
 def status(control: str) -> dict[str, Any]:
     """What the lab's supervisor says: `primary`, `clusters` by name. Raises LabError."""
-    return lab_control.call(control, "GET", "/status")
+    return lab_control.insist(control, "GET", "/status")
 
 
 def adopt(control: str, name: str, data_directory: Path, port: int) -> None:
     """From now on the lab's supervisor looks after this running cluster too. Raises LabError."""
     body = {"cluster": name, "data_directory": str(data_directory), "port": port}
-    lab_control.call(control, "POST", "/adopt", body)
+    lab_control.insist(control, "POST", "/adopt", body)
 
 
 def switch(control: str, name: str) -> None:
     """The lab leads users to this cluster, and retires all others. Raises LabError."""
-    lab_control.call(control, "POST", "/switch", {"cluster": name})
+    lab_control.insist(control, "POST", "/switch", {"cluster": name})
 
 
 def held(control: str) -> list[str]:

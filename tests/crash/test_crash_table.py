@@ -121,6 +121,19 @@ def test_a_row(root, service, point, code, injections, rollbacks, recoveries):
     assert_clean(root, service)
 
 
+@pytest.mark.parametrize("point", ["before file plan.json", "after file plan.json", "before run_started"])
+def test_a_run_that_never_began_is_listed_and_resume_takes_away_what_it_left(root, service, point):
+    die_at(root, point)
+    (row,) = json.loads(drillmark(root, "list", "--json").stdout)
+    assert row["state"] == "lost"
+    resumed = drillmark(root, "resume", "last")
+    assert resumed.returncode == 2
+    assert f"run {row['run']} never began" in resumed.stderr
+    assert json.loads(drillmark(root, "list", "--json").stdout) == []
+    assert list((root / "reports/runs").glob("*")) == []
+    assert service[1].exists()
+
+
 def test_an_injection_whose_end_is_on_record_is_adopted(root, service):
     """The runner dies while the child waits after its method: the effect is probed, and the drill goes on."""
     die_at(root, "before outcome inject")

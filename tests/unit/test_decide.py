@@ -163,10 +163,19 @@ def test_an_abort_after_the_fault_undoes_it(effect):
     assert decide(plan(), journal.entries).sentence == "undo the fault, because it was aborted (person: lunch)"
 
 
+def test_a_guard_that_was_killed_in_its_undo_leaves_it_to_the_runner():
+    journal = Journal()
+    journal.perform_until(plan(), E.RECOVER)
+    journal.add(Kind.GUARD, what="acting", reason="the runner's lease ran out")
+    wanted = "undo the fault, because the guard has begun to undo the fault"
+    assert decide(plan(), journal.entries).sentence == wanted
+
+
 def test_once_the_guard_has_acted_nothing_touches_the_target():
     journal = Journal()
     journal.perform_until(plan(), E.RECOVER)
     journal.add(Kind.GUARD, what="acting", reason="the runner's lease ran out")
+    journal.add(Kind.GUARD, what="undone")
     assert decide(plan(), journal.entries).sentence == "stop the load, because the guard has undone the fault"
     assert journal.perform_rest(plan()) == [E.STOP_LOAD, E.STOP_OBSERVERS, E.CONCLUDE, E.END]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from drillmark.decide.resuming import guard_has_undone
 from drillmark.decide.steps import Step, after, steps
-from drillmark.decide.stops import guard_has_acted, last_of, may_be_in_effect, stop_reason
+from drillmark.decide.stops import last_of, may_be_in_effect, stop_reason
 from drillmark.model.entry import Effect, Entry, Kind, Status
 from drillmark.model.plan import Plan
 
@@ -46,7 +47,7 @@ def upcoming(plan: Plan, decision: Decision) -> str:
 
 def _winding_up(plan: Plan, entries: Sequence[Entry]) -> list[Step]:
     undo = [Step(Effect.UNDO), Step(Effect.PROVE_UNDONE)]
-    if guard_has_acted(entries) or not may_be_in_effect(entries):
+    if guard_has_undone(entries) or not may_be_in_effect(entries):
         undo = []
     return [*undo, *after(plan)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from drillmark.decide.resuming import guard_has_acted, guard_has_undone
 from drillmark.decide.steps import Step, activity_of, steps
 from drillmark.journal.entries import Last, last
 from drillmark.model.entry import Effect, Entry, Kind, Status
@@ -42,7 +43,7 @@ def stop_reason(plan: Plan, entries: Sequence[Entry]) -> str:
         if entry.kind is Kind.ABORT:
             return f"it was aborted ({entry.data.get('by', 'somebody')}: {entry.data.get('reason', 'no reason given')})"
     if guard_has_acted(entries):
-        return "the guard has undone the fault"
+        return f"the guard has {'undone' if guard_has_undone(entries) else 'begun to undo'} the fault"
     for step in steps(plan):
         found = last_of(entries, step)
         if found is None:
@@ -51,11 +52,6 @@ def stop_reason(plan: Plan, entries: Sequence[Entry]) -> str:
         if reason:
             return reason
     return ""
-
-
-def guard_has_acted(entries: Sequence[Entry]) -> bool:
-    """Whether the guard's log, imported, shows that it began to undo."""
-    return any(entry.kind is Kind.GUARD and entry.data.get("what") == "acting" for entry in entries)
 
 
 def may_be_in_effect(entries: Sequence[Entry]) -> bool:

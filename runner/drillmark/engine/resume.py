@@ -7,11 +7,14 @@ child is ended, its event log and the guard's log are imported, observers and lo
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from drillmark import clock, files, processes, runs, undo
 from drillmark.chaos.activities import ActivityOutcome
+from drillmark.chaos.events import read_events
+from drillmark.chaos.undo import begun
 from drillmark.engine import children, injecting, simulating, taking_up, undoing
 from drillmark.engine.concluding import export_journal
 from drillmark.engine.context import ALERTS_URL, Context
@@ -94,6 +97,11 @@ def _open(workspace: WorkspacePaths, paths: RunPaths, lock: FileLock, row: RunRo
     try:
         store = JournalStore(workspace.journal)
         entries = store.read(row.run)
+        if not entries and not state.undoables:
+            _take_away(paths, store, row.run)
+            raise UsageError(
+                f"run {row.run} never began; what it left is taken away", hint="start it again: nothing was touched"
+            )
         plan = runs.read_plan(paths.directory)
         if not entries and state.undoables:
             raise JournalError(f"the journal has nothing of run {row.run}, and its undo file has")
@@ -105,11 +113,9 @@ def _open(workspace: WorkspacePaths, paths: RunPaths, lock: FileLock, row: RunRo
         _undo_from_file_alone(paths, state)
         raise JournalError(f"{error}; what stood in the undo file is undone", hint=error.hint) from error
     finished = any(entry.kind is Kind.RUN_ENDED for entry in entries)
-    if not entries or (finished and not state.undoables):
+    if finished and not state.undoables:
         store.close()
-        if finished:
-            raise UsageError(f"run {row.run} has ended", hint=f"`drillmark show {row.run}` shows its result")
-        raise UsageError(f"run {row.run} never began", hint="start it again: nothing was touched")
+        raise UsageError(f"run {row.run} has ended", hint=f"`drillmark show {row.run}` shows its result")
     context = Context(
         run=row.run,
         plan=plan,
@@ -132,6 +138,16 @@ def _open(workspace: WorkspacePaths, paths: RunPaths, lock: FileLock, row: RunRo
         simulating.know_source(context, injected.intent)
         injecting.know_fault(context, injected.intent.stamp, str(injected.intent.data.get("fault_position", "")))
     return context
+
+
+def _take_away(paths: RunPaths, store: JournalStore, run: str) -> None:
+    """Take a run that never began off the list, and its directory away, unless that is a copy of one that did.
+
+    A runner that is just about to begin it cannot any more: its first entry needs the run on the list.
+    """
+    store.forget(run)
+    if not (paths.journal.exists() or paths.result.exists() or begun(read_events(paths.events))):
+        shutil.rmtree(paths.directory, ignore_errors=True)
 
 
 def _take_over(context: Context, row: RunRow) -> None:

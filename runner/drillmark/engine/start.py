@@ -193,20 +193,17 @@ def began(context: Context) -> bool:
 def _create(  # everything that a run needs before its first entry
     workspace: WorkspacePaths, paths: RunPaths, run_id: str, plan: Plan, view: View, deadline_ns: int
 ) -> Context:
-    try:
-        make_directory(paths)
-        files.write_durably(paths.plan, json.dumps(plan.model_dump(mode="json"), sort_keys=True, indent=1))
-    except OSError as error:
-        raise JournalError(
-            f"cannot write {paths.directory}: {error.strerror or error}",
-            hint="nothing was injected; is the disk full, or the folder read-only?",
-        ) from error
-    undo.write_epoch(paths.epoch, 1)
-    state = UndoState(run_id)
-    undo.write(paths.undo, state)
+    # On the list before anything of it is on disk: whatever a runner leaves that dies in here is found by `resume`.
     store = JournalStore(workspace.journal)
-    directory = str(paths.directory.relative_to(workspace.root))
-    store.create(RunRow(run_id, plan.drill, plan.target.name, directory, 1, clock.now().wall_ns))
+    try:
+        directory = str(paths.directory.relative_to(workspace.root))
+        store.create(RunRow(run_id, plan.drill, plan.target.name, directory, 1, clock.now().wall_ns))
+        state = _write_first(paths, run_id, plan)
+    except BaseException:
+        with contextlib.suppress(JournalError):
+            store.forget(run_id)
+        store.close()
+        raise
     return Context(
         run=run_id,
         plan=plan,
@@ -248,6 +245,22 @@ def _deadline_ns(plan: Plan, timeout_seconds: float | None) -> int:
         + phases.verify_deadline_seconds + phases.soak_seconds + 10 * phases.hold_seconds + _ALLOWANCE_SECONDS
     )  # fmt: skip
     return clock.monotonic_ns() + round(total * NANOSECONDS)
+
+
+def _write_first(paths: RunPaths, run_id: str, plan: Plan) -> UndoState:
+    """The run's directory with plan, epoch and an empty undo file."""
+    try:
+        make_directory(paths)
+        files.write_durably(paths.plan, json.dumps(plan.model_dump(mode="json"), sort_keys=True, indent=1))
+    except OSError as error:
+        raise JournalError(
+            f"cannot write {paths.directory}: {error.strerror or error}",
+            hint="nothing was injected; is the disk full, or the folder read-only?",
+        ) from error
+    undo.write_epoch(paths.epoch, 1)
+    state = UndoState(run_id)
+    undo.write(paths.undo, state)
+    return state
 
 
 def _started(plan: Plan) -> dict[str, object]:

@@ -7,24 +7,24 @@ adopted, or begun anew where nothing had been injected.
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 
 from drillmark import clock, files, processes
 from drillmark.chaos.events import read_events
-from drillmark.decide.stops import guard_has_acted, may_be_in_effect
+from drillmark.chaos.undo import begun
+from drillmark.decide import resuming
+from drillmark.decide.resuming import guard_has_acted, guard_has_undone
+from drillmark.decide.stops import may_be_in_effect
 from drillmark.engine import children, injecting, simulating
 from drillmark.engine.context import Context
 from drillmark.engine.hands import Hands
 from drillmark.journal.entries import last
-from drillmark.model.entry import Effect, Kind, Status
+from drillmark.model.entry import Effect, Kind
 from drillmark.model.stamp import NANOSECONDS, Stamp
 
 # How long a run may take whose first entry does not say.
 DEADLINE_SECONDS = 3600.0
 OBSERVERS = ("prober", "side", "markers", "positions", "load", "guards", "alerts")
-# What begins anew where nothing had been injected yet.
-_ANEW = (
-    Effect.PREFLIGHT, Effect.GUARD, Effect.OBSERVERS, Effect.LOAD, Effect.PREPARE, Effect.BASELINE, Effect.SIDE,
-)  # fmt: skip
 
 
 def bring_in(hands: Hands) -> None:
@@ -51,38 +51,42 @@ def bring_in(hands: Hands) -> None:
         context.journal(Kind.ABORT, {"by": "runner", "reason": reason})
     if any(entry.kind is Kind.ABORT for entry in context.entries) or guard_has_acted(context.entries):
         hands.pulse.stopped_already()
-    injected = last(context.entries, Effect.INJECT)
-    if injected is None:
+    if guard_has_undone(context.entries) and context.undo_state.undoables:
+        context.write_undo(replace(context.undo_state, undoables=()))
+    if not _import_injection(hands):
         _begin_anew(hands)
         return
-    if injected.outcome is None and context.plan.simulated:
-        simulating.journal_declaration(context, injected.attempt, injected.intent.stamp)
-    elif injected.outcome is None:
-        events = read_events(context.paths.events)
-        injecting.journal_injection(hands, injected.attempt, events, alive=False)
     guard = context.undo_state.child("guard")
     acted = guard_has_acted(context.entries)
     if context.undo_state.undoables and not acted and (guard is None or not processes.is_alive(guard.identity)):
         context.event("guard_gone", voided=[Effect.GUARD])
-    _void_what_is_done_again(context)
+    for one in resuming.done_again(context.plan, context.entries, in_undo_file=bool(context.undo_state.undoables)):
+        context.event(one.what, voided=list(one.effects))
     hands.pulse.watched.update(_still_observing(context))
+
+
+def _import_injection(hands: Hands) -> bool:
+    """Journal what the event log knows of the injection and the journal does not. False: nothing was injected."""
+    context = hands.context
+    events = read_events(context.paths.events)
+    if resuming.begins_anew(context.entries, began=begun(events)):
+        return False
+    if resuming.has_forgotten(context.entries, began=begun(events)):
+        context.journal(Kind.ABORT, {"by": "runner", "reason": resuming.FORGOTTEN}, sentence=resuming.FORGOTTEN)
+        hands.pulse.stopped_already()
+        context.intent(Effect.INJECT, "", 1)
+    injected = last(context.entries, Effect.INJECT)
+    if injected is not None and injected.outcome is None and context.plan.simulated:
+        simulating.journal_declaration(context, injected.attempt, injected.intent.stamp)
+    elif injected is not None and injected.outcome is None:
+        injecting.journal_injection(hands, injected.attempt, events, alive=False)
+    return True
 
 
 def _undone_unseen(context: Context) -> bool:
     """Whether U says that nothing is in effect, and the journal does not know why: what was measured since is void."""
     known = any(entry.kind is Kind.UNDONE for entry in context.entries) or guard_has_acted(context.entries)
     return may_be_in_effect(context.entries) and not context.undo_state.undoables and not known
-
-
-def _void_what_is_done_again(context: Context) -> None:
-    """Verifications are all made again, if the run had not gone on from them; so is a proof that U does not know."""
-    after_verify = Effect.SOAK if context.plan.recovers else Effect.READ_BACK
-    verified = any(entry.effect is Effect.VERIFY for entry in context.entries)
-    if verified and last(context.entries, after_verify) is None:
-        context.event("verified_anew", voided=[Effect.VERIFY])
-    proved = last(context.entries, Effect.PROVE_UNDONE)
-    if context.undo_state.undoables and proved is not None and proved.status not in ("", Status.FAILED):
-        context.event("undone_still_in_undo_file", voided=[Effect.PROVE_UNDONE])
 
 
 def _begin_anew(hands: Hands) -> None:
@@ -102,16 +106,17 @@ def _begin_anew(hands: Hands) -> None:
     for path in (*told, *context.paths.load_parts()):
         with contextlib.suppress(FileNotFoundError):
             path.rename(aside / path.name)
-    context.event("begun_anew", voided=list(_ANEW))
+    context.event("begun_anew", voided=list(resuming.BEFORE_THE_FAULT))
 
 
 def _last_sign_of_life(context: Context) -> Stamp | None:
-    lease = files.read_json(context.paths.lease) or {}
+    lease = files.read_object(context.paths.lease)
     now = clock.now()
     last_stamp = context.entries[-1].stamp
-    if lease.get("boot") != now.boot or "renewed_ns" not in lease:
+    renewed = lease.get("renewed_ns")
+    if lease.get("boot") != now.boot or type(renewed) is not int or renewed > now.monotonic_ns:
         return last_stamp
-    renewed = max(int(lease["renewed_ns"]), last_stamp.monotonic_ns if last_stamp.same_clock(now) else 0)
+    renewed = max(renewed, last_stamp.monotonic_ns if last_stamp.same_clock(now) else 0)
     return Stamp(renewed, now.wall_ns - (now.monotonic_ns - renewed), now.host, now.boot)
 
 

@@ -252,19 +252,31 @@ def _rollbacks_done(context: Context, *, succeeded_only: bool) -> list[dict[str,
         for rollback in entry.data.get("rollbacks", [])
         if rollback["status"] == Status.SUCCEEDED
     ]
-    return earlier + [
-        {
-            "index": event.index,
-            "name": event.name,
-            "status": event.status or Status.INDETERMINATE,
-            "error": event.error,
-            "ended": event.stamp.as_json(),
-        }
-        for event in read_events(context.paths.events)
-        if event.event == "activity_ended"
-        and event.phase == "rollbacks"
-        and (event.status == Status.SUCCEEDED or not succeeded_only)
-    ]
+    # A guard that was killed in the middle of its undo leaves the rest to us.
+    by_guard = [
+        {"index": int(entry.data["index"]), "name": str(entry.data.get("name", "")), "status": Status.SUCCEEDED,
+         "error": "", "ended": entry.data.get("stamp")}
+        for entry in context.entries
+        if entry.kind is Kind.GUARD
+        and entry.data.get("what") == "rollback" and entry.data.get("status") == Status.SUCCEEDED
+    ]  # fmt: skip
+    return (
+        earlier
+        + by_guard
+        + [
+            {
+                "index": event.index,
+                "name": event.name,
+                "status": event.status or Status.INDETERMINATE,
+                "error": event.error,
+                "ended": event.stamp.as_json(),
+            }
+            for event in read_events(context.paths.events)
+            if event.event == "activity_ended"
+            and event.phase == "rollbacks"
+            and (event.status == Status.SUCCEEDED or not succeeded_only)
+        ]
+    )
 
 
 def _rollback(index: int, outcome: ActivityOutcome) -> dict[str, Any]:

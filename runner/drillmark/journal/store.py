@@ -88,6 +88,14 @@ class JournalStore:
                 (row.run, row.drill, row.target, row.directory, row.epoch, row.started_wall_ns),
             )
 
+    def forget(self, run: str) -> None:
+        """Take a run that has no entry off the list: it never began, and now cannot any more. Others stay."""
+        with self._transaction():
+            self._connection.execute(
+                "delete from runs where run = ? and not exists (select 1 from entries where entries.run = runs.run)",
+                (run,),
+            )
+
     def raise_epoch(self, run: str, epoch: int) -> None:
         """From now on only this epoch may append. Raises StaleEpochError if a higher one is there already."""
         with self._transaction():

@@ -111,7 +111,7 @@ def undo(evidence: Evidence, told: History, measurements: Measurements) -> list[
         return [Judged("undo", Outcome.NOT_APPLICABLE, unit="", reason=reason, cited=Cited(entries=ran.sequences))]
     guard = list(told.of(Kind.GUARD))
     cited = Cited(entries=tuple(sorted((*ran.sequences, *proof.sequences, *(entry.sequence for entry in guard)))))
-    if any(entry.data.get("what") == "acting" for entry in guard):
+    if any(entry.data.get("what") == "acting" for entry in guard) and not ran.intents:
         return [_undone_by_guard([entry.data for entry in guard], cited)]
     rollbacks = [cast("dict[str, Any]", one) for one in ran.data.get("rollbacks", []) if isinstance(one, dict)]
     failed = [_said(one) for one in rollbacks if one.get("status") in (Status.FAILED, Status.TIMED_OUT)]
