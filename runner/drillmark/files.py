@@ -6,7 +6,9 @@ import contextlib
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+from drillmark.errors import UsageError
 
 
 def write_durably(path: Path, text: str) -> None:
@@ -58,20 +60,42 @@ def read_json(path: Path) -> Any | None:
     """A JSON file's value, or None where there is no such file or it is not JSON (yet)."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 
-def read_json_lines(path: Path) -> list[Any]:
-    """The values of a JSON lines file; a torn last line is left out, an absent file is empty."""
+def inside(folder: Path, name: str) -> Path:
+    """The file of that name in a folder. Raises UsageError where the name, or a link, leads out of it."""
+    path = folder / name
+    try:
+        stays = path.resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError, RuntimeError):
+        stays = False
+    if not stays:
+        raise UsageError(f"{name[:200]!a} leads out of {folder}", hint="it is not read; what is measured lies inside")
+    return path
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; empty where there is no such file, or it holds anything else."""
+    value = read_json(path)
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of a JSON lines file; a torn line, or one that holds anything else, is left out."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return []
-    values: list[Any] = []
+    values: list[dict[str, Any]] = []
     for line in text.splitlines():
         try:
-            values.append(json.loads(line))
-        except ValueError:
+            value = json.loads(line)
+            # What JSON and UTF-8 cannot hold, no journal can either.
+            json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        except (ValueError, RecursionError):
             continue
+        if isinstance(value, dict):
+            values.append(cast("dict[str, Any]", value))
     return values

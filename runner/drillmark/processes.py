@@ -11,8 +11,11 @@ import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 from drillmark import clock
+
+_PID_LIMIT = 2**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,18 @@ class ProcessIdentity:
     def as_json(self) -> dict[str, object]:
         """The form that stands in files."""
         return {"pid": self.pid, "start": self.start}
+
+
+def told(value: object) -> ProcessIdentity | None:
+    """The process that stands in a file (see `as_json`), or None where what stands there is none."""
+    if not isinstance(value, dict):
+        return None
+    body = cast("dict[str, Any]", value)
+    pid, start = body.get("pid"), body.get("start")
+    # Zero and less mean groups to the kernel, and to nobody else.
+    if type(pid) is not int or not 0 < pid < _PID_LIMIT or not isinstance(start, str):
+        return None
+    return ProcessIdentity(pid, start)
 
 
 def identify(pid: int) -> ProcessIdentity | None:

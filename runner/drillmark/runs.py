@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from drillmark import samples
+from drillmark import files, samples
 from drillmark.errors import JournalError, SampleFileError, UsageError
 from drillmark.journal.entries import from_line
 from drillmark.journal.store import JournalStore, RunRow
@@ -39,6 +39,8 @@ def find(workspace: Path, text: str) -> RunRow:
                 store.close()
     # Without its journal a run must be found all the same, so that its fault can be undone.
     found = found or _by_directory(workspace, text)
+    for row in found:
+        files.inside(workspace, row.directory)
     if not found and not path.exists():
         raise UsageError("there are no runs in this workspace yet", hint="start one: drillmark run DRILL")
     if len(found) == 1:
@@ -84,15 +86,19 @@ def read_entries(workspace: Path, row: RunRow) -> tuple[Entry, ...]:
 
 def read_exported(directory: Path) -> tuple[Entry, ...]:
     """The entries of `journal.jsonl`; empty where there is none. Raises JournalError for a damaged line."""
-    path = directory / "journal.jsonl"
+    path = files.inside(directory, "journal.jsonl")
     if not path.exists():
         return ()
-    return tuple(from_line(line) for line in path.read_text(encoding="utf-8").splitlines() if line)
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, ValueError) as error:
+        raise JournalError(f"cannot read {path}: {error}") from error
+    return tuple(from_line(line) for line in lines if line)
 
 
 def read_plan(directory: Path) -> Plan:
     """The plan that the run performed. Raises UsageError where it is not there or damaged."""
-    path = directory / "plan.json"
+    path = files.inside(directory, "plan.json")
     try:
         return Plan.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -124,10 +130,10 @@ def _load_parts(plan: Plan) -> range:
 
 
 def read_table(path: Path) -> Table | None:
-    """A sample file, or None where there is none that can be read."""
+    """A sample file, or None where there is none that can be read, or only a link that leads out of the run."""
     if not path.exists():
         return None
     try:
-        return samples.read(path)
-    except SampleFileError:
+        return samples.read(files.inside(path.parent.parent, f"{path.parent.name}/{path.name}"))
+    except (SampleFileError, UsageError):
         return None

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from drillmark import files
+from drillmark import files, processes
 from drillmark.errors import UndoFileError
 from drillmark.processes import ProcessIdentity
 
@@ -144,12 +144,19 @@ def read(path: Path) -> UndoState | None:
                 )
                 for one in body["undoables"]
             ),
-            children=tuple(Child(one["role"], int(one["pid"]), str(one["start"])) for one in body["children"]),
+            children=tuple(_child(one) for one in body["children"]),
         )
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise UndoFileError(
             f"cannot read the undo file {path}: {error}", hint="undo the fault by hand, then remove this file"
         ) from error
+
+
+def _child(body: dict[str, Any]) -> Child:
+    identity = processes.told(body)
+    if identity is None:
+        raise ValueError(f"not a process: {str(body)[:80]!a}")
+    return Child(str(body["role"]), identity.pid, identity.start)
 
 
 def write_epoch(path: Path, epoch: int) -> None:

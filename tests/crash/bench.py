@@ -75,7 +75,7 @@ class Bench:
             name = Path(drill).stem
             phases = PHASES | ({"recover": {"deadline": "90s"}} if drill == LOST else {"fault": "4s"})
             self.drills[name] = workspaces.shorten(
-                self.workspace, drill, lease="15s", objectives=OBJECTIVES, phases=phases
+                self.workspace, drill, lease="40s", objectives=OBJECTIVES, phases=phases
             )
         self.lab_up()
         self._server = subprocess.Popen(
@@ -245,7 +245,9 @@ class Bench:
 
     def _files_left(self) -> list[str]:
         """Drafts that nobody renamed, what a fault moved aside for itself, and half of a restore."""
-        drafts = [path for path in self.workspace.rglob("*.tmp") if self.lab_directory not in path.parents]
+        places = (self.workspace / "reports", self.workspace / ".drillmark" / "locks")
+        drafts = [path for place in places for path in place.rglob("*.tmp")]
+        drafts += (self.workspace / ".drillmark").glob("*.tmp")
         state = lab.status(self.lab_directory)
         known = set(state.clusters) if state else set[str]()
         strays = [

@@ -216,7 +216,8 @@ def sentence(told: Told) -> str:
     if not done and told.left.entries and told.left.entries[-1].kind is Kind.RUN_ENDED:
         return "nothing: the run had ended"
     if not done:
-        return told.output.strip().splitlines()[-1] if told.output.strip() else "nothing"
+        lines = [line for line in told.output.splitlines() if line.startswith("error: ")]
+        return lines[-1].removeprefix("error: ") if lines else "nothing"
     said: list[str] = []
     if any(entry.data.get("what") == "begun_anew" for entry in done):
         said.append("began anew")

@@ -165,5 +165,5 @@ def _parse(line: bytes) -> Event | None:
     # A line torn by a full disk or a kill stays in the file, and the next begins on a line of its own.
     try:
         return Event.from_json(json.loads(line))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None

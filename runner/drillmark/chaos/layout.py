@@ -68,7 +68,9 @@ def name_of(activity: dict[str, Any]) -> str:
 
 def timeout_seconds(activity: dict[str, Any]) -> float | None:
     """How long the activity says that it may take, by its own `timeout` or its provider's."""
-    provider = activity.get("provider") or {}
+    provider = activity.get("provider")
+    if not isinstance(provider, dict):
+        provider = {}
     kind = str(provider.get("type"))
     limits: list[float] = []
     if _is_number(activity.get("timeout")):

@@ -7,7 +7,7 @@ stop at a rollback that fails, nor need journal, plan or runner.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from drillmark import clock
 from drillmark.chaos.activities import ActivityOutcome, ActivityWorker
@@ -49,7 +49,7 @@ def waived(events: Sequence[Event]) -> bool:
 def limit_seconds(experiment: Mapping[str, Any], *, timeout_seconds_each: float) -> float:
     """How long all rollbacks may take together: each what it declares, at least `timeout_seconds_each`."""
     whole = dict(experiment)
-    activities = [dereference(whole, listed) for listed in whole.get("rollbacks") or []]
+    activities = [dereference(whole, listed) for listed in _rollbacks(whole) if isinstance(listed, dict)]
     return sum(max(timeout_seconds_each, timeout_seconds(one or {}) or 0.0) for one in activities)
 
 
@@ -76,9 +76,11 @@ def perform(
     outcomes: list[ActivityOutcome] = []
     worker: ActivityWorker | None = None
     try:
-        for index, listed in enumerate(whole.get("rollbacks") or []):
+        for index, listed in enumerate(_rollbacks(whole)):
             if index in skip:
                 continue
+            if not isinstance(listed, dict):
+                listed = {"ref": str(listed)[:200]}  # noqa: PLW2901 - told as what it is: nothing that can be run
             if on_begin is not None:
                 on_begin(index, name_of(listed))
             activity = dereference(whole, listed)
@@ -104,6 +106,12 @@ def perform(
         if worker is not None:
             worker.close()
     return outcomes
+
+
+def _rollbacks(experiment: Mapping[str, Any]) -> list[Any]:
+    """The list of rollbacks, whatever stands in it; a forged undo file may hold anything."""
+    found = experiment.get("rollbacks")
+    return cast("list[Any]", found) if isinstance(found, list) else []
 
 
 def _dangling(activity: Mapping[str, Any]) -> ActivityOutcome:

@@ -19,12 +19,6 @@ def state_of(directory: Path) -> State:
 
 def is_driven(directory: Path) -> bool:
     """Whether the runner that holds the run's lease lives."""
-    lease = files.read_json(directory / "lease")
-    runner = lease.get("runner") if isinstance(lease, dict) else None
-    if not isinstance(lease, dict) or not isinstance(runner, dict) or lease.get("boot") != clock.boot_id():
-        return False
-    try:
-        identity = processes.ProcessIdentity(int(runner["pid"]), str(runner["start"]))
-    except (KeyError, TypeError, ValueError):
-        return False
-    return processes.is_alive(identity)
+    lease = files.read_object(directory / "lease")
+    identity = processes.told(lease.get("runner"))
+    return identity is not None and lease.get("boot") == clock.boot_id() and processes.is_alive(identity)

@@ -60,8 +60,11 @@ class _Found:
 
 def _problem(item: Any, model: type[BaseModel], marks: Marks) -> Problem:
     located: tuple[str | int, ...] = item["loc"]
-    path: Path = tuple(part for part in located if not _is_tag(part) and part != "[key]")
     kind = item["type"]
+    path: Path = tuple(part for part in located[:-1] if not _is_tag(part) and part != "[key]")
+    # An unknown key may look like a tag of ours.
+    if located and (kind == "extra_forbidden" or not (_is_tag(located[-1]) or located[-1] == "[key]")):
+        path = (*path, located[-1])
     if kind != "missing":
         # A union of plain types names the one that was tried ("float"): no part of the file.
         while path and path not in marks.values:

@@ -88,7 +88,7 @@ def settled_or_problem(hands: Hands, goals: dict[str, str], seconds: float = REA
         reap()
         open_goals = 0
         for role, goal in goals.items():
-            status = files.read_json(paths.child(role, "json")) or {}
+            status = files.read_object(paths.child(role, "json"))
             state = status.get("state", "")
             if state == goal or (goal == "ready" and state == "ended"):
                 continue

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from drillmark import files
 from drillmark.engine.context import Context
@@ -44,8 +43,7 @@ class Incoming:
             self._declaration()
 
     def _import(self, source: str, path: Path) -> None:
-        for line in files.read_json_lines(path)[self._known(source) :]:
-            told: dict[str, Any] = line if isinstance(line, dict) else {}
+        for told in files.read_json_lines(path)[self._known(source) :]:
             what = str(told.get("what", ""))
             if what not in _TOLD[source]:
                 what = f"{source}_unclear"

@@ -99,7 +99,7 @@ class Tails:
     def recovery(self) -> RecoveryProgress | None:
         """What the recovery activity last said."""
         lines = files.read_json_lines(self.paths.progress)
-        if not lines or not isinstance(lines[-1], dict):
+        if not lines:
             return None
         line = lines[-1]
         return RecoveryProgress(

@@ -40,7 +40,7 @@ class Reasons:
             child = self._context.undo_state.child(role)
             if child is not None and not processes.is_alive(child.identity):
                 self.watched.discard(role)
-                status = files.read_json(self._context.paths.child(role, "json")) or {}
+                status = files.read_object(self._context.paths.child(role, "json"))
                 error = str(status.get("error", ""))[:500]
                 name = {"writer": role.partition("-")[2]} if kind_of(role) == "markers" else {}
                 self._context.event(_GONE[kind_of(role)], error=error, **name)
@@ -61,7 +61,7 @@ class Reasons:
     def _asked_for(self) -> Interrupted | None:
         paths, workspace = self._context.paths, self._context.workspace
         if paths.abort.exists():
-            wanted = files.read_json(paths.abort) or {}
+            wanted = files.read_object(paths.abort)
             return Interrupted(str(wanted.get("by", "person")), str(wanted.get("reason", "no reason given")))
         if workspace.abort.exists():
             return Interrupted("kill_switch", _text_of(workspace.abort))

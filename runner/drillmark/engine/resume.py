@@ -166,7 +166,7 @@ def _deadline(paths: RunPaths, started: Entry) -> int:
     total_ns = round(float(started.data.get("deadline_seconds", taking_up.DEADLINE_SECONDS)) * NANOSECONDS)
     if started.stamp.boot != clock.boot_id():
         return clock.monotonic_ns() + total_ns
-    guard = files.read_json(paths.guard_config) or {}
+    guard = files.read_object(paths.guard_config)
     return int(guard.get("deadline_ns", started.stamp.monotonic_ns + total_ns))
 
 
@@ -189,11 +189,10 @@ def _undo_what_is_left(hands: Hands) -> None:
 
 
 def _refuse_if_driven(paths: RunPaths) -> None:
-    lease = files.read_json(paths.lease) or {}
-    runner = lease.get("runner") or {}
-    if not runner or lease.get("boot") != clock.boot_id():
+    lease = files.read_object(paths.lease)
+    identity = processes.told(lease.get("runner"))
+    if identity is None or lease.get("boot") != clock.boot_id():
         return
-    identity = processes.ProcessIdentity(int(runner["pid"]), str(runner["start"]))
     if processes.is_alive(identity) and identity.pid != os.getpid():
         raise RefusedError(
             f"the run is being driven by process {identity.pid}",

@@ -166,22 +166,22 @@ def _free_the_journal(paths: RunPaths) -> None:
 
 
 def _journal_of(paths: RunPaths) -> Path | None:
-    config = files.read_json(paths.guard_config) or {}
+    config = files.read_object(paths.guard_config)
     path = Path(str(config.get("workspace", ""))) / ".drillmark" / "journal.sqlite3"
     return path if path.exists() else None
 
 
 def _end_runner(paths: RunPaths) -> None:
-    lease = files.read_json(paths.lease) or {}
-    runner = lease.get("runner")
-    if runner:
-        identity = processes.ProcessIdentity(int(runner["pid"]), str(runner["start"]))
+    lease = files.read_object(paths.lease)
+    identity = processes.told(lease.get("runner"))
+    if identity is not None:
         processes.end(identity, group=False, grace_seconds=0.0)
 
 
 def _own_epoch(paths: RunPaths) -> int:
     lines = files.read_json_lines(paths.guard_log)
-    return max((int(line.get("epoch", 0)) for line in lines), default=0)
+    epochs = [line.get("epoch") for line in lines]
+    return max((epoch for epoch in epochs if type(epoch) is int), default=0)
 
 
 def _log(paths: RunPaths, what: str, **more: Any) -> None:

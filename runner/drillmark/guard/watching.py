@@ -35,8 +35,10 @@ class Lookout:
 
     def look(self, now_ns: int) -> Watch:
         """What there is to see at this moment."""
-        lease = files.read_json(self.paths.lease) or {}
-        ours = lease.get("boot") == self.boot and "renewed_ns" in lease
+        lease = files.read_object(self.paths.lease)
+        renewed = lease.get("renewed_ns")
+        # A lease from the future would never run out.
+        ours = lease.get("boot") == self.boot and type(renewed) is int and renewed <= now_ns
         undo = files.read_json(self.paths.undo)
         return Watch(
             now_ns=now_ns,

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from drillmark.errors import JournalError
 from drillmark.model.entry import Effect, Entry, Kind
@@ -44,19 +44,30 @@ def to_line(entry: Entry) -> str:
 def from_line(line: str) -> Entry:
     """The inverse of `to_line`. Raises JournalError where the line is not an entry."""
     try:
-        body = json.loads(line)
-        return Entry(
-            sequence=int(body["sequence"]),
-            run=str(body["run"]),
-            epoch=int(body["epoch"]),
-            kind=Kind(body["kind"]),
-            stamp=Stamp.from_json(body["stamp"]),
-            data=dict(body["data"]),
-            previous_hash=str(body["previous_hash"]),
-            hash=str(body["hash"]),
-        )
+        return from_body(json.loads(line))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise JournalError(f"not a journal entry: {line[:80]!r} ({error})") from error
+        raise JournalError(f"not a journal entry: {line[:80]!a} ({str(error)[:200]!a})") from error
+
+
+def from_body(body: Any) -> Entry:
+    """An entry out of its JSON. Raises ValueError, KeyError or TypeError where it is none."""
+    for name in ("sequence", "epoch"):
+        if type(body[name]) is not int:
+            raise ValueError(f"{name} is not a whole number")
+    if not isinstance(body["data"], dict):
+        raise TypeError("data is not an object")
+    # Read as strictly as it is written: NaN and infinity are no JSON.
+    canonical(body["data"])
+    return Entry(
+        sequence=body["sequence"],
+        run=str(body["run"]),
+        epoch=body["epoch"],
+        kind=Kind(body["kind"]),
+        stamp=Stamp.from_json(body["stamp"]),
+        data=cast("dict[str, Any]", body["data"]),
+        previous_hash=str(body["previous_hash"]),
+        hash=str(body["hash"]),
+    )
 
 
 def first_break(entries: Sequence[Entry]) -> str:

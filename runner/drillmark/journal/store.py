@@ -144,9 +144,11 @@ class JournalStore:
                 (run,),
             ).fetchall()
             return tuple(
-                Entry(
-                    sequence, run, epoch, Kind(kind), Stamp.from_json(json.loads(stamp)), json.loads(data),
-                    previous_hash, digest,
+                entries.from_body(
+                    {
+                        "sequence": sequence, "run": run, "epoch": epoch, "kind": kind, "stamp": json.loads(stamp),
+                        "data": json.loads(data), "previous_hash": previous_hash, "hash": digest,
+                    }
                 )
                 for sequence, epoch, kind, stamp, data, previous_hash, digest in rows
             )  # fmt: skip
@@ -180,7 +182,7 @@ class JournalStore:
 def _translated(path: Path) -> Generator[None]:
     try:
         yield
-    except (sqlite3.Error, OSError, ValueError, KeyError) as error:
+    except (sqlite3.Error, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise JournalError(
             f"cannot read or write the journal {path}: {error}",
             hint="is the disk full, or the folder read-only?",

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 NANOSECONDS = 1_000_000_000
+# Year 2262: what 64 bits hold, and what can be told as a date.
+_LIMIT_NS = 2**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,11 @@ class Stamp:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Stamp:
         """The inverse of `as_json`. Raises KeyError, TypeError or ValueError on anything else."""
-        return cls(int(data["monotonic_ns"]), int(data["wall_ns"]), str(data["host"]), str(data["boot"]))
+        monotonic_ns, wall_ns = data["monotonic_ns"], data["wall_ns"]
+        for value in (monotonic_ns, wall_ns):
+            if type(value) is not int or not -_LIMIT_NS < value < _LIMIT_NS:
+                raise ValueError(f"not a stamp in nanoseconds: {str(value)[:40]}")
+        return cls(monotonic_ns, wall_ns, str(data["host"]), str(data["boot"]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ def build(
         "target": plan.target.name,
         "environment": plan.target.environment,
         "source": plan.source,
-        "runbook": plan.runbook,
+        "runbook": _inside(plan.runbook),
         "risk": plan.risk.model_dump(mode="json"),
         "started": words.iso(started.stamp.wall_ns) if started else None,
         "fault_began": words.iso(measurements.fault_begin.wall_ns) if measurements.fault_begin else None,
@@ -255,14 +255,23 @@ def _evidence(entries: Sequence[Entry], started: Entry | None) -> dict[str, Any]
     ]
     return {
         "plan_hash": begun.get("plan_hash"),
-        "versions": begun.get("versions", {}),
+        "versions": versions if isinstance(versions := begun.get("versions"), dict) else {},
         "clock_error_seconds": begun.get("clock_error_seconds"),
         "journal": {"entries": len(entries), "last_hash": entries[-1].hash if entries else None},
         "samples": [
-            {key: data.get(key) for key in ("file", "sha256", "rows", "closed", "torn")}
+            {"file": _inside(data.get("file"))} | {key: data.get(key) for key in ("sha256", "rows", "closed", "torn")}
             for data in {str(data.get("file")): data for data in closed}.values()
         ],
     }
+
+
+def _inside(path: Any) -> str | None:
+    """A path as it may be shown: one that leads out of run or workspace is not, whoever wrote it there."""
+    if path is None:
+        return None
+    text = str(path)
+    leads_out = text[:1] in ("/", "~", "\\") or "://" in text or ".." in text.replace("\\", "/").split("/")
+    return "(leads out of the workspace)" if leads_out else text
 
 
 def _interval(value: Interval | None) -> dict[str, float | None] | None:

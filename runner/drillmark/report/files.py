@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drillmark.errors import UsageError
-from drillmark.files import write_durably
+from drillmark.files import inside, write_durably
 from drillmark.model.entry import Entry
 from drillmark.model.measurement import Measurements, Verdict
 from drillmark.model.plan import Plan
@@ -70,7 +70,7 @@ def to_json(result: dict[str, Any]) -> str:
 
 def read(run_dir: Path) -> dict[str, Any] | None:
     """The stored result of a run; None where the run has not been concluded. Raises UsageError if it is damaged."""
-    path = run_dir / RESULT
+    path = inside(run_dir, RESULT)
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
