@@ -55,7 +55,7 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("files")
 
 
-@many(2000)
+@many(2120)
 @given(st.integers(0, len(LINES) - 1), SEEDS)
 def test_a_line_of_a_journal(which, seed):
     data = mangled(LINES[which].encode(), random.Random(seed))
@@ -71,7 +71,7 @@ def test_a_line_of_a_journal(which, seed):
     assert not harmful(said)
 
 
-@many(150)
+@many(60)
 @given(SEEDS)
 def test_a_forged_journal_is_measured_judged_and_shown_without_a_traceback(seed):
     """And what it says is shown harmless in every face."""
@@ -100,7 +100,7 @@ def test_a_forged_journal_is_measured_judged_and_shown_without_a_traceback(seed)
     assert not [harmful(text) for text in shown if harmful(text)]
 
 
-@many(60)
+@many(30)
 @given(SEEDS)
 def test_titles_owners_and_errors_with_control_characters_are_shown_harmless(seed):
     chance = random.Random(seed)
