@@ -17,6 +17,7 @@ from drillmark import __version__, files, judge, measure, report, undo
 from drillmark import plan as planning
 from drillmark.chaos import past
 from drillmark.engine import bare
+from drillmark.engine.early import make_directory
 from drillmark.engine.paths import RunPaths, WorkspacePaths
 from drillmark.engine.start import RunEnded
 from drillmark.errors import UsageError
@@ -64,7 +65,7 @@ def import_journal(root: Path, path: Path) -> RunEnded:
     if paths.directory.exists():
         raise UsageError(f"this journal was imported before, as {run}", hint=f"`drillmark show {run}` shows it")
     try:
-        bare.make_directory(paths)
+        make_directory(paths)
         files.write_durably(paths.chaos_journal, json.dumps(journal, indent=2, ensure_ascii=False))
         files.write_durably(paths.plan, json.dumps(plan.model_dump(mode="json"), sort_keys=True, indent=1))
         undo.write_epoch(paths.epoch, 1)
