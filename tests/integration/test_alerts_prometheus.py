@@ -7,7 +7,6 @@ rule, and Alertmanager posts to the receiver. Another alert fires for the same c
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import subprocess
 import textwrap
@@ -18,22 +17,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
+import debian
 from file_drill import DRILL, drillmark, make, serving
 
 DEADLINE_SECONDS = 60.0
 PROGRAMS = ("prometheus", "prometheus-alertmanager")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def programs() -> None:
-    missing = [name for name in PROGRAMS if shutil.which(name) is None]
-    if missing:
-        pytest.fail(
-            f"{', '.join(missing)}: not installed, so nothing here is tested. On Debian and Ubuntu:"
-            f" apt-get install --no-install-recommends {' '.join(PROGRAMS)}"
-        )
+pytestmark = debian.needs(*PROGRAMS)
 
 
 def free_port() -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import time
@@ -15,6 +14,7 @@ import psycopg
 import pytest
 from chaoslib.exceptions import ActivityFailed
 
+import debian
 from drillmark import postgres, samples
 from drillmark.recovery import dumps, marker, postgres_checks, postgres_dump, postgres_pitr
 from drillmark.recovery.ledger import rows_match_ledger
@@ -158,15 +158,9 @@ def test_pages_rows_and_indexes_are_looked_at_before_anybody_is_led_there(source
         postgres_checks.reads_whole(restored=True, dsn=source.dsn, **here)
 
 
-# Debian's packages hold amcheck, the lab's wheel does not. CI installs them.
-WITH_AMCHECK = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_amcheck"))
-
-
-@pytest.mark.skipif(
-    not WITH_AMCHECK and not os.environ.get("CI"), reason="no server with amcheck: apt install postgresql"
-)
+@debian.needs("postgresql", found=bool(debian.POSTGRESQL))
 def test_tables_and_indexes_agree_where_the_server_has_amcheck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("DRILLMARK_PG_BIN", str(WITH_AMCHECK[-1].parent))
+    monkeypatch.setenv("DRILLMARK_PG_BIN", str(debian.POSTGRESQL[-1]))
     with running_server(tmp_path / "server with contrib") as server:
         server.execute("create table t as select g as id from generate_series(1, 2000) g")
         server.execute("create index by_id on t (id)")
@@ -333,5 +327,10 @@ def test_a_dump_that_fails_leaves_nothing_that_counts(dumped: Server, tmp_path: 
     with pytest.raises(ActivityFailed, match=r"permission denied|pg_dump"):
         postgres_dump.dump(str(tmp_path / "d"), dsn=dumped.dsn.replace("user=postgres", "user=reader"))
     assert list((tmp_path / "d").iterdir()) == []
+    # What another one left is taken away; of one that is still under way nothing is touched.
+    for name in (".new-1", ".new-999999999"):
+        (tmp_path / "d" / name).mkdir()
+    assert Path(postgres_dump.dump(str(tmp_path / "d"), dsn=dumped.dsn)).is_dir()
+    assert sorted(path.name for path in (tmp_path / "d").glob(".new-*")) == [".new-1"]
     dump = dumps.read(Path(dumped.dump))
     dumps.verify(dump, jobs=2, progress=Progress(None))

@@ -108,12 +108,6 @@ def worded(pattern: str, what: str, *examples: str, hint: str = "") -> Written:
     return Written(check, pattern, examples)
 
 
-def minutes_of_day(text: str) -> int:
-    """Minutes since midnight of a checked time of day."""
-    hour, _, minute = text.partition(":")
-    return int(hour) * 60 + int(minute)
-
-
 _PATH = worded(
     r"^(?![/~\\])(?!.*(?:^|/)\.\.(?:/|$))[^\x00-\x1f]{1,1000}$",
     "a path inside the workspace",

@@ -98,26 +98,33 @@ def _run(
         try:
             return int(process.wait(timeout=limit_seconds) or 0), False
         except psutil.TimeoutExpired:
-            _end(process)
+            _end(process, environment[REPORT_VARIABLE])
             return 0, True
         except BaseException:
-            _end(process)
+            _end(process, environment[REPORT_VARIABLE])
             raise
 
 
-def _end(process: psutil.Process) -> None:
+def _end(process: psutil.Process, report: str) -> None:
     """End a process and all that it started: asked first, then killed."""
-    family: list[psutil.Process] = [process]
+    for ask in (psutil.Process.terminate, psutil.Process.kill):
+        family = _family(process, report)
+        for one in family:
+            with contextlib.suppress(psutil.Error):
+                ask(one)
+        psutil.wait_procs(family, timeout=_GRACE_SECONDS)
+
+
+def _family(process: psutil.Process, report: str) -> list[psutil.Process]:
+    """What is left of it. A descendant whose parent has ended is nobody's child: it is known by its environment."""
+    found = [process] if process.is_running() else []
     with contextlib.suppress(psutil.Error):
-        family += process.children(recursive=True)
-    for one in family:
-        with contextlib.suppress(psutil.Error):
-            one.terminate()
-    _, alive = psutil.wait_procs(family, timeout=_GRACE_SECONDS)
-    for one in alive:
-        with contextlib.suppress(psutil.Error):
-            one.kill()
-    psutil.wait_procs(alive, timeout=_GRACE_SECONDS)
+        found += process.children(recursive=True)
+    for one in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if one not in found and one.environ().get(REPORT_VARIABLE) == report:
+                found.append(one)
+    return found
 
 
 def _report(path: Path) -> dict[str, Any] | None:

@@ -19,7 +19,7 @@ from typing import Any, cast
 
 from psycopg.conninfo import conninfo_to_dict
 
-from drillmark import files, postgres
+from drillmark import files, postgres, processes
 from drillmark.errors import RecoveryError
 from drillmark.recovery import libpq
 from drillmark.recovery.connecting import store
@@ -67,8 +67,7 @@ def take(into: Path, dsn: str, *, jobs: int) -> Dump:
     Raises RecoveryError; nothing half done then counts, and it is taken away by the next one.
     """
     into.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for leftover in into.glob(".new-*"):
-        shutil.rmtree(leftover)
+    _clear_leftovers(into)
     draft = into / f".new-{os.getpid()}"
     draft.mkdir(mode=0o700)
     postgres.hand_over(draft)
@@ -98,6 +97,14 @@ def take(into: Path, dsn: str, *, jobs: int) -> Dump:
         shutil.rmtree(draft, ignore_errors=True)
     files.sync_directory(into)
     return read(final)
+
+
+def _clear_leftovers(into: Path) -> None:
+    """Take away what a dump left that was cut short; one that is still under way stays."""
+    for leftover in into.glob(".new-*"):
+        pid = leftover.name.removeprefix(".new-")
+        if not pid.isdigit() or int(pid) == os.getpid() or processes.identify(int(pid)) is None:
+            shutil.rmtree(leftover)
 
 
 _FACTS = """
