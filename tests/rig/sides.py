@@ -212,6 +212,9 @@ def _verdicts(scenario: SideScenario, measured: Measurements) -> list[str]:
     wrong = scenario.kind == "another_listing"
     if wrong and source.outcome is not Outcome.FAILED:
         found.append(f"another listing was used, and the source is judged {source.outcome}")
-    if scenario.kind in ("good", "silent", "flapping", "never") and source.outcome is not Outcome.PASSED:
+    if scenario.kind in ("good", "flapping", "never") and source.outcome is not Outcome.PASSED:
         found.append(f"nothing later was used, and the source is judged {source.outcome}: {source.reason}")
+    # Log that was archived after t0 also holds writes from before it: that no later one is there shows nothing.
+    if scenario.kind == "silent" and source.outcome is not Outcome.UNKNOWN:
+        found.append(f"the restore names no listing, and the source is judged {source.outcome}: {source.reason}")
     return found

@@ -107,7 +107,7 @@ _BY_OBJECTIVE: dict[tuple[str, str], str] = {
     ),
     ("source", "unmeasured"): (
         "Nothing shows that only what was there at the disaster was restored from. Let the restore report "
-        "source_sha256, or write markers, and run again."
+        "source_sha256, the hash of the listing that it used, and run again."
     ),
     ("time_to_detect", "missed"): (
         "People learn of it too late. Alert on what users see (failed requests), not on causes, and "

@@ -75,7 +75,7 @@ def _measure(this: Scene, errors: list[str]) -> Measurements:
             "production", lambda: production.judge(facts, this.beats, this.load, this.limits), errors
         ).value
         or Check(None, "production could not be measured"),
-        source=_attempt("source", lambda: source.judge(facts, this.evidence, counted), errors).value
+        source=_attempt("source", lambda: source.judge(facts, this.evidence), errors).value
         or Check(None, "what was restored from could not be looked at"),
         flags=tuple(dict.fromkeys(facts.flags)),
         errors=tuple(errors),
