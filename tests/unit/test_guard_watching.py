@@ -6,7 +6,9 @@ import json
 
 import pytest
 
+from drillmark.engine import bare, early
 from drillmark.engine.paths import RunPaths, WorkspacePaths
+from drillmark.guard.__main__ import Config
 from drillmark.guard.watching import Lookout, Watch, reason_to_act
 
 SECOND = 10**9
@@ -63,3 +65,12 @@ def test_what_it_looks_at(tmp_path):
     assert look().something_in_effect
     paths.abort.touch()
     assert look().abort_since_ns == 50
+
+
+def test_it_waits_longer_for_its_go_than_an_experiment_may_take_to_load(tmp_path):
+    paths = RunPaths(tmp_path)
+    early.make_directory(paths)
+    early.write_guard_config(
+        paths, WorkspacePaths(tmp_path), "r", 1, lease_seconds=30.0, runner_lost="undo", hold_seconds=0.0
+    )
+    assert Config.read(paths.guard_config).go_within_seconds > bare.READY_SECONDS

@@ -19,13 +19,12 @@ from drillmark import clock, files
 from drillmark.chaos.events import What
 from drillmark.chaos.experiments import ExperimentChild
 from drillmark.chaos.layout import dereference, name_of
-from drillmark.engine.early import LEASE_SECONDS, Early, slug
+from drillmark.engine.early import LEASE_SECONDS, READY_SECONDS, Early, slug
 from drillmark.engine.paths import RunPaths
 from drillmark.errors import DrillmarkError, InvalidDefinitionError, Problem
 from drillmark.model.plan import Bare, Phases, Plan, PlannedFault, PlannedTarget
 from drillmark.undo import Origin
 
-READY_SECONDS = 300.0  # what is loaded may come from a slow server, what is validated imports foreign code
 _POLL_SECONDS = 0.002
 
 

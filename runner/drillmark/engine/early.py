@@ -28,6 +28,9 @@ from drillmark.model.stamp import NANOSECONDS, Stamp
 LEASE_SECONDS = 30.0
 # A bare experiment says nothing of its length, and `chaos run` sets none: ten years.
 NO_LIMIT_SECONDS = 10 * 365 * 86400.0
+READY_SECONDS = 300.0  # what is loaded may come from a slow server, what is validated imports foreign code
+# The guard waits longer for its `go` than the experiment may take to load, and `start` after that.
+GO_WITHIN_SECONDS = READY_SECONDS + 120.0
 _END_SECONDS = 5.0
 
 
@@ -126,6 +129,7 @@ def write_guard_config(
         "runner_lost": runner_lost,
         "deadline_ns": deadline_ns,
         "hold_seconds": hold_seconds,
+        "go_within_seconds": GO_WITHIN_SECONDS,
     }
     files.write_durably(paths.guard_config, json.dumps(config))
 

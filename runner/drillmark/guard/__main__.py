@@ -16,7 +16,6 @@ from drillmark.guard.watching import Lookout, reason_to_act
 
 _POLL_SECONDS = 0.25
 _GO_POLL_SECONDS = 0.01
-_GO_WITHIN_SECONDS = 120.0
 _START_SECONDS = 3.0
 
 
@@ -31,6 +30,7 @@ class Config:
     runner_lost: str
     deadline_ns: int
     hold_seconds: float
+    go_within_seconds: float
 
     @classmethod
     def read(cls, path: Path) -> Config:
@@ -39,6 +39,7 @@ class Config:
         return cls(
             str(body["run"]), Path(body["run_dir"]), Path(body["workspace"]), float(body["lease_seconds"]),
             str(body["runner_lost"]), int(body["deadline_ns"]), float(body["hold_seconds"]),
+            float(body["go_within_seconds"]),
         )  # fmt: skip
 
 
@@ -49,7 +50,7 @@ def main() -> int:
     config = Config.read(Path(sys.argv[1]))
     paths = RunPaths(config.run_dir)
     started = clock.monotonic_ns()
-    if not _told_to_go(paths):
+    if not _told_to_go(paths, config.go_within_seconds):
         return 3
     me = processes.identify(os.getpid())
     status = {"role": "guard", "state": "ready", "error": "", "stamp": clock.now().as_json()}
@@ -78,9 +79,9 @@ def main() -> int:
     return 0
 
 
-def _told_to_go(paths: RunPaths) -> bool:
+def _told_to_go(paths: RunPaths, within_seconds: float) -> bool:
     """Wait until this process stands in the undo file and the runner has said go."""
-    give_up = clock.monotonic_ns() + round(_GO_WITHIN_SECONDS * 1e9)
+    give_up = clock.monotonic_ns() + round(within_seconds * 1e9)
     while not paths.child("guard", "go").exists():
         if clock.monotonic_ns() > give_up:
             return False
