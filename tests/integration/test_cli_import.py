@@ -118,9 +118,10 @@ def test_a_failed_rollback_and_a_gate_that_was_not_met_have_failed(written, tmp_
         assert import_journal(tmp_path, tmp_path / f"{name}.json").verdict == "failed"
 
 
-def test_a_dry_run_proves_nothing(written, tmp_path):
+@pytest.mark.parametrize("dry", ["activities", "probes", True, "everything", ["actions"]])
+def test_a_dry_run_proves_nothing(written, tmp_path, dry):
     journal = json.loads(written.read_text())
-    journal["experiment"]["dry"] = "activities"
+    journal["experiment"]["dry"] = dry
     (tmp_path / "dry.json").write_text(json.dumps(journal))
     assert import_journal(tmp_path, tmp_path / "dry.json").verdict == "unknown"
 

@@ -91,7 +91,8 @@ def read(journal: dict[str, Any]) -> Past:
         undo=_undo(journal, told),
         begin=begin,
         ends=(method_end, rollbacks_end, end),
-        dry=dry if dry in DRY else None,
+        # `true`, or what nobody knows: something was left out, and all of it may have been.
+        dry=dry if dry in DRY else "activities" if dry else None,
     )
 
 
