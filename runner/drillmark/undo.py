@@ -61,6 +61,11 @@ class Undoable:
     origin: Origin = NOWHERE
     unlogged: bool = False
 
+    @property
+    def bare(self) -> bool:
+        """Whether it is a bare experiment, and no drill's."""
+        return bool(self.origin.folder)
+
 
 @dataclass(frozen=True, slots=True)
 class Child:

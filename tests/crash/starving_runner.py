@@ -19,8 +19,8 @@ from pathlib import Path
 import psutil
 
 from drillmark import files, undo
+from drillmark.chaos import undo as chaos_undo
 from drillmark.chaos.experiments import ExperimentChild
-from drillmark.engine import undoing
 from drillmark.engine.context import Context
 
 WORKSPACE = Path(sys.argv[1])
@@ -156,7 +156,7 @@ def main() -> int:
     Context.journal, undo.write, ExperimentChild.send = starving_journal, starving_write, starving_send
     files.write_durably = starving_durably
     if "rollback_seconds" in options:
-        undoing.ROLLBACK_SECONDS = float(options["rollback_seconds"])
+        chaos_undo.ROLLBACK_SECONDS = float(options["rollback_seconds"])
 
     from drillmark.cli import main as cli
 

@@ -10,12 +10,17 @@ import stat
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from chaos_helpers import FUNCTIONS, control, experiment, probe, python, shell, wait_until
+from drillmark.chaos import undo
 from drillmark.engine import undoing
-from drillmark.undo import Undoable, UndoState
+from drillmark.engine.early import make_directory
+from drillmark.engine.paths import RunPaths
+from drillmark.guard.acting import act
+from drillmark.undo import Origin, Undoable, UndoState, write, write_epoch
 
 PATIENCE_SECONDS = 60.0
 
@@ -329,8 +334,23 @@ def test_it_is_loaded_from_an_address_with_controls_settings_and_secrets_of_file
     assert not subprocess.run(["grep", "-r", token, str(tmp_path)], capture_output=True, check=False).stdout
 
 
-def test_rollbacks_that_say_nothing_have_an_hour():
-    slow = shell("slow", "sleep 1")
-    declared = {**shell("declared", "sleep 1"), "timeout": 9000}
-    state = UndoState("run", (Undoable("x", experiment([], [slow, declared])),))
-    assert undoing.undo_seconds(state, undoing.BARE_ROLLBACK_SECONDS) == 3600 + 9000
+def test_rollbacks_that_say_nothing_have_an_hour(tmp_path, monkeypatch):
+    slow = shell("slow", "sleep 3")
+    declared = {**shell("declared", "sleep 0.3"), "timeout": 9000}
+    bare = Undoable("x", experiment([], [slow, declared]), origin=Origin(str(tmp_path)))
+    drills = Undoable("x", bare.experiment)
+    assert undoing.undo_seconds(UndoState("run", (bare,))) == 3600 + 9000
+    assert undoing.undo_seconds(UndoState("run", (drills,))) == 60 + 9000
+    # What the limits are, in small: who undoes it makes no difference.
+    monkeypatch.setattr(undo, "ROLLBACK_SECONDS", 0.2)
+    monkeypatch.setattr(undo, "BARE_ROLLBACK_SECONDS", PATIENCE_SECONDS)
+    for undoable, ends in ((bare, "succeeded"), (drills, "timed_out")):
+        expected = {"slow": ends, "declared": "succeeded"}
+        paths = RunPaths(tmp_path / ends)
+        make_directory(paths)
+        assert {one.name: str(one.status) for one in undoing.undo_from(paths, undoable)} == expected
+        write_epoch(paths.epoch, 1)
+        write(paths.undo, UndoState("run", (replace(undoable, unlogged=True),)))
+        assert act(paths, "run", lambda: "lost")
+        done = [json.loads(line) for line in paths.guard_log.read_text().splitlines()]
+        assert {one["name"]: one["status"] for one in done if one["what"] == "rollback"} == expected, done

@@ -19,9 +19,12 @@ from drillmark.undo import NOWHERE
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from drillmark.undo import Origin
+    from drillmark.undo import Origin, Undoable
 
 DEFAULT_TIMEOUT_SECONDS = 300.0
+# What a rollback may take that says nothing of its time. `chaos run` would wait for ever.
+ROLLBACK_SECONDS = 60.0
+BARE_ROLLBACK_SECONDS = 3600.0
 
 
 def begun(events: Sequence[Event]) -> bool:
@@ -46,11 +49,35 @@ def waived(events: Sequence[Event]) -> bool:
     return any(event.event == What.ROLLBACKS_WAIVED for event in events)
 
 
+def seconds_each(undoable: Undoable) -> float:
+    """What a rollback of it may take at least, whoever runs it: the child, the engine, the guard, `resume`."""
+    return BARE_ROLLBACK_SECONDS if undoable.bare else ROLLBACK_SECONDS
+
+
 def limit_seconds(experiment: Mapping[str, Any], *, timeout_seconds_each: float) -> float:
     """How long all rollbacks may take together: each what it declares, at least `timeout_seconds_each`."""
     whole = dict(experiment)
     activities = [dereference(whole, listed) for listed in _rollbacks(whole) if isinstance(listed, dict)]
     return sum(max(timeout_seconds_each, timeout_seconds(one or {}) or 0.0) for one in activities)
+
+
+def perform_undoable(
+    undoable: Undoable,
+    skip: set[int],
+    *,
+    run_dir: Path,
+    on_outcome: Callable[[int, ActivityOutcome], None] | None = None,
+) -> list[ActivityOutcome]:
+    """`perform`, as it stands in the undo file."""
+    return perform(
+        undoable.experiment,
+        skip,
+        run_dir=run_dir,
+        timeout_seconds_each=seconds_each(undoable),
+        on_outcome=on_outcome,
+        variables=undoable.variables,
+        origin=undoable.origin,
+    )
 
 
 def perform(

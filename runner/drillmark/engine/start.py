@@ -31,7 +31,7 @@ from drillmark.model.digest import digest
 from drillmark.model.entry import Kind, Status
 from drillmark.model.plan import Bare, Plan
 from drillmark.model.stamp import NANOSECONDS, Stamp
-from drillmark.undo import Undoable, UndoState
+from drillmark.undo import NOWHERE, Origin, Undoable, UndoState
 
 # What a run may take beyond its phases before it is aborted: starting, restoring, reading back, concluding.
 _ALLOWANCE_SECONDS = 900.0
@@ -102,7 +102,8 @@ def _drive(
             early.drop()
         raise
     locks: list[TargetLock] = []
-    rollbacks = UndoState(run_id, (Undoable("", plan.undone_by),) if plan.undone_by else ())
+    origin = Origin(plan.bare.folder) if plan.bare else NOWHERE
+    rollbacks = UndoState(run_id, (Undoable("", plan.undone_by, origin=origin),) if plan.undone_by else ())
     hands = Hands(context, Pulse(context, undoing.undo_seconds(rollbacks)))
     try:
         if early is not None:

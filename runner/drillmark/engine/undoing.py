@@ -12,10 +12,10 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from drillmark import clock
+from drillmark.chaos import undo as chaos_undo
 from drillmark.chaos.activities import ActivityOutcome
 from drillmark.chaos.events import Event, Phase, What, read_events
-from drillmark.chaos.undo import done, limit_seconds, waived
-from drillmark.chaos.undo import perform as perform_undo
+from drillmark.chaos.undo import done, limit_seconds, perform_undoable, seconds_each, waived
 from drillmark.decide import Decision
 from drillmark.engine.context import Context
 from drillmark.engine.hands import Hands
@@ -27,10 +27,8 @@ from drillmark.undo import Undoable, UndoState
 
 T = TypeVar("T")
 
-ROLLBACK_SECONDS = 60.0
 GONE_SECONDS = 10.0
-# What a rollback of a bare experiment may take that says nothing of its time: `chaos run` would wait for ever.
-BARE_ROLLBACK_SECONDS = 3600.0
+_HYPOTHESIS_SECONDS = 60.0
 # From here on the child of a bare experiment undoes, or ends, by itself.
 _UNDOES = {What.ROLLBACKS_STARTED, What.ROLLBACKS_WAIVED, What.FINISHED}
 
@@ -113,22 +111,15 @@ def prove_undone(hands: Hands, decision: Decision) -> None:
             context.write_undo(replace(context.undo_state, undoables=()))
 
 
-def undo_seconds(state: UndoState, each: float = ROLLBACK_SECONDS) -> float:
+def undo_seconds(state: UndoState) -> float:
     """How long the undo of all that stands in U may take at most."""
-    limits = [limit_seconds(one.experiment, timeout_seconds_each=each) for one in state.undoables]
-    return max(each, sum(limits))
+    limits = [limit_seconds(one.experiment, timeout_seconds_each=seconds_each(one)) for one in state.undoables]
+    return max(chaos_undo.ROLLBACK_SECONDS, sum(limits))
 
 
 def undo_from(paths: RunPaths, undoable: Undoable) -> list[ActivityOutcome]:
     """Run every rollback of an experiment that its event log does not show as succeeded."""
-    return perform_undo(
-        undoable.experiment,
-        done(read_events(paths.events)),
-        run_dir=paths.directory,
-        timeout_seconds_each=ROLLBACK_SECONDS,
-        variables=undoable.variables,
-        origin=undoable.origin,
-    )
+    return perform_undoable(undoable, done(read_events(paths.events)), run_dir=paths.directory)
 
 
 def _look_for_another_undo(hands: Hands) -> None:
@@ -164,7 +155,7 @@ def _let_child_undo(hands: Hands) -> None:
         child.kill()
         return
     if bare:
-        limit = undo_seconds(context.undo_state, BARE_ROLLBACK_SECONDS)
+        limit = undo_seconds(context.undo_state)
         ends = {What.FINISHED, What.FAILED}
         # It is not waited for once it has nothing more to do.
         ended = False
@@ -179,7 +170,7 @@ def _let_child_undo(hands: Hands) -> None:
         return
     aborting = any(entry.kind is Kind.ABORT for entry in context.entries)
     child.send("undo" if aborting else "finish")
-    hypothesis = 0.0 if aborting else ROLLBACK_SECONDS
+    hypothesis = 0.0 if aborting else _HYPOTHESIS_SECONDS
     hands.pulse.wait(undo_seconds(context.undo_state) + hypothesis, lambda: not child.alive)
     child.kill()
 
@@ -190,15 +181,7 @@ def _undo_rest(
     """Run the rollbacks that are left."""
     _beside(
         hands,
-        lambda: perform_undo(
-            undoable.experiment,
-            finished,
-            run_dir=hands.context.paths.directory,
-            timeout_seconds_each=ROLLBACK_SECONDS,
-            on_outcome=note,
-            variables=undoable.variables,
-            origin=undoable.origin,
-        ),
+        lambda: perform_undoable(undoable, finished, run_dir=hands.context.paths.directory, on_outcome=note),
     )
 
 

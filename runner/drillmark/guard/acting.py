@@ -16,8 +16,7 @@ from typing import Any
 from drillmark import clock, files, processes, undo
 from drillmark.chaos.activities import ActivityOutcome
 from drillmark.chaos.events import read_events
-from drillmark.chaos.undo import begun, done, waived
-from drillmark.chaos.undo import perform as perform_undo
+from drillmark.chaos.undo import begun, done, perform_undoable, waived
 from drillmark.engine.locks import FileLock
 from drillmark.engine.paths import RunPaths
 from drillmark.errors import UndoFileError
@@ -26,7 +25,6 @@ from drillmark.model.entry import Status
 
 _LOCK_SECONDS = 1.0
 _LOCK_AFTER_KILL_SECONDS = 10.0
-_ROLLBACK_SECONDS = 60.0
 _ATTEMPTS = 2
 
 
@@ -124,15 +122,7 @@ def _perform(paths: RunPaths, undoable: undo.Undoable, finished: set[int]) -> li
         else:
             bad.append(f"{outcome.name}: {outcome.error or outcome.status}")
 
-    perform_undo(
-        undoable.experiment,
-        set(finished),
-        run_dir=paths.directory,
-        timeout_seconds_each=_ROLLBACK_SECONDS,
-        on_outcome=note,
-        variables=undoable.variables,
-        origin=undoable.origin,
-    )
+    perform_undoable(undoable, set(finished), run_dir=paths.directory, on_outcome=note)
     return bad
 
 
