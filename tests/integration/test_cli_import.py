@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 
@@ -14,6 +16,7 @@ import yaml
 from chaos_helpers import FUNCTIONS, experiment, probe, python
 from drillmark.chaos import past
 from drillmark.engine.importing import import_journal
+from drillmark.errors import UsageError
 
 WHOLE = experiment(
     [python("break", "give", value=1), probe("look", tolerance=True, value=True)],
@@ -67,6 +70,68 @@ def _lose(journal, *keys):
     for key in keys[:-1]:
         journal = journal[key]
     del journal[keys[-1]]
+
+
+def _listed(root):
+    with contextlib.closing(sqlite3.connect(root / ".drillmark" / "journal.sqlite3")) as journal:
+        return [kind for (kind,) in journal.execute("select kind from entries order by sequence")]
+
+
+def test_an_import_that_is_killed_leaves_all_or_nothing_and_can_be_repeated(written, tmp_path):
+    # Killed after each of its transactions, the last one included.
+    script = """
+import os, sys
+from pathlib import Path
+from drillmark.engine import importing
+from drillmark.journal.store import JournalStore
+
+one = JournalStore._transaction
+left = int(sys.argv[2])
+
+def counted(self):
+    class Counted:
+        def __enter__(self, transaction=one(self)):
+            self.transaction = transaction
+            return transaction.__enter__()
+        def __exit__(self, *error):
+            global left
+            self.transaction.__exit__(*error)
+            left -= 1
+            if not left:
+                os._exit(9)
+    return Counted()
+
+if left:
+    JournalStore._transaction = counted
+else:
+    importing.JournalStore = lambda path: os._exit(9)
+importing.import_journal(Path.cwd(), Path(sys.argv[1]))
+"""
+    for number in (0, 1):
+        root = tmp_path / str(number)
+        root.mkdir()
+        command = [sys.executable, "-c", script, str(written), str(number)]
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 9, done.stderr
+        if number:
+            assert _listed(root)[-1] == "run_ended", _listed(root)
+        else:
+            assert list((root / ".drillmark" / "runs").iterdir())
+            assert import_journal(root, written).verdict == "passed"
+        with pytest.raises(UsageError, match="imported before"):
+            import_journal(root, written)
+
+
+def test_an_imported_run_is_never_played(written, tmp_path):
+    import_journal(tmp_path, written)
+    # As an import that was killed had left it, once.
+    with contextlib.closing(sqlite3.connect(tmp_path / ".drillmark" / "journal.sqlite3")) as journal, journal:
+        journal.execute("delete from entries where sequence > 1")
+    assert _listed(tmp_path) == ["run_started"]
+    done = _drillmark(tmp_path, "resume", "last")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "was imported" in done.stderr
+    assert _listed(tmp_path) == ["run_started"]
 
 
 # Everything of a journal that speaks for a pass: without any one of them there is none.

@@ -63,7 +63,10 @@ def import_journal(root: Path, path: Path) -> RunEnded:
     run = f"{moment:%Y%m%dT%H%M%SZ}-{plan.drill}-{digest[:6]}"
     paths = RunPaths(workspace.runs / run)
     if paths.directory.exists():
-        raise UsageError(f"this journal was imported before, as {run}", hint=f"`drillmark show {run}` shows it")
+        if _is_listed(workspace, run):
+            raise UsageError(f"this journal was imported before, as {run}", hint=f"`drillmark show {run}` shows it")
+        # Left by an import that was cut short.
+        shutil.rmtree(paths.directory)
     try:
         make_directory(paths)
         files.write_durably(paths.chaos_journal, json.dumps(journal, indent=2, ensure_ascii=False))
@@ -163,16 +166,23 @@ def _concluded(paths: RunPaths, run: str, plan: Plan, chain: list[Entry]) -> tup
     return entries, verdict
 
 
+def _is_listed(workspace: WorkspacePaths, run: str) -> bool:
+    if not workspace.journal.exists():
+        return False
+    store = JournalStore(workspace.journal)
+    try:
+        return any(row.run == run for row in store.find(run))
+    finally:
+        store.close()
+
+
 def _store(workspace: WorkspacePaths, paths: RunPaths, plan: Plan, entries: list[Entry]) -> None:
+    """All at once: a run with the first of them alone would look like one that was lost."""
     store = JournalStore(workspace.journal)
     try:
         first = entries[0]
         directory = str(paths.directory.relative_to(workspace.root))
-        store.create(RunRow(first.run, plan.drill, plan.target.name, directory, 1, first.stamp.wall_ns))
-        previous: Entry | None = None
-        for entry in entries:
-            previous = store.append(
-                previous, run=entry.run, epoch=1, kind=entry.kind, stamp=entry.stamp, data=entry.data
-            )
+        row = RunRow(first.run, plan.drill, plan.target.name, directory, 1, first.stamp.wall_ns)
+        store.add_whole(row, entries)
     finally:
         store.close()

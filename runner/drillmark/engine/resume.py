@@ -43,8 +43,8 @@ def resume(
 
     `prepare` is called once it is clear that there is something to do (to bring up the lab, say).
 
-    Raises RefusedError where its runner lives, UsageError where it has ended and nothing is in effect, and
-    JournalError where the journal cannot be read: everything in the undo file has then been undone.
+    Raises RefusedError where its runner lives, UsageError where it was imported, or has ended and nothing is in effect,
+    and JournalError where the journal cannot be read: everything in the undo file has then been undone.
     """
     workspace = WorkspacePaths(root)
     paths = RunPaths(root / row.directory)
@@ -102,6 +102,7 @@ def _open(workspace: WorkspacePaths, paths: RunPaths, lock: FileLock, row: RunRo
             raise UsageError(
                 f"run {row.run} never began; what it left is taken away", hint="start it again: nothing was touched"
             )
+        _refuse_if_imported(row, entries)
         plan = runs.read_plan(paths.directory)
         if not entries and state.undoables:
             raise JournalError(f"the journal has nothing of run {row.run}, and its undo file has")
@@ -186,6 +187,15 @@ def _undo_what_is_left(hands: Hands) -> None:
     context.write_undo(UndoState(context.run))
     context.journal(Kind.UNDONE, {"experiment": "all", "after_end": True}, sentence="the fault is undone")
     export_journal(context)
+
+
+def _refuse_if_imported(row: RunRow, entries: tuple[Entry, ...]) -> None:
+    """Whatever is missing in its journal, it was not begun here, and is not to be played here."""
+    if entries and entries[0].data.get("imported"):
+        raise UsageError(
+            f"run {row.run} was imported: it was played elsewhere, and is over",
+            hint=f"`drillmark show {row.run}` shows what is there of it",
+        )
 
 
 def _refuse_if_driven(paths: RunPaths) -> None:

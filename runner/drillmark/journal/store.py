@@ -83,10 +83,14 @@ class JournalStore:
     def create(self, row: RunRow) -> None:
         """Register a new run."""
         with _translated(self._path):
-            self._connection.execute(
-                "insert into runs values (?, ?, ?, ?, ?, ?)",
-                (row.run, row.drill, row.target, row.directory, row.epoch, row.started_wall_ns),
-            )
+            self._register(row)
+
+    def add_whole(self, row: RunRow, chain: list[Entry]) -> None:
+        """Register a run that is over, with all its entries, or nothing of it."""
+        with self._transaction():
+            self._register(row)
+            for entry in chain:
+                self._insert(entry)
 
     def forget(self, run: str) -> None:
         """Take a run that has no entry off the list: it never began, and now cannot any more. Others stay."""
@@ -126,13 +130,7 @@ class JournalStore:
                 raise StaleEpochError(
                     f"run {run} was taken over by somebody else", hint="this runner touches nothing any more"
                 )
-            self._connection.execute(
-                "insert into entries values (?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    run, entry.sequence, epoch, str(kind), entries.canonical(stamp.as_json()),
-                    entries.canonical(entry.data), entry.previous_hash, entry.hash,
-                ),
-            )  # fmt: skip
+            self._insert(entry)
         return entry
 
     def read(self, run: str) -> tuple[Entry, ...]:
@@ -165,6 +163,21 @@ class JournalStore:
         """The runs whose id begins with `text`; `last` is the newest."""
         rows = self.runs()
         return rows[-1:] if text == "last" else [row for row in rows if row.run.startswith(text)]
+
+    def _register(self, row: RunRow) -> None:
+        self._connection.execute(
+            "insert into runs values (?, ?, ?, ?, ?, ?)",
+            (row.run, row.drill, row.target, row.directory, row.epoch, row.started_wall_ns),
+        )
+
+    def _insert(self, entry: Entry) -> None:
+        self._connection.execute(
+            "insert into entries values (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                entry.run, entry.sequence, entry.epoch, str(entry.kind), entries.canonical(entry.stamp.as_json()),
+                entries.canonical(entry.data), entry.previous_hash, entry.hash,
+            ),
+        )  # fmt: skip
 
     @contextmanager
     def _transaction(self) -> Generator[None]:
