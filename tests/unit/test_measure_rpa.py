@@ -101,6 +101,19 @@ def test_everything_lost_goes_back_to_the_recovery_point_that_the_restore_report
     assert lo_hi(run(ledger(OLD + NEW), survivors(NEW_IDS), recover_data=wall).measured.rpa) == (5.1, 86_400.35)
 
 
+@pytest.mark.parametrize("at", [-0.01, -4.85])
+def test_a_reported_recovery_point_that_the_ledger_refutes_is_not_used(at: float):
+    """The first lost write was acknowledged at -4.9: a restore up to later than that would have brought it back."""
+    made = run(
+        ledger(OLD + NEW), survivors(NEW_IDS), recover_data={"last_transaction_ns": mono(at)}, plan={"rpo": 60.0}
+    )
+    assert lo_hi(made.measured.rpa) == (5.1, None)
+    assert made.outcome("rpo") == "unknown"
+    assert "which cannot be" in made.reason("rpo")
+    before = run(ledger(OLD + NEW), survivors(NEW_IDS), recover_data={"last_transaction_ns": mono(-4.95)})
+    assert lo_hi(before.measured.rpa) == (5.1, 5.25)
+
+
 def test_everything_lost_and_no_word_of_the_restore_has_no_upper_edge():
     made = run(ledger(OLD + NEW), survivors(NEW_IDS), plan={"rpo": 1.0})
     assert lo_hi(made.measured.rpa) == (5.1, None)

@@ -55,9 +55,9 @@ def _something_lost(
     assert first_sent is not None
     assert last_sent is not None
     e_lo, e_hi = max(begin.a, last_sent), max(begin.b, last_acked, unseen)
-    point, name = _recovery_point(facts, sets, first_sent)
+    point, name, refuted = _recovery_point(facts, sets, first_sent, first_acked)
     known = point is not None and whole
-    reason = "" if known else _why_unbounded(whole=whole)
+    reason = "" if known else _why_unbounded(whole=whole, refuted=refuted)
     terms = {"a": begin.a, "b": begin.b, "E_lo": e_lo, "E_hi": e_hi, "first_lost_acked": first_acked, name: point}
 
     def one(what: str, lower: tuple[str, int, str, int], upper: tuple[str, int, str, int | None]) -> Measured:
@@ -127,17 +127,26 @@ def _widest(sets: Sets, a: int, b: int, end: int) -> tuple[int | None, int]:
     return int(before[place]), int(acked[place])
 
 
-def _recovery_point(facts: Facts, sets: Sets, first_sent: int) -> tuple[int | None, str]:
+def _recovery_point(facts: Facts, sets: Sets, first_sent: int, first_acked: int) -> tuple[int | None, str, bool]:
+    """Where the recovery point may be at its earliest, what tells it, and whether the ledger refutes what was reported.
+
+    A restore that reports a point after a lost write was acknowledged would have had to bring that write back: what it
+    says is of something else, and counts as not said.
+    """
     acked = sets.ledger.acknowledged
     surely = sets.old & sets.back & (acked != NEVER) & (acked < first_sent + sets.zero)
     newest = sets.most(sets.ledger.invoked, surely)
     if newest is not None:
-        return newest, "newest_survivor_invoked"
+        return newest, "newest_survivor_invoked", False
     reported = None if facts.report is None else facts.report.recovery_point
-    return (None if reported is None else reported.lo), "recovery_point_reported"
+    if reported is None or reported.lo >= first_acked:
+        return None, "recovery_point_reported", reported is not None
+    return reported.lo, "recovery_point_reported", False
 
 
-def _why_unbounded(*, whole: bool) -> str:
+def _why_unbounded(*, whole: bool, refuted: bool = False) -> str:
     if not whole:
         return "the ledger is not whole: writes may have been lost that it does not show"
+    if refuted:
+        return "the restore reports a recovery point after a lost write was acknowledged, which cannot be"
     return "no surviving write is older than the loss, and the restore reports no recovery point"
