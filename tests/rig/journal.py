@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from drillmark.model.entry import Effect, Entry, Kind
-from drillmark.model.evidence import Evidence, Table, Written
+from drillmark.model.evidence import Evidence, LoadPart, Table, Written
 from drillmark.model.plan import (
     Latency,
     Objectives,
@@ -182,9 +182,14 @@ def table(
     return Table(arrays, texts, {"run": "rig", "host": HOST, "boot": BOOT} | (meta or {}), torn=torn, closed=closed)
 
 
+_PLAIN = ("beats", "side", "positions", "load", "load_users", "load_clocks")
+
+
 def tables_of(evidence: Evidence) -> dict[str, Table | None]:
     """The sample tables of a run, by the names of their files; of a marker writer with a name `ledger-<name>`."""
-    found = {"beats": evidence.beats, "load": evidence.load, "load_users": evidence.load_users}
+    found = {name: getattr(evidence, name) for name in _PLAIN}
+    for part in evidence.load_parts:
+        found |= {f"load-{part.worker}": part.requests, f"load_users-{part.worker}": part.users}
     for name, written in evidence.written.items():
         suffix = f"-{name}" if name else ""
         found |= {f"ledger{suffix}": written.ledger, f"survivors{suffix}": written.survivors}
@@ -200,8 +205,11 @@ def with_tables(evidence: Evidence, tables: dict[str, Table | None]) -> Evidence
         )
         for name in evidence.written
     }
-    plain = {name: found[name] for name in ("beats", "load", "load_users")}
-    return replace(evidence, written=written, **plain)
+    parts = tuple(
+        LoadPart(part.worker, found[f"load-{part.worker}"], found[f"load_users-{part.worker}"])
+        for part in evidence.load_parts
+    )
+    return replace(evidence, written=written, load_parts=parts, **{name: found[name] for name in _PLAIN})
 
 
 def cut(whole: Table, rows: int) -> Table:

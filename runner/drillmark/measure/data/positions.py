@@ -77,11 +77,31 @@ def measured(facts: Facts, begin: Start | None, evidence: Evidence) -> list[Meas
     return _filled_in(facts, begin, (e_lo, e_hi), (first_beyond, last_reached), end)
 
 
-def used_later_log(facts: Facts, evidence: Evidence) -> bool:
-    """Whether the restore certainly holds log from after the disaster: its end lies beyond a position read later."""
-    pairs = read(evidence, facts)
+def used_later_log(facts: Facts, evidence: Evidence) -> bool | None:
+    """Whether the restore certainly holds log from after the disaster: its end lies beyond a position read later.
+
+    None: readings that were to tell it are missing. Where none were planned, or a restore reports no end that could be
+    held against them (a logical one has none), they have nothing to say: False.
+    """
+    if not planned(facts) or not _reports_end(facts):
+        return False
+    try:
+        pairs, end = read(evidence, facts), end_position(facts, evidence)
+    except UnmeasurableError:
+        return None
     later = pairs.ok & (pairs.sent >= 0)
-    return bool(later.any()) and end_position(facts, evidence) > int(pairs.position[later][0])
+    if later.any() and end > int(pairs.position[later][0]):
+        return True
+    return False if later.any() and _whole(facts, evidence) else None
+
+
+def _reports_end(facts: Facts) -> bool:
+    return facts.report is not None and facts.report.values.get("restored_end_lsn") is not None
+
+
+def _whole(facts: Facts, evidence: Evidence) -> bool:
+    table, rows = evidence.positions, facts.rows.get(SAMPLES[0].rsplit("/", 1)[-1])
+    return table is not None and table.closed and (rows is None or len(table) >= rows)
 
 
 def end_position(facts: Facts, evidence: Evidence) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from drillmark.measure.data import positions
 from drillmark.measure.timeline.facts import Facts
-from drillmark.measure.timeline.frame import InapplicableError, UnmeasurableError
 from drillmark.model.entry import Effect
 from drillmark.model.evidence import Evidence
 from drillmark.model.measurement import Check, Cited
@@ -26,17 +25,15 @@ def judge(facts: Facts, evidence: Evidence) -> Check:
 def _compared(facts: Facts, evidence: Evidence) -> tuple[bool | None, str]:
     if not facts.source_sha256:
         return None, "the journal holds no hash of what was in the backup store at t0"
-    if _later_log(facts, evidence):
+    later = positions.used_later_log(facts, evidence)
+    if later:
         return False, "log from after the disaster was used to restore"
     used = str((facts.report.values if facts.report else {}).get("source_sha256") or "")
     if not used:
         return None, "the restore does not say which listing of the store it used"
-    another = "the restore used another listing of the backup store"
-    return used == facts.source_sha256, "" if used == facts.source_sha256 else another
-
-
-def _later_log(facts: Facts, evidence: Evidence) -> bool:
-    try:
-        return positions.used_later_log(facts, evidence)
-    except (UnmeasurableError, InapplicableError):
-        return False  # not seen that way; the hashes are looked at all the same
+    if used != facts.source_sha256:
+        return False, "the restore used another listing of the backup store"
+    # The hash is the restore's own word. What was to be held against it must be there.
+    if later is None:
+        return None, "positions.dms does not tell what was restored: it is missing, not whole, or of another store"
+    return True, ""
