@@ -38,7 +38,8 @@ def every_command() -> list[tuple[str, ...]]:
 def test_every_command_has_help_and_json_where_it_reports(words):
     result = CliRunner().invoke(main, [*words, "--help"])
     assert result.exit_code == 0
-    assert "--json" in result.stdout
+    # A worker elsewhere reports nothing: the drill that it works for does.
+    assert ("--json" in result.stdout) != (words == ("join",))
 
 
 def test_no_command_at_all_is_help():

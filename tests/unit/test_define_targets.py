@@ -94,7 +94,7 @@ def test_variables_that_nothing_fills_in_are_warnings():
         (
             "t.yaml:20:37: nothing fills in `${order_url}`\n"
             "  HINT: did you mean `orders_url`? allowed: drillmark_run, drillmark_fault_begin, drillmark_fault_position, "
-            "drillmark_source, orders_url, dsn"
+            "drillmark_source, drillmark_alerts_url, orders_url, dsn"
         )
     ]
     assert warnings("${orders_url}/orders/latest", "${drillmark_fault_begin}") == []

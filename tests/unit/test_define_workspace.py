@@ -238,12 +238,12 @@ def test_a_locustfile_that_is_not_python(tmp_path):
 
 
 def test_what_is_not_supported_yet_is_refused_by_run(tmp_path):
-    root = workspace(tmp_path, drill=FULL_DRILL)
+    root = workspace(tmp_path, drill=FULL_DRILL.replace("mode: drill ", "mode: gameday "))
     checked = workspaces.Workspace(root, ask=nothing_against).check(DRILL)
     assert checked.plan is not None
     with pytest.raises(RefusedError) as caught:
         workspaces.load_plan(DRILL, root=root)
-    assert "alerts are not supported yet" in str(caught.value)
+    assert "mode gameday is not supported yet" in str(caught.value)
     assert caught.value.exit_code == 3
 
 
