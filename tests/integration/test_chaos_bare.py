@@ -259,6 +259,18 @@ def test_a_dry_run_proves_nothing(tmp_path):
     assert json.loads(said) == []
 
 
+def test_a_steady_state_is_passed_only_where_it_was_asked_for_and_met(tmp_path):
+    seen = {**shell("well", f"touch {tmp_path}/seen", kind="probe"), "tolerance": 0}
+    waits = shell("waits", f"while [ ! -e {tmp_path}/seen ]; do sleep 0.05; done")
+    for strategy, verdict in (("skip", "not_applicable"), ("before", "passed"), ("during", "passed")):
+        what = experiment([shell("nothing", "true") if strategy == "skip" else waits], [], probes=[seen])
+        what["runtime"] = {"hypothesis": {"strategy": strategy if strategy == "skip" else f"{strategy}-method-only"}}
+        code, said = play(tmp_path, what)
+        assert code == 0, said
+        assert verdicts(result(tmp_path))["steady_state"] == verdict, strategy
+        (tmp_path / "seen").unlink(missing_ok=True)
+
+
 def test_bad_input_is_told_and_leaves_nothing(tmp_path):
     no_control = experiment(
         [python("a", "give")], controls=[{**control(), "provider": {"type": "python", "module": "not_there"}}]

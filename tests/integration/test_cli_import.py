@@ -137,6 +137,7 @@ def test_an_imported_run_is_never_played(written, tmp_path):
 # Everything of a journal that speaks for a pass: without any one of them there is none.
 EVIDENCE = [
     ("status",),
+    ("steady_states", "before"),
     ("steady_states", "after"),
     ("run", 0, "status"),
     ("run", 0),
@@ -181,6 +182,34 @@ def test_a_failed_rollback_and_a_gate_that_was_not_met_have_failed(written, tmp_
             changed["run"] = []
         (tmp_path / f"{name}.json").write_text(json.dumps(changed))
         assert import_journal(tmp_path, tmp_path / f"{name}.json").verdict == "failed"
+
+
+@pytest.mark.parametrize(
+    ("strategy", "places", "verdict"),
+    [
+        ("skip", set(), "not_applicable"),
+        ("default", set(), "unknown"),
+        ("default", {"before"}, "unknown"),
+        ("before-method-only", {"before"}, "passed"),
+        ("during-method-only", set(), "unknown"),
+        ("during-method-only", {"during"}, "passed"),
+        ("continuously", {"before", "after"}, "unknown"),
+        ("continuously", {"before", "during", "after"}, "passed"),
+    ],
+)
+def test_a_steady_state_is_passed_where_its_strategy_asks(written, tmp_path, strategy, places, verdict):
+    journal = json.loads(written.read_text())
+    journal["experiment"]["runtime"] = {"hypothesis": {"strategy": strategy}}
+    met = journal["steady_states"]["after"]
+    journal["steady_states"] = {
+        "before": met if "before" in places else None,
+        "during": [met] if "during" in places else [],
+        "after": met if "after" in places else None,
+    }
+    (tmp_path / "some.json").write_text(json.dumps(journal))
+    ended = import_journal(tmp_path, tmp_path / "some.json")
+    result = json.loads((ended.directory / "result.json").read_text())
+    assert {one["name"]: one["verdict"] for one in result["objectives"]}["steady_state"] == verdict
 
 
 @pytest.mark.parametrize("dry", ["activities", "probes", True, "everything", ["actions"]])

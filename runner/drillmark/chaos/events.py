@@ -26,7 +26,7 @@ class What(StrEnum):
     """What an event tells."""
 
     READY = "ready"  # imported, valid, configured; nothing begun; waits for `go`
-    STARTED = "started"
+    STARTED = "started"  # status: the hypothesis strategy, as chaoslib calls it
     ACTIVITY_STARTED = "activity_started"
     ACTIVITY_ENDED = "activity_ended"
     HYPOTHESIS_COMPLETED = "hypothesis_completed"  # status: met, missed, or indeterminate

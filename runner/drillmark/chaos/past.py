@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from drillmark.chaos import redact
+from drillmark.chaos.events import Phase
 from drillmark.chaos.layout import name_of, shape_problems
 from drillmark.chaos.values import failure_text, jsonable, provider_failure
 from drillmark.model.entry import Status
@@ -143,16 +144,27 @@ def _played(journal: dict[str, Any]) -> dict[str, Any]:
 
 
 def _hypothesis(journal: dict[str, Any]) -> dict[str, Any]:
-    """What became of the hypothesis after the method and during it. One that was never looked at is unchecked."""
+    """What became of the hypothesis: where it was met and missed, and where the experiment itself says to look."""
     states: dict[str, Any] = journal["steady_states"]
-    after, during = states.get("after"), states.get("during") or []
-    met = after.get("steady_state_met") if isinstance(after, dict) else None
-    seen = [one.get("steady_state_met") for one in during if isinstance(one, dict)]
-    return {
-        "deviated": journal.get("deviated") is True or met is False,
-        "missed_during": any(one is not True for one in seen),
-        "hypothesis_unchecked": met is None,
+    before, after, during = states.get("before"), states.get("after"), states.get("during") or []
+    seen = {
+        Phase.BEFORE: [one.get("steady_state_met") for one in (before,) if isinstance(one, dict)],
+        Phase.DURING: [one.get("steady_state_met") for one in during if isinstance(one, dict)],
+        Phase.AFTER: [one.get("steady_state_met") for one in (after,) if isinstance(one, dict)],
     }
+    return {
+        "deviated": journal.get("deviated") is True or False in seen[Phase.AFTER],
+        "missed_during": any(one is not True for one in seen[Phase.DURING]),
+        "met": sorted(phase.value for phase, found in seen.items() if True in found),
+        "strategy": _strategy(journal["experiment"]),
+    }
+
+
+def _strategy(experiment: dict[str, Any]) -> str:
+    """As the file says. What the command line said stands in no journal."""
+    runtime = experiment.get("runtime")
+    hypothesis = runtime.get("hypothesis") if isinstance(runtime, dict) else None
+    return str((hypothesis.get("strategy") if isinstance(hypothesis, dict) else None) or "default")
 
 
 def _is_record(item: Any) -> bool:

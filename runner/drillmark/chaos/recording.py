@@ -67,7 +67,7 @@ class Recorder(RunEventHandler):
     undone: set[int] = field(default_factory=set[int])
     _thread: threading.local = field(default_factory=threading.local)
     _growing: Growing = field(default_factory=Growing)
-    _missed_during: bool = False
+    _told_during: set[bool] = field(default_factory=set[bool])
 
     @contextlib.contextmanager
     def at(self, place: Place) -> Generator[Place]:
@@ -149,10 +149,10 @@ class Recorder(RunEventHandler):
             self._write(What.ACTIVITY_ENDED, place, activity, status="failed", error=text)
 
     def continuous_hypothesis_iteration(self, iteration_index: int, state: Any) -> None:
-        """A steady state that is missed during the method, which chaoslib lets pass: told once."""
+        """A steady state that is met during the method, or missed, which chaoslib lets pass: each told once."""
         del iteration_index
-        if state is not None and not state["steady_state_met"] and not self._missed_during:
-            self._missed_during = True
+        if state is not None and (met := bool(state["steady_state_met"])) not in self._told_during:
+            self._told_during.add(met)
             self._hypothesis(Phase.DURING, state)
         self.keep_journal()
 

@@ -61,7 +61,7 @@ def play(prepared: Prepared, channel: Channel, events: EventLog, redactor: Redac
     """Run the experiment to its end. Returns whether it came to its end; raises what chaoslib lets out."""
     recorder = Recorder(events, redactor, prepared.settled, prepared.journal_path, prepared.journal_copy)
     player = _Player(prepared, channel, recorder)
-    if not events.write(What.STARTED):
+    if not events.write(What.STARTED, status=prepared.strategy.value):
         return False
     player.install()
     error = ""

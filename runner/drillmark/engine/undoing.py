@@ -213,10 +213,15 @@ def _resolved(context: Context) -> dict[str, Any] | None:
 def played(events: Sequence[Event]) -> dict[str, Any]:
     """How Chaos Toolkit itself ended the experiment, as an outcome tells it; nothing where it did not."""
     ends = [event for event in events if event.event == What.FINISHED]
-    during = any(e.event == What.HYPOTHESIS_COMPLETED and e.phase == Phase.DURING for e in events)
+    checks = [event for event in events if event.event == What.HYPOTHESIS_COMPLETED]
+    told = {
+        "strategy": next((event.status for event in events if event.event == What.STARTED), ""),
+        "met": sorted({event.phase for event in checks if event.status == "met"}),
+        "missed_during": any(event.phase == Phase.DURING and event.status != "met" for event in checks),
+    }
     if not ends:
-        return {"missed_during": during}
-    return {"played": {"status": ends[-1].status, "deviated": bool(ends[-1].deviated)}, "missed_during": during}
+        return told
+    return told | {"played": {"status": ends[-1].status, "deviated": bool(ends[-1].deviated)}}
 
 
 def _hypothesis_after(events: Sequence[Event]) -> set[str]:

@@ -14,16 +14,31 @@ from drillmark.model.measurement import Cited, Judged, Measurements, Outcome
 from drillmark.model.plan import Plan
 
 _REHEARSED = "dry: what was left out proves nothing"
+# What a hypothesis strategy asks for, by the phases of the event log. Any other name asks for all that `default` does.
+_BEFORE, _DURING, _AFTER = "hypothesis_before", "hypothesis_during", "hypothesis_after"
+_ASKED = {
+    "before-method-only": (_BEFORE,),
+    "during-method-only": (_DURING,),
+    "after-method-only": (_AFTER,),
+    "default": (_BEFORE, _AFTER),
+    **dict.fromkeys(("continuous", "continuously", "continously"), (_BEFORE, _DURING, _AFTER)),
+    "skip": (),
+}
 
 
 def steady_state(evidence: Evidence, told: History, measurements: Measurements) -> list[Judged]:
-    """The experiment's own hypothesis: before, during and after its method, as far as it was asked for."""
+    """The experiment's own hypothesis: before, during and after its method, as far as its strategy asks.
+
+    It has passed where each of these was seen to be met; where nothing is asked, there is nothing to judge.
+    """
     del measurements
     plan = evidence.plan
     if not _probes(plan) or not told.one(Effect.INJECT).intents:
         return []
     found = _found(told)
     gate = told.one(Effect.INJECT).data
+    asked = _ASKED.get(str(found.get("strategy")), _ASKED["default"])
+    unseen = [phase for phase in asked if phase not in found["met"]]
     if plan.bare and plan.bare.dry in ("probes", "activities"):
         outcome, reason = Outcome.NOT_APPLICABLE, _REHEARSED
     elif gate.get("gate_failed"):
@@ -32,8 +47,11 @@ def steady_state(evidence: Evidence, told: History, measurements: Measurements) 
         outcome, reason = Outcome.FAILED, "it deviated: it was not met after the method"
     elif found.get("missed_during"):
         outcome, reason = Outcome.FAILED, "it was missed during the method"
-    elif found.get("hypothesis_unchecked"):
-        outcome, reason = Outcome.UNKNOWN, "it could not be checked after the method"
+    elif not asked:
+        outcome, reason = Outcome.NOT_APPLICABLE, "its strategy is to skip it"
+    elif unseen:
+        places = " and ".join(phase.removeprefix("hypothesis_") for phase in unseen)
+        outcome, reason = Outcome.UNKNOWN, f"nobody saw it met {places} the method"
     elif not _played(told):
         outcome, reason = Outcome.UNKNOWN, "the experiment was not played to its end"
     else:
@@ -65,9 +83,10 @@ def _played(told: History) -> dict[str, Any]:
 
 def _found(told: History) -> dict[str, Any]:
     """What the outcomes of the undo say, the first one first: a second attempt sees no child any more."""
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"met": set()}
     for entry in (*told.one(Effect.INJECT).outcomes, *told.one(Effect.UNDO).outcomes):
-        for key in ("played", "deviated", "missed_during", "hypothesis_unchecked"):
+        found["met"].update(entry.data.get("met") or ())
+        for key in ("played", "deviated", "missed_during", "strategy"):
             found[key] = found.get(key) or entry.data.get(key)
     return found
 
