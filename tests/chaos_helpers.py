@@ -12,7 +12,7 @@ from drillmark.chaos import Event, ExperimentChild, What
 
 _FOLDERS = [str(Path(__file__).parent), str(Path(__file__).parent / "conformance")]
 FUNCTIONS = {"PYTHONPATH": os.pathsep.join([*_FOLDERS, os.environ.get("PYTHONPATH", "")])}
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 
 
 def python(name: str, func: str, *, kind: str = "action", secrets: list[str] | None = None, **arguments: Any) -> dict:

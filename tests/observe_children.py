@@ -28,7 +28,7 @@ class Child:
         config: dict[str, Any],
         *,
         environment: dict[str, str] | None = None,
-        lease_seconds: float = 90.0,
+        lease_seconds: float = 600.0,
         run: str = "r1",
     ) -> None:
         self.directory = directory
@@ -61,7 +61,7 @@ class Child:
                 env={**os.environ, **(environment or {})},
             )
 
-    def go(self, seconds: float = 30) -> Child:
+    def go(self, seconds: float = 60) -> Child:
         """Say go, and wait until it is ready or over."""
         self.say_go()
         wait_for(lambda: self.status().get("state") in {"ready", "failed", "ended"}, seconds)
@@ -82,7 +82,7 @@ class Child:
     def table(self, name: str) -> Table:
         return samples.read(self.directory / "samples" / f"{name}.dms")
 
-    def end(self, number: int = signal.SIGTERM, seconds: float = 15) -> int:
+    def end(self, number: int = signal.SIGTERM, seconds: float = 60) -> int:
         """Send a signal and wait; the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(number)
@@ -94,7 +94,7 @@ class Child:
                 self.process.wait()
 
 
-def wait_for(condition: Any, seconds: float = 15) -> None:
+def wait_for(condition: Any, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"

@@ -181,9 +181,9 @@ def test_a_refused_action_has_failed(tmp_path):
 def test_the_parents_death_kills_the_group_at_once(tmp_path, activity):
     mark = tmp_path / "mark"
     slow = {
-        "process": shell("slow", f"echo $$ > '{mark}'; sleep 60; touch '{tmp_path}/late'"),
-        "python": python("slow", "rest", seconds=60, mark=str(mark)),
-        "busy": python("slow", "spin", seconds=60, mark=str(mark)),
+        "process": shell("slow", f"echo $$ > '{mark}'; sleep 600; touch '{tmp_path}/late'"),
+        "python": python("slow", "rest", seconds=600, mark=str(mark)),
+        "busy": python("slow", "spin", seconds=600, mark=str(mark)),
     }[activity]
     script = tmp_path / "parent.py"
     script.write_text(
@@ -200,7 +200,7 @@ def test_the_parents_death_kills_the_group_at_once(tmp_path, activity):
             run.until(What.READY)
             run.child.send("go")
             print(run.child.identity.pid, flush=True)
-            time.sleep(60)
+            time.sleep(600)
             """
         )
     )
@@ -212,8 +212,8 @@ def test_the_parents_death_kills_the_group_at_once(tmp_path, activity):
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    wait_until(lambda: not lives(child), 5)
-    wait_until(lambda: not lives(below), 5)
+    wait_until(lambda: not lives(child))
+    wait_until(lambda: not lives(below))
     time.sleep(0.3)
     assert not (tmp_path / "next").exists()
     assert not (tmp_path / "mend").exists()
@@ -425,12 +425,12 @@ def test_activities_cannot_read_the_commands(tmp_path):
 
 def test_a_killed_child_leaves_its_events_and_its_undo_to_others(tmp_path):
     whole = experiment(
-        [_touch("break", tmp_path / "fault"), python("slow", "rest", seconds=60)],
+        [_touch("break", tmp_path / "fault"), python("slow", "rest", seconds=600)],
         [
             _touch("one", tmp_path / "undo"),
             python("bad", "crash"),
             {"ref": "nope"},
-            {**shell("hangs", "sleep 60"), "timeout": 1},
+            {**shell("hangs", "sleep 600"), "timeout": 1},
             _touch("two", tmp_path / "undo"),
         ],
     )
@@ -502,14 +502,14 @@ def test_two_children_at_once(tmp_path):
 
 
 def test_an_activity_that_takes_too_long_is_told_and_can_be_killed(tmp_path):
-    slow = python("slow", "rest", seconds=60, mark=str(tmp_path / "mark"))
-    slow["provider"]["timeout"] = 0.3
+    slow = python("slow", "rest", seconds=600, mark=str(tmp_path / "mark"))
+    slow["provider"]["timeout"] = 2
     with Followed(tmp_path, experiment([slow], [python("mend", "give")])) as run:
         run.until(What.READY)
         run.child.send("go")
         run.until(What.ACTIVITY_STARTED)
         assert run.child.overdue() == []
-        wait_until(lambda: run.child.overdue() != [], 5)
+        wait_until(lambda: run.child.overdue() != [])
         assert [event.name for event in run.child.overdue()] == ["slow"]
         run.child.kill()
         assert not run.child.alive

@@ -69,19 +69,19 @@ def _server():
 
 
 def test_the_three_providers(worker):
-    assert worker.run(python("p", "give", value={"a": [1]}), timeout_seconds=20).output == {"a": [1]}
-    echoed = worker.run(shell("s", "echo ${two}"), timeout_seconds=20)
+    assert worker.run(python("p", "give", value={"a": [1]}), timeout_seconds=60).output == {"a": [1]}
+    echoed = worker.run(shell("s", "echo ${two}"), timeout_seconds=60)
     assert echoed.output == {"status": 0, "stdout": "2\n", "stderr": ""}
     with _server() as url:
         got = worker.run(
-            {"type": "probe", "name": "h", "provider": {"type": "http", "url": f"{url}/200"}}, timeout_seconds=20
+            {"type": "probe", "name": "h", "provider": {"type": "http", "url": f"{url}/200"}}, timeout_seconds=60
         )
         assert got.output["status"] == 200
         assert got.output["body"] == {"source": "database"}
         assert got.good
         assert got.tolerance_met is None
         refused = {"type": "action", "name": "h", "provider": {"type": "http", "url": f"{url}/403", "method": "POST"}}
-        outcome = worker.run(refused, timeout_seconds=20)
+        outcome = worker.run(refused, timeout_seconds=60)
         assert (outcome.status, outcome.error) == (Status.FAILED, "the answer has the HTTP status 403")
         assert outcome.output["status"] == 403
 
@@ -116,14 +116,14 @@ def test_the_three_providers(worker):
 def test_tolerances_are_chaos_toolkits(worker, tolerance, value, met):
     activity = probe("p", "give", tolerance=tolerance, value=value)
     for _ in range(2):  # chaoslib writes the value into a tolerance that is a probe
-        outcome = worker.run(activity, timeout_seconds=20)
+        outcome = worker.run(activity, timeout_seconds=60)
         assert outcome.status is Status.SUCCEEDED
         assert outcome.tolerance_met is met
         assert outcome.good is met
 
 
 def test_a_tolerance_that_cannot_be_checked_is_not_met(worker):
-    outcome = worker.run(probe("p", "give", tolerance=[1, 3], value=None), timeout_seconds=20)
+    outcome = worker.run(probe("p", "give", tolerance=[1, 3], value=None), timeout_seconds=60)
     assert outcome.error.startswith("the tolerance could not be checked: TypeError")
     assert not outcome.good
 
@@ -140,39 +140,40 @@ def test_failures_are_outcomes_and_the_worker_goes_on(worker):
         (shell("p", "echo no >&2; exit 2"), "the process ended with the status 2: no"),
         ({"ref": "elsewhere"}, "could not find referenced activity 'elsewhere'"),
     ]:
-        outcome = worker.run(activity, timeout_seconds=20)
+        outcome = worker.run(activity, timeout_seconds=60)
         assert outcome.status is Status.FAILED
         assert error in outcome.error
         assert not outcome.good
-    assert worker.run(python("p", "give", value=1), timeout_seconds=20).output == 1
+    assert worker.run(python("p", "give", value=1), timeout_seconds=60).output == 1
     assert worker.identity == before
 
 
 def test_a_time_out_kills_all_that_the_activity_started(tmp_path):
     mark = tmp_path / "mark"
     with _worker(tmp_path) as worker:
-        worker.run(python("warm", "give"), timeout_seconds=20)
-        begin = time.monotonic()
-        outcome = worker.run(shell("slow", f"sleep 60 & echo $! > '{mark}'; wait"), timeout_seconds=0.5)
-        assert time.monotonic() - begin < 5
+        worker.run(python("warm", "give"), timeout_seconds=60)
+        outcome = worker.run(shell("slow", f"sleep 600 & echo $! > '{mark}'; wait"), timeout_seconds=1.5)
         assert outcome.status is Status.TIMED_OUT
-        assert outcome.error == "it took longer than 0.5 s and was killed"
+        assert outcome.error == "it took longer than 1.5 s and was killed"
         took = (outcome.ended.monotonic_ns - outcome.started.monotonic_ns) / 1e9
-        assert 0.5 <= took < 2
-        wait_until(lambda: not lives(int(mark.read_text())), 5)
-        spun = worker.run(python("busy", "spin", seconds=60, mark=str(mark)), timeout_seconds=0.5)
+        assert 1.5 <= took < 60, "it stood until what it started was over"
+        wait_until(lambda: not lives(int(mark.read_text())))
+        spun = worker.run(python("busy", "spin", seconds=600, mark=str(mark)), timeout_seconds=0.5)
         assert spun.status is Status.TIMED_OUT
-        assert worker.run(python("after", "give", value=1), timeout_seconds=20).output == 1
+        assert worker.run(python("after", "give", value=1), timeout_seconds=60).output == 1
 
 
 def test_poll_never_waits_and_cancel_ends_it(tmp_path):
     with _worker(tmp_path) as worker:
         assert worker.poll() is None
-        worker.start(python("slow", "rest", seconds=60), timeout_seconds=None)
-        begin = time.monotonic()
+        worker.start(python("slow", "rest", seconds=600), timeout_seconds=None)
+        took = []
         for _ in range(20):
+            begin = time.monotonic()
             assert worker.poll() is None
-        assert time.monotonic() - begin < 1
+            took.append(time.monotonic() - begin)
+        # One that waits does so each time; a busy machine holds up some of them, not the quickest of twenty.
+        assert min(took) < 0.01, took
         with pytest.raises(RuntimeError):
             worker.start(python("other", "give"), timeout_seconds=None)
         first = worker.identity
@@ -182,25 +183,25 @@ def test_poll_never_waits_and_cancel_ends_it(tmp_path):
         assert worker.poll() is None
         assert first is not None
         assert not lives(first.pid)
-        assert worker.run(python("p", "give", value=2), timeout_seconds=20).output == 2
+        assert worker.run(python("p", "give", value=2), timeout_seconds=60).output == 2
         assert worker.identity != first
 
 
 def test_a_worker_that_dies_leaves_an_indeterminate_outcome(tmp_path):
     with _worker(tmp_path) as worker:
-        worker.run(python("warm", "give"), timeout_seconds=20)
-        worker.start(python("slow", "rest", seconds=60, mark=str(tmp_path / "mark")), timeout_seconds=None)
+        worker.run(python("warm", "give"), timeout_seconds=60)
+        worker.start(python("slow", "rest", seconds=600, mark=str(tmp_path / "mark")), timeout_seconds=None)
         wait_until((tmp_path / "mark").exists)
         assert worker.identity is not None
         os.kill(worker.identity.pid, signal.SIGKILL)
         outcome = worker.wait()
         assert outcome.status is Status.INDETERMINATE
-        assert worker.run(python("p", "give", value=3), timeout_seconds=20).output == 3
+        assert worker.run(python("p", "give", value=3), timeout_seconds=60).output == 3
 
 
 def test_noise_does_not_reach_the_answers_but_the_log(tmp_path):
     with _worker(tmp_path) as worker:
-        outcome = worker.run(python("p", "say", out="to out", err="to err", raw='{"id": 1}'), timeout_seconds=20)
+        outcome = worker.run(python("p", "say", out="to out", err="to err", raw='{"id": 1}'), timeout_seconds=60)
         assert outcome.status is Status.SUCCEEDED
     log = (tmp_path / "worker.log").read_text()
     for text in ("to out\n", "to err\n", '{"id": 1}\n', "to out from below\n"):
@@ -208,23 +209,23 @@ def test_noise_does_not_reach_the_answers_but_the_log(tmp_path):
 
 
 def test_huge_outputs_are_cut_and_say_so(worker):
-    outcome = worker.run(python("p", "huge", characters=5_000_000), timeout_seconds=20)
+    outcome = worker.run(python("p", "huge", characters=5_000_000), timeout_seconds=60)
     assert outcome.status is Status.SUCCEEDED
     assert len(outcome.output) < LIMIT_BYTES
     assert outcome.output.endswith("[cut: 5000000 bytes in all, the first 32768 are shown]")
-    cut = worker.run(shell("p", "head -c 300000 /dev/zero | tr '\\0' y"), timeout_seconds=20).output
+    cut = worker.run(shell("p", "head -c 300000 /dev/zero | tr '\\0' y"), timeout_seconds=60).output
     assert cut["status"] == 0
     assert "[cut: 300000 bytes" in cut["stdout"]
 
 
 def test_the_value_and_not_its_cut_is_held_against_the_tolerance(worker):
     tolerance = {"type": "regex", "pattern": "^x{200000}$"}
-    assert worker.run(probe("p", "huge", tolerance=tolerance, characters=200_000), timeout_seconds=20).good
+    assert worker.run(probe("p", "huge", tolerance=tolerance, characters=200_000), timeout_seconds=60).good
 
 
 def test_environment_variables_and_attempt(tmp_path):
     with _worker(tmp_path, {"mine": 1}, variables={"drillmark_run": "r7"}) as worker:
-        outcome = worker.run(python("p", "drillmark_environment"), timeout_seconds=20, attempt=3)
+        outcome = worker.run(python("p", "drillmark_environment"), timeout_seconds=60, attempt=3)
         assert outcome.output == {
             "DRILLMARK_RUN": "r7",
             "DRILLMARK_RUN_DIR": str(tmp_path),
@@ -232,10 +233,10 @@ def test_environment_variables_and_attempt(tmp_path):
             "DRILLMARK_ATTEMPT": "3",
         }
         ask = python("p", "give", value="${drillmark_fault_begin}")
-        assert worker.run(ask, timeout_seconds=20).output == "${drillmark_fault_begin}"
+        assert worker.run(ask, timeout_seconds=60).output == "${drillmark_fault_begin}"
         worker.variables["drillmark_fault_begin"] = "2026-01-01T00:00:00.000000+00:00"
-        assert worker.run(ask, timeout_seconds=20).output == "2026-01-01T00:00:00.000000+00:00"
-        got = worker.run(python("p", "configuration_of", key="mine"), timeout_seconds=20)
+        assert worker.run(ask, timeout_seconds=60).output == "2026-01-01T00:00:00.000000+00:00"
+        got = worker.run(python("p", "configuration_of", key="mine"), timeout_seconds=60)
         assert got.output == 1
 
 
@@ -244,9 +245,9 @@ def test_an_activity_may_bring_its_own_configuration(tmp_path, monkeypatch):
     with _worker(tmp_path, {"who": "worker"}) as worker:
         ask = shell("p", "echo ${who} ${token}")
         secrets = {"s": {"token": {"type": "env", "key": "PLANTED_TOKEN"}}}
-        theirs = worker.run(ask, timeout_seconds=20, configuration={"who": "experiment"}, secrets=secrets)
+        theirs = worker.run(ask, timeout_seconds=60, configuration={"who": "experiment"}, secrets=secrets)
         assert theirs.output["stdout"] == "experiment [redacted]\n"
-        assert worker.run(ask, timeout_seconds=20).output["stdout"] == "worker\n"
+        assert worker.run(ask, timeout_seconds=60).output["stdout"] == "worker\n"
 
 
 def test_the_parents_death_kills_the_workers_group(tmp_path):
@@ -256,19 +257,19 @@ def test_the_parents_death_kills_the_workers_group(tmp_path):
         "from pathlib import Path\n"
         "from drillmark.chaos import ActivityWorker\n"
         f"worker = ActivityWorker(Path({str(tmp_path)!r}), {{}}, {{}}, log_path=Path({str(tmp_path / 'log')!r}))\n"
-        f"worker.run({shell('slow', f'echo $$ > {mark}; sleep 60')!r}, timeout_seconds=None)\n"
+        f"worker.run({shell('slow', f'echo $$ > {mark}; sleep 600')!r}, timeout_seconds=None)\n"
     )
     parent = subprocess.Popen([sys.executable, str(script)])
     wait_until(lambda: mark.exists() and mark.read_text().strip())
     below = int(mark.read_text())
     parent.kill()
     parent.wait()
-    wait_until(lambda: not lives(below), 5)
+    wait_until(lambda: not lives(below))
 
 
 def test_a_configuration_that_cannot_be_loaded_fails_the_activity(tmp_path):
     with _worker(tmp_path, {"k": {"type": "env", "key": "NO_SUCH_VARIABLE"}}) as worker:
-        outcome = worker.run(python("p", "give"), timeout_seconds=20)
+        outcome = worker.run(python("p", "give"), timeout_seconds=60)
         assert outcome.status is Status.FAILED
         assert "NO_SUCH_VARIABLE" in outcome.error
 
@@ -276,11 +277,11 @@ def test_a_configuration_that_cannot_be_loaded_fails_the_activity(tmp_path):
 def test_controls_of_an_activity(tmp_path):
     told = tmp_path / "told"
     with _worker(tmp_path) as worker:
-        worker.run({**python("p", "give"), "controls": [control(path=str(told))]}, timeout_seconds=20)
+        worker.run({**python("p", "give"), "controls": [control(path=str(told))]}, timeout_seconds=60)
         assert told.read_text() == "before p\nafter p\n"
         missing = {"name": "c", "provider": {"type": "python", "module": "no_such_module"}}
         outcome = worker.run(
-            {**python("p", "note", path=str(tmp_path / "x")), "controls": [missing]}, timeout_seconds=20
+            {**python("p", "note", path=str(tmp_path / "x")), "controls": [missing]}, timeout_seconds=60
         )
         assert outcome.status is Status.FAILED
         assert "the control 'c' cannot be loaded" in outcome.error
@@ -290,7 +291,7 @@ def test_controls_of_an_activity(tmp_path):
 def test_a_server_that_a_recovery_started_outlives_the_worker(tmp_path):
     mark = tmp_path / "mark"
     with _worker(tmp_path) as worker:
-        worker.run(python("restore", "start_server", mark=str(mark)), timeout_seconds=20)
+        worker.run(python("restore", "start_server", mark=str(mark)), timeout_seconds=60)
     pid = int(mark.read_text())
     try:
         time.sleep(0.5)
@@ -300,8 +301,8 @@ def test_a_server_that_a_recovery_started_outlives_the_worker(tmp_path):
 
 
 def test_the_stamps_are_the_childs(worker):
-    outcome = worker.run(python("p", "rest", seconds=0.3), timeout_seconds=20)
-    assert 0.3 <= (outcome.ended.monotonic_ns - outcome.started.monotonic_ns) / 1e9 < 1.5
+    outcome = worker.run(python("p", "rest", seconds=0.3), timeout_seconds=60)
+    assert 0.3 <= (outcome.ended.monotonic_ns - outcome.started.monotonic_ns) / 1e9 < 15
     assert outcome.as_json()["good"] is True
     json.dumps(outcome.as_json())
 

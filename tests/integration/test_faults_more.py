@@ -145,7 +145,7 @@ def test_slowing_down_is_done_whole_or_not_at_all(up: Any, dsn: str, secrets: di
             admin.execute(
                 "select pg_terminate_backend(pid) from pg_locks where not granted and relation = 'orders'::regclass"
             )
-            wait_for(lambda: not admin.execute(waiting).fetchone()[0], within_seconds=30)
+            wait_for(lambda: not admin.execute(waiting).fetchone()[0], within_seconds=60)
     assert slow_queries.is_slow("orders", dsn=dsn) is False
     for table, seconds, said in (
         ("nowhere", 0.1, "no table nowhere"),

@@ -116,7 +116,7 @@ def test_each_process_records_what_it_did_and_together_it_is_all_that_reached_th
         child.go(DEADLINE_SECONDS)
         assert child.status()["state"] == "ready", child.log()
         time.sleep(3)
-        assert child.end(seconds=30) == 0, child.log()
+        assert child.end(seconds=60) == 0, child.log()
     finally:
         child.end(signal.SIGKILL)
     parts = tables(child, processes)
@@ -128,7 +128,7 @@ def test_each_process_records_what_it_did_and_together_it_is_all_that_reached_th
     assert max(sum(int(np.max(part["users"])) for part in users), 0) == 6
     assert all(part["users"][-1] == 0 and part.closed for part in users)
     assert not events(child)
-    wait_for(lambda: not workers_of(child), 30)
+    wait_for(lambda: not workers_of(child), 60)
 
 
 def test_a_worker_that_is_killed_is_told_and_the_others_go_on(tmp_path, server):
@@ -141,7 +141,7 @@ def test_a_worker_that_is_killed_is_told_and_the_others_go_on(tmp_path, server):
         wait_for(lambda: events(child), 60)
         before = len(child.table("load-2"))
         wait_for(lambda: len(child.table("load-2")) > before + 5, 60)
-        assert child.end(seconds=30) == 0, child.log()
+        assert child.end(seconds=60) == 0, child.log()
     finally:
         child.end(signal.SIGKILL)
     (event,) = events(child)
@@ -164,7 +164,7 @@ def test_no_process_is_left_when_the_master_is_gone(tmp_path, server, victim):
             os.kill(child.process.pid, signal.SIGSTOP)  # it never answers again, and is gone only later
             wait_for(lambda: not workers_of(child) or not _grows(child), 60)
             child.process.kill()
-        child.process.wait(30)
+        child.process.wait(60)
         wait_for(lambda: not workers_of(child), 60)
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -241,7 +241,7 @@ def test_workers_on_other_machines_send_what_they_recorded_and_how_far_their_clo
             child.go(DEADLINE_SECONDS)
             assert child.status()["state"] == "ready", child.status()["error"] + child.log()
             time.sleep(4)
-            assert child.end(seconds=30) == 0, child.log()
+            assert child.end(seconds=60) == 0, child.log()
         finally:
             child.end(signal.SIGKILL)
         ends = [worker.wait(60) for worker in workers]

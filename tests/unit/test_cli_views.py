@@ -137,7 +137,7 @@ def test_the_screen_is_drawn_and_its_story_stays():
         for entry in build.journal():
             view.entry(entry, "inject it" if entry.effect is Effect.INJECT else "")
             view.tick(live())
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while "104 requests/s" not in out.getvalue() and time.monotonic() < deadline:
             time.sleep(0.01)
         view.notice("a second signal does not cut the undo short")
@@ -157,7 +157,7 @@ def test_a_terminal_that_takes_nothing_stops_no_drill():
     for _ in range(5000):
         painter.line(lambda: None)
         painter.frame(lambda: None)
-    assert time.monotonic() - begin < 1.0
+    assert time.monotonic() - begin < 10  # it takes milliseconds, and nothing takes a line until the release below
     released.set()
     assert painter.close()
 

@@ -86,7 +86,7 @@ def test_a_free_port_can_be_bound():
 
 def test_a_pid_in_a_file_is_not_a_server(tmp_path):
     """The pid of a killed server may belong to anything by now: here, to a sleeping program."""
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as other:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as other:
         lines = [other.pid, tmp_path, 0, 5432, "", "127.0.0.1", "1 2", "ready   "]
         file = tmp_path / "postmaster.pid"
         file.write_text("".join(f"{line}\n" for line in lines))

@@ -20,14 +20,14 @@ def spawn(code: str) -> subprocess.Popen[bytes]:
 
 
 def wait_gone(pid: int) -> bool:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while processes.identify(pid) is not None and time.monotonic() < deadline:
         time.sleep(0.02)
     return processes.identify(pid) is None
 
 
 def test_one_that_is_somebody_elses_is_left_alone():
-    process = spawn("print(flush=True); import time; time.sleep(60)")
+    process = spawn("print(flush=True); import time; time.sleep(600)")
     found = processes.identify(process.pid)
     assert found is not None
     stranger = ProcessIdentity(process.pid, str(int(found.start) - 1))
@@ -40,7 +40,7 @@ def test_one_that_is_somebody_elses_is_left_alone():
 
 
 def test_term_first_then_kill_also_for_a_stopped_one():
-    code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+    code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(600)"
     process = spawn(code)
     found = processes.identify(process.pid)
     os.kill(process.pid, signal.SIGSTOP)
@@ -51,7 +51,7 @@ def test_term_first_then_kill_also_for_a_stopped_one():
 
 def test_a_zombie_counts_as_dead():
     process = spawn("print(flush=True)")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while processes.identify(process.pid) is not None:
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -63,8 +63,8 @@ def test_what_a_dead_leader_left_in_its_group_is_ended():
     code = (
         "import os, sys, time\n"
         "child = os.fork()\n"
-        "if child: print(child, flush=True); time.sleep(60)\n"
-        "else: time.sleep(60)\n"
+        "if child: print(child, flush=True); time.sleep(600)\n"
+        "else: time.sleep(600)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code], start_new_session=True, stdout=subprocess.PIPE)
     child = int(process.stdout.readline())
