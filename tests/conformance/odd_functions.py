@@ -13,7 +13,7 @@ from typing import Any
 
 from chaoslib.exceptions import ActivityFailed, ChaosException, InterruptExecution
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 _RAISED = {
     "activity failed": ActivityFailed("gave up"),
     "assertion": AssertionError("it is not so"),

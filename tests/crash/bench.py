@@ -75,7 +75,7 @@ class Bench:
             name = Path(drill).stem
             phases = PHASES | ({"recover": {"deadline": "90s"}} if drill == LOST else {"fault": "4s"})
             self.drills[name] = workspaces.shorten(
-                self.workspace, drill, lease="40s", objectives=OBJECTIVES, phases=phases
+                self.workspace, drill, lease="60s", objectives=OBJECTIVES, phases=phases
             )
         self.lab_up()
         self._server = subprocess.Popen(

@@ -60,7 +60,7 @@ def test_killed_and_never_resumed_the_guard_undoes(bench):
     assert status == -signal.SIGKILL, output
     (run,) = bench.known() - before
     assert bench.left(run).undoables == 1
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 180
     while not bench.left(run).guard_acted or bench.left(run).undoables or bench.processes_left(run):
         assert time.monotonic() < deadline, (bench.left(run), bench.processes_left(run))
         time.sleep(0.5)

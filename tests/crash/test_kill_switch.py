@@ -146,10 +146,10 @@ def test_the_kill_switch_undoes_within_ten_seconds_and_the_undos_own_time(tmp_pa
     finally:
         if stopped:
             os.kill(process.pid, signal.SIGCONT)
-    text, _ = process.communicate(timeout=WAIT_SECONDS)
+    text, _ = process.communicate(timeout=2 * WAIT_SECONDS)
     own = own_seconds(root)
     print(f"{phase}, {means}, {'stopped' if stopped else 'running'}: {took:.1f} s; the undo's own {own:.1f} s")
-    assert took <= WITHIN_SECONDS + 3 * own
+    assert took <= WITHIN_SECONDS + 5 * own
     if stopped:
         # It was ended, as it held the run's lock or the journal's; else it found itself superseded.
         assert process.returncode in (-signal.SIGKILL, 3), text
@@ -170,11 +170,11 @@ def test_a_runner_that_is_killed_and_never_taken_up_leaves_no_fault_after_its_le
     until(begun(root, effect, service[1]), f"{phase} was never begun")
     process.kill()
     killed = time.monotonic()
-    process.communicate(timeout=WAIT_SECONDS)
+    process.communicate(timeout=2 * WAIT_SECONDS)
     took = until(gone(root, service[1]), lambda: told(root)) - killed
     own = own_seconds(root)
     print(f"{phase}: gone {took:.1f} s after the kill, with a lease of {LEASE_SECONDS} s; the undo's own {own:.1f} s")
-    assert took <= LEASE_SECONDS + 2 + 3 * own
+    assert took <= LEASE_SECONDS + WITHIN_SECONDS + 5 * own
     # Nobody took the run up: the guard ends what observed, and itself.
     assert_clean(root, service)
     resumed = drillmark(root, "resume", "last", "--json")
@@ -189,7 +189,7 @@ def test_a_runner_whose_guard_is_killed_notices_undoes_and_stops(tmp_path, servi
     process = start(root, "run", DRILL)
     until(begun(root, effect, service[1]), f"{phase} was never begun")
     os.kill(json.loads((newest(root) / "children/guard.json").read_text())["pid"], signal.SIGKILL)
-    text, _ = process.communicate(timeout=WAIT_SECONDS)
+    text, _ = process.communicate(timeout=2 * WAIT_SECONDS)
     assert process.returncode == 3, text
     assert "its guard is gone, and without one no fault may stay" in text
     assert_clean(root, service)
@@ -207,7 +207,7 @@ def test_a_runner_that_is_frozen_past_its_lease_while_it_holds_the_lock(tmp_path
         until(gone(root, service[1]), lambda: told(root))
     finally:
         os.kill(process.pid, signal.SIGCONT)
-    process.communicate(timeout=WAIT_SECONDS)
+    process.communicate(timeout=2 * WAIT_SECONDS)
     # Where the machine was so slow that the lease had run out before, it finds itself superseded instead.
     assert process.returncode in (-signal.SIGKILL, 3)
     resumed = drillmark(root, "resume", "last", "--json")

@@ -294,7 +294,7 @@ class TestReceiver:
         os.kill(receiver.process.pid, signal.SIGSTOP)
         time.sleep(3)
         os.kill(receiver.process.pid, signal.SIGCONT)
-        wait_for(lambda: any(line["what"] == "alerts_away" for line in self.lines(receiver)), 30)
+        wait_for(lambda: any(line["what"] == "alerts_away" for line in self.lines(receiver)))
         assert receiver.end() == 0
 
     def test_a_port_that_is_taken_in_the_last_moment_is_named(self, receiver, tmp_path):
@@ -304,4 +304,4 @@ class TestReceiver:
         ).go()
         assert second.status()["state"] == "failed"
         assert f"cannot listen on 127.0.0.1:{port}" in second.status()["error"]
-        assert second.process.wait(30) == 1
+        assert second.process.wait(60) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import json
 import os
@@ -10,11 +11,13 @@ import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from chaos_helpers import FUNCTIONS, control, experiment, probe, python, shell, wait_until
+from drillmark import clock
 from drillmark.chaos import undo
 from drillmark.engine import undoing
 from drillmark.engine.early import make_directory
@@ -147,6 +150,30 @@ def test_an_interrupt_is_undone(tmp_path):
     assert [(run["activity"]["name"], run["status"]) for run in kept["rollbacks"]] == [("mend", "succeeded")]
 
 
+@contextlib.contextmanager
+def kept_alive(folder: Path) -> Iterator[None]:
+    """Renew the lease of the run that was lost until it is taken up: a guard is first where the machine is busy."""
+    (lost,) = [
+        path.parent for path in (folder / ".drillmark").rglob("lease") if not (path.parent / "result.json").exists()
+    ]
+    epoch, body = (lost / "epoch").read_text(), json.loads((lost / "lease").read_text())
+    over = threading.Event()
+
+    def renew() -> None:
+        while not over.wait(1) and (lost / "epoch").read_text() == epoch:
+            new = lost / "lease.renewed"
+            new.write_text(json.dumps(body | {"renewed_ns": clock.monotonic_ns()}))
+            new.replace(lost / "lease")
+
+    thread = threading.Thread(target=renew)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
 def test_the_journal_is_there_while_it_grows_and_the_guard_undoes(tmp_path):
     run = begin(tmp_path, breaks_and_mends(tmp_path, shell("long", "touch begun; sleep 600")))
     wait_until((tmp_path / "begun").exists, PATIENCE_SECONDS)
@@ -178,9 +205,10 @@ def test_a_lost_run_is_resumed(tmp_path):
     wait_until((tmp_path / "begun").exists, PATIENCE_SECONDS)
     run.kill()
     run.communicate()
-    code, said = drillmark(tmp_path, "list")
-    assert "lost: resume it" in said, said
-    code, said = drillmark(below, "resume")
+    with kept_alive(tmp_path):
+        code, said = drillmark(tmp_path, "list")
+        assert "lost: resume it" in said, said
+        code, said = drillmark(below, "resume")
     assert code == 4, said
     assert not (tmp_path / "broken").exists()
     assert (tmp_path / "undone-in").read_text().strip() == str(tmp_path)
@@ -201,12 +229,13 @@ def test_one_run_at_a_time(tmp_path):
     assert code == 4, said
     run.kill()
     run.communicate()
-    code, said = drillmark(tmp_path, "experiment", "x.json")
-    assert (code, "may still be under the fault" in said) == (3, True), said
-    (tmp_path / "begun").unlink()
-    code, said = drillmark(tmp_path, "list", "--json")
-    lost = next(row["run"] for row in json.loads(said) if row["state"] == "lost")
-    code, said = drillmark(tmp_path, "resume", lost)
+    with kept_alive(tmp_path):
+        code, said = drillmark(tmp_path, "experiment", "x.json")
+        assert (code, "may still be under the fault" in said) == (3, True), said
+        (tmp_path / "begun").unlink()
+        code, said = drillmark(tmp_path, "list", "--json")
+        lost = next(row["run"] for row in json.loads(said) if row["state"] == "lost")
+        code, said = drillmark(tmp_path, "resume", lost)
     assert code == 4, said
     assert not (tmp_path / "broken").exists()
 
@@ -238,7 +267,7 @@ def test_a_strategy_is_followed_at_the_end(tmp_path):
     assert not (tmp_path / "broken").exists()
     # Cut short, it is undone whatever it says.
     run = begin(
-        tmp_path, breaks_and_mends(tmp_path, shell("long", "touch begun; sleep 60")), "--rollback-strategy=never"
+        tmp_path, breaks_and_mends(tmp_path, shell("long", "touch begun; sleep 600")), "--rollback-strategy=never"
     )
     wait_until((tmp_path / "begun").exists, PATIENCE_SECONDS)
     run.send_signal(signal.SIGINT)

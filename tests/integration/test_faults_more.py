@@ -106,7 +106,7 @@ def test_each_statement_is_slow_until_the_undo(up: Any, dsn: str):
 
     assert slow_queries.is_slow("orders", dsn=dsn) is True
     # Once for each statement, not for each of a thousand rows.
-    assert 0.5 <= seconds_of(dsn, "select count(*) from orders") < 20
+    assert 0.5 <= seconds_of(dsn, "select count(*) from orders") < 60
     assert seconds_of(dsn, "update orders set quantity = quantity where id = 1") >= 0.5
     assert count(dsn) == rows, "no row is hidden"
     assert order(up), "and writing goes on"

@@ -34,7 +34,7 @@ def make_slow(root: Path, service, **fields) -> Path:
     wait = {
         "name": "wait",
         "type": "action",
-        "provider": {"type": "process", "path": "sleep", "arguments": ["60"]},
+        "provider": {"type": "process", "path": "sleep", "arguments": ["300"]},
     }
     defaults = {"rollbacks": [put_back(service[1])], "recover": [wait]}
     return make(root, service, **(defaults | fields))
@@ -59,7 +59,7 @@ def wait_for(root: Path, effect: Effect, seconds: float = 60):
     raise AssertionError(f"{effect} was never begun")
 
 
-def ended(process: subprocess.Popen[str], seconds: float = 60) -> str:
+def ended(process: subprocess.Popen[str], seconds: float = 120) -> str:
     text, _ = process.communicate(timeout=seconds)
     return text
 
@@ -70,7 +70,7 @@ def assert_undone(root: Path, service) -> None:
     directory = root / runs.find(root, "last").directory
     state = undo.read(directory / "undo.json")
     assert state is None or not state.undoables
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while left := left_of(directory):
         assert time.monotonic() < deadline, left
         time.sleep(0.1)
@@ -104,7 +104,7 @@ def test_a_second_signal_cuts_no_undo_short_and_says_how_long_it_may_take(tmp_pa
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     text = ended(process)
-    assert process.returncode == 3
+    assert process.returncode == 3, text
     assert re.search(r"SIGINT again: the fault is being undone, which may take up to \d+ s", text), text
     assert_undone(root, service)
 
@@ -115,7 +115,7 @@ def test_another_process_aborts_it(root, service):
     asked = drillmark(root, "abort", "last", "--reason", "it is lunch time")
     assert asked.returncode == 0, asked.stderr
     text = ended(process)
-    assert process.returncode == 3
+    assert process.returncode == 3, text
     assert "it is lunch time" in text
     assert_undone(root, service)
     again = drillmark(root, "abort", "last")
@@ -128,7 +128,7 @@ def test_the_kill_switch_stops_what_runs_and_refuses_what_would(root, service):
     wait_for(root, Effect.BASELINE)
     (root / ".drillmark/abort").write_text("the payment provider is down")
     text = ended(process)
-    assert process.returncode == 3
+    assert process.returncode == 3, text
     assert "the payment provider is down" in text
     assert not any(e.effect is Effect.INJECT for e in entries(root))
     assert_undone(root, service)
@@ -140,7 +140,7 @@ def test_the_kill_switch_stops_what_runs_and_refuses_what_would(root, service):
 def test_it_runs_out_of_its_time(root, service):
     process = start(root, "run", DRILL, "--timeout", "8s")
     text = ended(process)
-    assert process.returncode == 3
+    assert process.returncode == 3, text
     assert "ran out of its time" in text
     assert_undone(root, service)
 
@@ -176,7 +176,7 @@ def test_frozen_past_its_lease_the_guard_undoes_and_the_runner_touches_nothing_m
     wait_for(root, Effect.RECOVER)
     os.kill(process.pid, signal.SIGSTOP)
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not service[1].exists():
             assert time.monotonic() < deadline, "the guard did not undo the fault"
             time.sleep(0.05)
@@ -196,18 +196,18 @@ def test_frozen_past_its_lease_the_guard_undoes_and_the_runner_touches_nothing_m
 def test_frozen_outside_its_lock_it_lives_and_stops(tmp_path, service):
     root = make_slow(
         tmp_path / "ws", service, settings={"guard": {"lease": "3s"}}, recover=None,
-        phases={"baseline": "1500ms", "soak": "2s", "hold": "1s", "fault": "60s"},
+        phases={"baseline": "1500ms", "soak": "2s", "hold": "1s", "fault": "300s"},
     )  # fmt: skip
     process = start(root, "run", DRILL)
     wait_for(root, Effect.FAULT)
     os.kill(process.pid, signal.SIGSTOP)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not service[1].exists():
         assert time.monotonic() < deadline, "the guard did not undo the fault"
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGCONT)
     text = ended(process)
-    assert process.returncode == 3
+    assert process.returncode == 3, text
     assert "was taken over" in text
     resumed = drillmark(root, "resume", "last", "--json")
     assert resumed.returncode in (1, 3, 4), resumed.stderr
@@ -229,7 +229,7 @@ def test_a_journal_that_cannot_be_read_is_no_reason_to_leave_a_fault(root, servi
     assert resumed.returncode == 5, resumed.stderr
     assert "journal" in resumed.stderr
     assert service[1].exists()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while left := left_of(root / row.directory):
         assert time.monotonic() < deadline, left
         time.sleep(0.1)

@@ -115,7 +115,9 @@ def test_each_process_records_what_it_did_and_together_it_is_all_that_reached_th
     try:
         child.go(DEADLINE_SECONDS)
         assert child.status()["state"] == "ready", child.log()
-        time.sleep(3)
+        time.sleep(2)
+        wait_for(lambda: all(len(part) > 3 for part in tables(child, processes)))
+        wait_for(lambda: sum(max(part["users"], default=0) for part in tables(child, processes, "load-users")) == 6)
         assert child.end(seconds=60) == 0, child.log()
     finally:
         child.end(signal.SIGKILL)

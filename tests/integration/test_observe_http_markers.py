@@ -189,7 +189,7 @@ class Writing:
 
     def end(self) -> Table:
         self.me.stop_requested = True
-        self.thread.join(30)
+        self.thread.join(60)
         assert not self.thread.is_alive()
         if self.error:
             raise self.error

@@ -96,7 +96,7 @@ def test_a_run_that_was_cut_short_is_taken_up(tmp_path, rebooted):
         assert effects.count("inject") == effects.count("undo") == 1
         assert effects.count("soak") == (1 if rebooted else 2)
         assert drillmark(root, "verify", CUT_SHORT).returncode == 0
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while left := processes_of(str(directory)):
             assert time.monotonic() < deadline, left
             time.sleep(0.1)
