@@ -69,7 +69,7 @@ def make(
     served.write_text("up")
     aside = served.with_name("aside")
     aside.unlink(missing_ok=True)
-    read = {"name": "read", "type": "probe", "tolerance": 200, "provider": {"type": "http", "url": url, "timeout": 1}}
+    read = {"name": "read", "type": "probe", "tolerance": 200, "provider": {"type": "http", "url": url, "timeout": 10}}
     gone = activity("is-gone", "os.path", "exists", tolerance=True, path=str(aside))
     texts = {
         "drillmark.yaml": settings or {},
@@ -97,7 +97,7 @@ def make(
 
 def drillmark(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "drillmark", *arguments]
-    return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=240, check=False)
 
 
 def start(root: Path, *arguments: str) -> subprocess.Popen[str]:
