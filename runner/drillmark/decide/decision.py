@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from drillmark.decide.resuming import guard_has_undone
 from drillmark.decide.steps import Step, after, steps
-from drillmark.decide.stops import last_of, may_be_in_effect, stop_reason
+from drillmark.decide.stops import attempts, may_be_in_effect, stop_reason
+from drillmark.journal.entries import Last
 from drillmark.model.entry import Effect, Entry, Kind, Status
 from drillmark.model.plan import Plan
 
@@ -28,9 +29,10 @@ def decide(plan: Plan, entries: Sequence[Entry]) -> Decision:
     """The next effect of the run, or none where it has ended."""
     if any(entry.kind is Kind.RUN_ENDED for entry in entries):
         return Decision(None, "the run has ended")
-    reason = stop_reason(plan, entries)
+    known = attempts(entries)
+    reason = stop_reason(plan, entries, known)
     for step in _winding_up(plan, entries) if reason else steps(plan):
-        decision = _due(plan, entries, step, reason)
+        decision = _due(plan, known.get(step), step, reason)
         if decision is not None:
             return decision
     return Decision(None, "nothing is left to do")
@@ -52,8 +54,7 @@ def _winding_up(plan: Plan, entries: Sequence[Entry]) -> list[Step]:
     return [*undo, *after(plan)]
 
 
-def _due(plan: Plan, entries: Sequence[Entry], step: Step, reason: str) -> Decision | None:
-    found = last_of(entries, step)
+def _due(plan: Plan, found: Last | None, step: Step, reason: str) -> Decision | None:
     if found is None:
         return Decision(step.effect, _sentence(plan, step, reason), step.key)
     if found.outcome is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from drillmark.decide.resuming import guard_has_acted, guard_has_undone
 from drillmark.decide.steps import Step, activity_of, steps
@@ -28,24 +28,33 @@ _MUST_SUCCEED = frozenset(
 )  # fmt: skip
 
 
-def last_of(entries: Sequence[Entry], step: Step) -> Last | None:
-    """The last attempt at a step since what a `voided` event declared void."""
-    start = 0
-    for index, entry in enumerate(entries):
-        if entry.kind is Kind.EVENT and step.effect in entry.data.get("voided", ()):
-            start = index + 1
-    return last(entries[start:], step.effect, step.key)
+def attempts(entries: Sequence[Entry]) -> dict[Step, Last]:
+    """The last attempt at each step that was begun, since what a `voided` event declared void. In one walk."""
+    found: dict[Step, Last] = {}
+    for entry in entries:
+        if entry.kind is Kind.EVENT and "voided" in entry.data:
+            voided = entry.data["voided"]
+            found = {step: last for step, last in found.items() if step.effect not in voided}
+        elif entry.kind in (Kind.INTENT, Kind.OUTCOME) and entry.effect is not None:
+            step = Step(entry.effect, entry.key)
+            before = found.get(step)
+            if entry.kind is Kind.INTENT:
+                found[step] = Last(entry, None)
+            elif before is not None and entry.data.get("attempt", 1) == before.intent.data.get("attempt", 1):
+                found[step] = Last(before.intent, entry)
+    return found
 
 
-def stop_reason(plan: Plan, entries: Sequence[Entry]) -> str:
-    """Why the run must wind up now, as half a sentence; empty if it need not."""
+def stop_reason(plan: Plan, entries: Sequence[Entry], known: Mapping[Step, Last] | None = None) -> str:
+    """Why the run must wind up now, as half a sentence; empty if it need not. `known`: its `attempts`, if at hand."""
+    known = attempts(entries) if known is None else known
     for entry in entries:
         if entry.kind is Kind.ABORT:
             return f"it was aborted ({entry.data.get('by', 'somebody')}: {entry.data.get('reason', 'no reason given')})"
     if guard_has_acted(entries):
         return f"the guard has {'undone' if guard_has_undone(entries) else 'begun to undo'} the fault"
     for step in steps(plan):
-        found = last_of(entries, step)
+        found = known.get(step)
         if found is None:
             return ""
         reason = _cut_short(plan, step) if found.outcome is None else _failed(plan, step, found.outcome)

@@ -53,6 +53,10 @@ class Effect(StrEnum):
     END = "end"
 
 
+# Asked for each entry, again and again: a journal may be long.
+_EFFECTS: dict[str, Effect] = {effect.value: effect for effect in Effect}
+
+
 class Status(StrEnum):
     """How an effect ended."""
 
@@ -91,7 +95,7 @@ class Entry:
     def effect(self) -> Effect | None:
         """The effect that an intent or outcome speaks of."""
         value = self.data.get("effect")
-        return Effect(value) if isinstance(value, str) and value in set(Effect) else None
+        return _EFFECTS.get(value) if isinstance(value, str) else None
 
     @property
     def key(self) -> str:

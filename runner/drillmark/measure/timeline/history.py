@@ -123,6 +123,8 @@ def _index_effects(entries: Sequence[Entry]) -> dict[tuple[Effect, str], Ran]:
     for entry in entries:
         if entry.kind is Kind.EVENT:
             void: set[str] = set(entry.data.get("voided") or ())
+            if not void:
+                continue
             ran = {place: found for place, found in ran.items() if place[0].value not in void}
         effect = entry.effect
         if effect is None or entry.kind not in (Kind.INTENT, Kind.OUTCOME):
