@@ -15,7 +15,7 @@ import pytest
 
 from drillmark import samples
 from drillmark.errors import SampleFileError
-from drillmark.samples import layout
+from drillmark.samples import layout, reader
 
 IDS: dict[str, samples.layout.ColumnType] = {"id": "i8"}
 META = {"run": "r1", "period_ns": 100}
@@ -200,6 +200,41 @@ def test_following_waits_for_the_rest_of_a_block(tmp_path: Path) -> None:
     rest = tail.read_new()
     assert (*seen["beat"].tolist(), *rest["beat"].tolist()) == tuple(range(5))
     assert rest.closed
+
+
+@pytest.mark.parametrize("piece_bytes", [1, 40, 300, 1 << 21])
+def test_following_in_pieces_gives_every_row_once_in_bounded_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece_bytes: int
+) -> None:
+    monkeypatch.setattr(reader, "_PIECE_BYTES", piece_bytes)
+    path = tmp_path / "beats.dms"
+    tail = samples.Tail(path)
+    assert list(tail.pieces()) == []
+    found: list[int] = []
+    for round_ in range(4):
+        beats(path, 10, first=round_ * 10, close=round_ == 3)
+        pieces = list(tail.pieces())
+        assert len(pieces) > 1 or piece_bytes > 300
+        found += [number for piece in pieces for number in piece["beat"].tolist()]
+        assert list(tail.pieces()) == []
+    assert found == list(range(40))
+
+
+@pytest.mark.parametrize("piece_bytes", [1, 1 << 21])
+def test_a_survey_tells_what_reading_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece_bytes: int) -> None:
+    monkeypatch.setattr(reader, "_PIECE_BYTES", piece_bytes)
+    path = tmp_path / "beats.dms"
+    beats(path, 10)
+    data = path.read_bytes()
+    damaged = [data[:at] + bytes([data[at] ^ 255]) + data[at + 1 :] for at in range(len(data) // 2, len(data), 7)]
+    for content in (data, data + b"x", *damaged, *(data[:length] for length in range(0, len(data), 5))):
+        path.write_bytes(content)
+        table, found = samples.read(path), samples.survey(path)
+        assert (found.rows, found.torn, found.closed) == (len(table), table.torn, table.closed)
+        assert found.meta == table.meta
+    path.unlink()
+    with pytest.raises(SampleFileError, match=r"beats\.dms"):
+        samples.survey(path)
 
 
 def test_two_writers_of_one_file_are_refused(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -45,24 +47,24 @@ class Tails:
 
     def follow(self) -> None:
         """Read what is new."""
-        beats = self._new("beats")
-        if beats is not None:
+        for beats in self._new("beats"):
             for number, ok in zip(beats["beat"].tolist(), beats["ok"].tolist(), strict=True):
                 self._beats[number] = self._beats.get(number, True) and bool(ok)
             for number in sorted(self._beats)[: -2 * _STRIP]:
                 del self._beats[number]
         for name in self.ledgers:
-            ledger = self._new(name)
-            if ledger is not None:
+            for ledger in self._new(name):
                 acknowledged = int((ledger["kind"] == samples.LedgerKind.ACKNOWLEDGED).sum())
                 self.writes_acknowledged = (self.writes_acknowledged or 0) + acknowledged
-        users = self._new("load-users")
-        if users is not None:
+        for users in self._new("load-users"):
             self.users_at_ns = int(users["at_ns"][-1])
         for name in ("load", *self._load_names()):
-            load = self._new(name)
-            if load is not None:
+            for load in self._new(name):
                 self._load.append(load)
+                self._forget_old_load()
+        self._forget_old_load()
+
+    def _forget_old_load(self) -> None:
         horizon = clock.monotonic_ns() - _WINDOW_NS
         while self._load and int(self._load[0]["start_ns"][-1]) < horizon:
             self._load.popleft()
@@ -117,13 +119,11 @@ class Tails:
             self._parts = [name for name in names if self.paths.sample(name).exists()]
         return self._parts
 
-    def _new(self, name: str) -> Table | None:
+    def _new(self, name: str) -> Iterator[Table]:
+        """What came since the last look, piece by piece: whoever takes up a long run begins with hours of samples."""
         if name not in self._tails:
             if not self.paths.sample(name).exists():
-                return None
+                return
             self._tails[name] = samples.Tail(self.paths.sample(name))
-        try:
-            table = self._tails[name].read_new()
-        except SampleFileError:
-            return None
-        return table if len(table) else None
+        with suppress(SampleFileError):
+            yield from (table for table in self._tails[name].pieces() if len(table))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -206,19 +207,20 @@ def _start(
 def _journal_samples(hands: Hands, path: Path) -> None:
     name = f"samples/{path.name}"
     try:
-        table = samples.read(path)
+        found = samples.survey(path)
         hands.context.event(
             "samples_closed",
             file=name,
             sha256=samples.digest(path),
-            rows=len(table),
-            closed=table.closed,
-            torn=table.torn,
+            rows=found.rows,
+            closed=found.closed,
+            torn=found.torn,
         )
     except SampleFileError as error:
         hands.context.event("samples_closed", file=name, error=str(error), rows=0, closed=False, torn=True)
 
 
 def _system_identifier(hands: Hands, one: PlannedMarkers) -> str | None:
-    table = runs.read_table(hands.context.paths.sample(one.ledger))
-    return None if table is None else table.meta.get("system_identifier")
+    with contextlib.suppress(SampleFileError):
+        return samples.survey(hands.context.paths.sample(one.ledger)).meta.get("system_identifier")
+    return None

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         LedgerKind,
         LedgerOp,
     )
-    from drillmark.samples.reader import Tail, digest, read, read_from, texts
+    from drillmark.samples.reader import Survey, Tail, digest, read, read_from, survey, texts
     from drillmark.samples.writer import SampleWriter
 
 __all__ = [
@@ -38,10 +38,12 @@ __all__ = [
     "LedgerKind",
     "LedgerOp",
     "SampleWriter",
+    "Survey",
     "Tail",
     "digest",
     "read",
     "read_from",
+    "survey",
     "texts",
 ]
 
@@ -60,10 +62,12 @@ __getattr__ = lazily.parts(
         "POSITIONS": "layout",
         "SURVIVORS": "layout",
         "SampleWriter": "writer",
+        "Survey": "reader",
         "Tail": "reader",
         "digest": "reader",
         "read": "reader",
         "read_from": "reader",
+        "survey": "reader",
         "texts": "reader",
     },
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,9 @@ from drillmark.samples.layout import (
     decode_header,
 )
 
+# So much of a file is in memory at a time where it is followed, as long as its blocks are not larger.
+_PIECE_BYTES = 1 << 21
+
 
 @dataclass(slots=True)
 class Scan:
@@ -52,6 +56,16 @@ class Scan:
     closed: bool = False
     torn: bool = False
     parts: dict[str, list[memoryview]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What a file holds, without its rows: see `Table`."""
+
+    rows: int
+    meta: dict[str, Any]
+    torn: bool
+    closed: bool
 
 
 def read(path: Path) -> Table:
@@ -78,31 +92,67 @@ def read_from(path: Path, offset: int) -> tuple[Table, int]:
     return tail.read_new(), tail.offset
 
 
+def survey(path: Path) -> Survey:
+    """What `read` would tell of a file, in little memory, however long it is. Raises SampleFileError as `read` does."""
+    tail = Tail(path)
+    rows = 0
+    for piece in tail.pieces():
+        rows += len(piece)
+        if rows < tail.scan.rows:
+            break  # a word that no block has brought
+    walk(path, tail.scan, until=tail.offset + _PIECE_BYTES)  # is anything left? Raises where there is no such file
+    torn = tail.scan.torn or tail.scan.header is None or rows < tail.scan.rows
+    return Survey(rows, tail.scan.meta, torn=torn, closed=tail.scan.closed and not torn)
+
+
 class Tail:
-    """Follows a sample file that grows. Also one that is not there yet."""
+    """Follows a sample file that grows. Also one that is not there yet.
+
+    Attributes:
+        scan: what the walk over the file has found so far, without the rows that were handed out.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._scan = Scan()
+        self.scan = Scan()
 
     @property
     def offset(self) -> int:
         """How far the file has been read, in bytes."""
-        return self._scan.offset
+        return self.scan.offset
 
     def skip_to(self, offset: int) -> None:
         """Take note of the words up to `offset` and leave the rows out."""
-        walk(self.path, self._scan, until=offset)
-        self._scan.parts = {}
+        walk(self.path, self.scan, until=offset)
+        self.scan.parts = {}
 
     def read_new(self) -> Table:
         """The rows that came since the last call. Raises SampleFileError as `read` does."""
         if not self.path.exists():
             return _empty(self.path)
-        walk(self.path, self._scan)
-        table = _table(self.path, self._scan)
-        self._scan.parts = {}
+        walk(self.path, self.scan)
+        table = _table(self.path, self.scan)
+        self.scan.parts = {}
         return table
+
+    def pieces(self) -> Iterator[Table]:
+        """The same, a few megabytes at a time: an hour of samples takes no more memory than a minute.
+
+        `torn` says nothing here: a piece may end within a block, which then belongs to the next one.
+        """
+        limit = _PIECE_BYTES
+        while self.path.exists():
+            before = self.scan.offset
+            walk(self.path, self.scan, until=before + limit)
+            if self.scan.offset > before:
+                table = _table(self.path, self.scan)
+                self.scan.parts = {}
+                limit = _PIECE_BYTES
+                yield table
+            elif not self.scan.torn or limit > CONTROL_LIMIT_BYTES + BLOCK.size:
+                return  # nothing more, or damage: no whole block is as large as that
+            else:
+                limit *= 2
 
 
 def walk(path: Path, scan: Scan, *, until: int | None = None) -> None:
