@@ -17,11 +17,13 @@ from drillmark.model.entry import Effect, Entry, Kind
 from drillmark.model.stamp import Stamp
 
 FIRST_PREVIOUS_HASH = "0" * 64
+# Made once: a long journal asks a hundred thousand times.
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def canonical(value: Any) -> str:
     """The one text of a JSON value. Raises TypeError or ValueError for what JSON cannot hold (NaN included)."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 def follow(  # the fields of an entry
