@@ -1,8 +1,8 @@
-"""Runs experiments both ways, side by side: `chaos run --rollback-strategy=always`, and our own child.
+"""Runs experiments side by side: `chaos run --rollback-strategy=always`, and our own child, as drills and as it is.
 
 `python chaos_runs.py DIRECTORY`, where DIRECTORY/work.json says what to run. What both need is imported once, and every
-run is a process forked from here, as importing takes longer than an experiment does. Each pair leaves, in a folder
-of its name, `theirs/journal.json`, `theirs/log`, `ours/chaos/{journal.json,events.jsonl}`, and then `done`.
+run is a process forked from here, as importing takes longer than an experiment does. Each experiment leaves, in a
+folder of its name, `theirs/journal.json`, `theirs/log`, `{drill,bare}/chaos/{journal.json,events.jsonl}`, then `done`.
 """
 
 from __future__ import annotations
@@ -29,11 +29,15 @@ import drillmark.chaos.preparing
 import drillmark.chaos.running  # noqa: F401
 from drillmark.chaos import ExperimentChild, What, child
 from drillmark.define.experiment import read_experiment
+from drillmark.engine.bare import request
+from drillmark.engine.paths import RunPaths
+from drillmark.model.plan import Bare
 from drillmark.processes import ProcessIdentity, identify, is_alive
 
 OPTIONS = ["--no-version-check", "--no-log-file", "--settings", "none"]
 PATIENCE_SECONDS = 60.0
 LANES = 3
+SIDES = ("theirs", "drill", "bare")
 
 
 class ForkedChild:
@@ -114,23 +118,41 @@ def theirs(place: Path, experiment: str, options: list[str], environment: dict[s
     return fork(place / "log", environment, place, cli, arguments)
 
 
-def ours(place: Path, experiment: str, environment: dict[str, str]) -> None:
-    """Run it through our child, from beginning to end, as the engine would."""
+def drill(place: Path, experiment: str, environment: dict[str, str]) -> None:
+    """Run it through our child, from beginning to end, as the engine would in a drill."""
     found = read_experiment(Path(experiment).read_bytes(), experiment)
     if found.problems:
         (place / "refused").write_text("\n".join(map(str, found.problems)))
         return
-    chaos = place / "chaos"
-    chaos.mkdir()
-    run = ExperimentChild(ForkedChild(chaos / "child.log", environment), chaos / "events.jsonl")  # type: ignore[arg-type]
-    run.ask(
+    paths = RunPaths(place)
+    play(
+        paths,
+        environment,
         {
             "experiment": found.value,
-            "event_log": str(chaos / "events.jsonl"),
-            "journal_path": str(chaos / "journal.json"),
+            "event_log": str(paths.events),
+            "journal_path": str(paths.chaos_journal),
             "run_dir": str(place),
-        }
+        },
     )
+
+
+def bare(place: Path, experiment: str, environment: dict[str, str]) -> None:
+    """Run it likewise, by the request of `drillmark experiment` without any options."""
+    paths = RunPaths(place)
+    options = Bare(
+        source=experiment,
+        folder=str(place),
+        journal_path=str(place / "journal.json"),
+        settings_path=str(place / "none"),
+    )
+    play(paths, environment, request(paths, options, vars=[]))
+
+
+def play(paths: RunPaths, environment: dict[str, str], asked: dict[str, Any]) -> None:
+    paths.events.parent.mkdir()
+    run = ExperimentChild(ForkedChild(paths.chaos_log, environment), paths.events)  # type: ignore[arg-type]
+    run.ask(asked)
     if until(run, What.READY, What.FAILED) == What.READY:
         run.send("go")
         run.send("finish")
@@ -174,14 +196,17 @@ def main() -> None:
 def pairs(directory: Path, works: list[dict[str, Any]]) -> None:
     for work in works:
         place = directory / work["name"]
-        for side in ("theirs", "ours"):
+        for side in SIDES:
             (place / side).mkdir(parents=True)
-        environments = {
-            side: {**work["environment"], "CONFORMANCE_PLACE": str(place / side)} for side in ("theirs", "ours")
-        }
+        environments = {side: {**work["environment"], "CONFORMANCE_PLACE": str(place / side)} for side in SIDES}
         pid = theirs(place / "theirs", work["experiment"], work["options"], environments["theirs"])
-        ours(place / "ours", work["experiment"], environments["ours"])
+        others = [
+            fork(place / side / "log", {}, directory, run, place / side, work["experiment"], environments[side])
+            for side, run in (("drill", drill), ("bare", bare))
+        ]
         code = ended(pid)
+        for other in others:
+            os.waitpid(other, 0)
         (place / "unfinished").write_text(str(code))
         (place / "unfinished").rename(place / "done")
 

@@ -12,20 +12,37 @@ from drillmark.chaos import Event, What
 
 ROOT = Path(__file__).parents[2]
 DEVIATIONS = ROOT / "docs" / "reference" / "deviations.md"
-FIELDS = {"journal", "status", "deviated", "before", "during", "after", "run", "rollbacks", "events"}
+FIELDS = {
+    "theirs has none",
+    "ours has none",
+    "status",
+    "deviated",
+    "before",
+    "during",
+    "after",
+    "run",
+    "rollbacks",
+    "events",
+}
 
 
-def listed() -> dict[str, set[str]]:
-    """The table in the documentation: experiment -> what differs, with the Chaos Toolkit that is installed."""
+def listed(side: str) -> dict[str, set[str]]:
+    """The table in the documentation: experiment -> what differs, with the Chaos Toolkit that is installed.
+
+    `side`: `drill` or `bare`.
+    """
     installed = tuple(map(int, metadata.version("chaostoolkit-lib").split(".")[:2]))
     found: dict[str, set[str]] = {}
     for line in DEVIATIONS.read_text(encoding="utf-8").splitlines():
         row = re.match(
-            r"\| `([a-z0-9-]+)\.(?:yaml|yml|json)` \| ([a-z, ]+)(?: from (\d+)\.(\d+))? \| (.{20,}) \|$", line
+            r"\| `([a-z0-9-]+)\.(?:yaml|yml|json)` \| ([a-z, ()]+?)(?: from (\d+)\.(\d+))? \| (.{20,}) \|$", line
         )
         if row:
             applies = row[3] is None or installed >= (int(row[3]), int(row[4]))
-            found.setdefault(row[1], set()).update(row[2].split(", ") if applies else ())
+            fields = [re.fullmatch(r"([a-z ]+?)(?: \((drill|bare)\))?", field) for field in row[2].split(", ")]
+            assert all(fields), line
+            its = {field[1] for field in fields if field and field[2] in (None, side)}
+            found.setdefault(row[1], set()).update(its if applies else ())
     return found
 
 
@@ -50,7 +67,7 @@ def seen(journal: dict[str, Any] | None, place: Path) -> dict[str, Any]:
 def differences(one: dict[str, Any], other: dict[str, Any], events: list[Event]) -> set[str]:
     """Names of what differs between theirs and ours; `events` where E says otherwise than our own journal."""
     if not one or not other:
-        return set() if one == other else {"journal"}
+        return set() if one == other else {"ours has none" if one else "theirs has none"}
     differing = {field for field in one if one[field] != other[field]}
     # E, on which the engine relies, must say of each activity what the journal beside it says.
     for phase, section in (("method", "run"), ("rollbacks", "rollbacks")):

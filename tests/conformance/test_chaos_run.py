@@ -1,5 +1,7 @@
 """Our child against `chaos run --rollback-strategy=always`: the same experiments, the same journal.
 
+It is asked for each as in a drill, and as `drillmark experiment` asks it.
+
 Where the two differ, `docs/reference/deviations.md` says so, and says why; nothing else may differ, and nothing may
 be listed that does not.
 """
@@ -61,9 +63,10 @@ def test_it_goes_as_with_chaos_run(experiment: Path, pairs: Path) -> None:
     place = pairs / experiment.stem
     wait_until((place / "done").exists, PATIENCE_SECONDS)
     one = seen(_read(place / "theirs" / "journal.json"), place / "theirs")
-    other = seen(_read(place / "ours" / "chaos" / "journal.json"), place / "ours")
-    found = differences(one, other, read_events(place / "ours" / "chaos" / "events.jsonl"))
-    assert found == listed().get(experiment.stem, set()), _told(place, one, other, found)
+    for side in ("drill", "bare"):
+        other = seen(_read(place / side / "chaos" / "journal.json"), place / side)
+        found = differences(one, other, read_events(place / side / "chaos" / "events.jsonl"))
+        assert found == listed(side).get(experiment.stem, set()), (side, _told(place, one, other, found))
 
 
 def _read(journal: Path) -> dict[str, Any] | None:
@@ -82,10 +85,18 @@ def _told(place: Path, one: dict[str, Any], other: dict[str, Any], found: set[st
 
 
 def test_the_list_names_what_there_is() -> None:
-    assert listed(), "the table cannot be read"
-    assert set(listed()) <= {path.stem for path in EXPERIMENTS}
-    for fields in listed().values():
-        assert fields <= FIELDS
+    for side in ("drill", "bare"):
+        assert listed(side), "the table cannot be read"
+        assert set(listed(side)) <= {path.stem for path in EXPERIMENTS}
+        for fields in listed(side).values():
+            assert fields <= FIELDS
+
+
+def test_it_matters_which_of_the_two_left_no_journal() -> None:
+    journal = {"status": "completed"}
+    assert differences({}, journal, []) == {"theirs has none"}
+    assert differences(journal, {}, []) == {"ours has none"}
+    assert differences({}, {}, []) == set()
 
 
 def test_the_set_is_broad() -> None:

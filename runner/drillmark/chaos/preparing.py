@@ -15,7 +15,7 @@ from chaoslib.exceptions import ChaosException
 from chaoslib.experiment import ensure_experiment_is_valid
 from chaoslib.types import Schedule, Strategy
 
-from drillmark.chaos import bare, checks, layout
+from drillmark.chaos import bare, checks, layout, vault
 from drillmark.chaos.settle import Settled, prime, settle
 
 if TYPE_CHECKING:
@@ -87,6 +87,8 @@ def _prepare_bare(request: dict[str, Any], options: dict[str, Any], redactor: Re
         raise UnfitError(str(error)) from error
     experiment, settings = loaded.experiment, loaded.settings
     prime(redactor, experiment.get("secrets") or {})
+    if vault.used_by(experiment.get("secrets")):
+        vault.mend_client()  # chaoslib reads secrets while it validates
     _refuse_unfit(experiment, validated=options["validated"])
     runtime = settings.setdefault("runtime", {})
     name = options["hypothesis_strategy"] or _strategy_name(

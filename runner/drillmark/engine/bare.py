@@ -47,7 +47,7 @@ def load(early: Early, bare: Bare, variables: list[str], meanwhile: Callable[[],
 
     Raises InvalidDefinitionError where Chaos Toolkit, or Drillmark, does not take it.
     """
-    early.child.ask(request(early.paths, bare, early.run, vars=variables))
+    early.child.ask(request(early.paths, bare, vars=variables))
     meanwhile()
     shown = shown_source(early.workspace.root, bare)
     error = _await_ready(early.child)
@@ -60,14 +60,15 @@ def load(early: Early, bare: Bare, variables: list[str], meanwhile: Callable[[],
     return make_plan(early.workspace.root, bare, told)
 
 
-def request(paths: RunPaths, bare: Bare, run: str, **more: Any) -> dict[str, Any]:
+def request(paths: RunPaths, bare: Bare, **more: Any) -> dict[str, Any]:
     """What the child is asked. `more`: `vars` as they were given, or the `experiment` where it is known already."""
     return {
         "bare": bare.model_dump(mode="json") | more,
         "event_log": str(paths.events),
         "journal_path": str(paths.chaos_journal),
         "run_dir": str(paths.directory),
-        "variables": {"drillmark_run": run},
+        # Nothing of ours: with anything in a configuration, Chaos Toolkit takes `$$` for `$`.
+        "variables": {},
     }
 
 

@@ -175,11 +175,11 @@ def _prepare_bare(hands: Hands, options: Bare) -> str:
     problem = ""
     if not context.paths.loaded.exists():
         child = hands.child if hands.child is not None and hands.child.alive else hands.spawn_child()
-        child.ask(bare.request(context.paths, options, context.run, experiment=fault.experiment))
+        child.ask(bare.request(context.paths, options, experiment=fault.experiment))
         problem = _await_ready(hands, child)
     if not problem and not options.touches_nothing:
         told = bare.loaded(context.paths)
-        undoable = Undoable(fault.path, told.resolved, dict(context.variables), told.origin(options))
+        undoable = Undoable(fault.path, told.resolved, origin=told.origin(options))
         context.write_undo(replace(context.undo_state, undoables=(undoable,)))
     return problem
 
