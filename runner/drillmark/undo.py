@@ -19,6 +19,8 @@ from drillmark.processes import ProcessIdentity
 FORMAT = "drillmark.undo/1"
 # What observes and loads the target, by kind, in the order in which it is ended.
 OBSERVERS = ("guards", "prober", "side", "markers", "positions", "load", "read_back", "alerts")
+# The event that says that one of them ended without being told to. Nobody waits for a read-back but who began it.
+DIED = {kind: f"{kind}_died" for kind in OBSERVERS if kind != "read_back"} | {"guards": "watcher_died"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,18 +10,9 @@ from drillmark.engine.drill_guards import DrillGuards
 from drillmark.engine.interruption import Interrupted
 from drillmark.engine.live import Tails
 from drillmark.model.stamp import NANOSECONDS
-from drillmark.undo import kind_of
+from drillmark.undo import DIED, kind_of
 
 _STALLED_NS = int(3.5 * NANOSECONDS)
-_GONE = {
-    "prober": "prober_died",
-    "side": "side_died",
-    "positions": "positions_died",
-    "markers": "markers_died",
-    "load": "load_died",
-    "guards": "watcher_died",
-    "alerts": "alerts_died",
-}
 
 
 class Reasons:
@@ -43,7 +34,7 @@ class Reasons:
                 status = files.read_object(self._context.paths.child(role, "json"))
                 error = str(status.get("error", ""))[:500]
                 name = {"writer": role.partition("-")[2]} if kind_of(role) == "markers" else {}
-                self._context.event(_GONE[kind_of(role)], error=error, **name)
+                self._context.event(DIED[kind_of(role)], error=error, **name)
                 if role == "guards":
                     self._unwatched = "its guards are not watched any more: their watcher ended"
                     self._unwatched += f" ({error})" if error else ""

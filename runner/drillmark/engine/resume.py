@@ -217,7 +217,7 @@ def _undo_from_file_alone(paths: RunPaths, state: UndoState) -> None:
         outcomes = [undoing.undo_from(paths, undoable) for undoable in reversed(state.undoables)]
         if any(_failures(some) for some in outcomes):
             return
-        _end(state, ("guard", *taking_up.OBSERVERS, "read_back"))
+        _end(state, ("guard", *undo.OBSERVERS))
         paths.undo.unlink(missing_ok=True)
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 from dataclasses import replace
 
-from drillmark import clock, files, processes
+from drillmark import clock, files, processes, undo
 from drillmark.chaos.events import read_events
 from drillmark.chaos.undo import begun
 from drillmark.decide import resuming
 from drillmark.decide.resuming import guard_has_acted, guard_has_undone
 from drillmark.decide.stops import may_be_in_effect
-from drillmark.engine import children, injecting, simulating
+from drillmark.engine import children, injecting, simulating, undoing
 from drillmark.engine.context import Context
 from drillmark.engine.hands import Hands
 from drillmark.journal.entries import last
@@ -24,7 +24,12 @@ from drillmark.model.stamp import NANOSECONDS, Stamp
 
 # How long a run may take whose first entry does not say.
 DEADLINE_SECONDS = 3600.0
-OBSERVERS = ("prober", "side", "markers", "positions", "load", "guards", "alerts")
+# What ends an observer in the ordinary course: after that, its end is no event.
+OVER = dict.fromkeys(undo.DIED, (Effect.STOP_OBSERVERS,)) | {
+    "markers": (Effect.READ_BACK, Effect.STOP_OBSERVERS),
+    "load": (Effect.STOP_LOAD, Effect.STOP_OBSERVERS),
+    "guards": (Effect.UNDO, Effect.STOP_OBSERVERS),
+}
 
 
 def bring_in(hands: Hands) -> None:
@@ -90,12 +95,16 @@ def _undone_unseen(context: Context) -> bool:
 
 
 def _begin_anew(hands: Hands) -> None:
-    """Nothing was injected: what was observed so far is kept aside and not judged."""
+    """Nothing was injected, as far as is known: what was observed so far is kept aside and not judged.
+
+    What only U tells may have begun all the same, and the journal have lost it: it is undone before U is emptied.
+    """
     context = hands.context
+    undoing.undo_unlogged(hands)
     context.deadline_ns = clock.monotonic_ns() + round(
         float(context.entries[0].data.get("deadline_seconds", DEADLINE_SECONDS)) * NANOSECONDS
     )
-    children.end_orphans(hands, (*OBSERVERS, "guard"))
+    children.end_orphans(hands, (*undo.OBSERVERS, "guard"))
     injecting.drop_prepared(hands)
     aside = context.paths.directory / "samples" / f"before-epoch-{context.epoch}"
     aside.mkdir(mode=0o700, exist_ok=True)
@@ -121,23 +130,20 @@ def _last_sign_of_life(context: Context) -> Stamp | None:
 
 
 def _still_observing(context: Context) -> set[str]:
-    over = {
-        "markers": (Effect.READ_BACK, Effect.STOP_OBSERVERS),
-        "prober": (Effect.STOP_OBSERVERS,),
-        "alerts": (Effect.STOP_OBSERVERS,),
-        "side": (Effect.STOP_OBSERVERS,),
-        "positions": (Effect.STOP_OBSERVERS,),
-        "load": (Effect.STOP_LOAD, Effect.STOP_OBSERVERS),
-        "guards": (Effect.UNDO, Effect.STOP_OBSERVERS),
-    }
+    """The roles whose end is still an event: those that are not over, and not known to be dead.
+
+    Guards that nobody watches must stop the run. Where the runner died between noting that their watcher had ended and
+    the abort, it is noticed again.
+    """
+    aborting = any(entry.kind is Kind.ABORT for entry in context.entries)
     dead = {
         (str(entry.data.get("what")), str(entry.data.get("writer", "")))
         for entry in context.entries
-        if entry.kind is Kind.EVENT
+        if entry.kind is Kind.EVENT and (aborting or entry.data.get("what") != undo.DIED["guards"])
     }
     return {
         child.role
-        for child in context.undo_state.of(OBSERVERS)
-        if (f"{child.kind}_died", child.role.partition("-")[2]) not in dead
-        and not any(last(context.entries, effect) for effect in over[child.kind])
+        for child in context.undo_state.of(OVER)
+        if (undo.DIED[child.kind], child.role.partition("-")[2]) not in dead
+        and not any(last(context.entries, effect) for effect in OVER[child.kind])
     }

@@ -20,6 +20,7 @@ from drillmark.decide import Decision
 from drillmark.engine.context import Context
 from drillmark.engine.hands import Hands
 from drillmark.engine.paths import RunPaths
+from drillmark.errors import RefusedError
 from drillmark.journal.entries import last
 from drillmark.model.entry import Effect, Kind, Status
 from drillmark.model.plan import PlannedActivity
@@ -120,6 +121,23 @@ def undo_seconds(state: UndoState) -> float:
 def undo_from(paths: RunPaths, undoable: Undoable) -> list[ActivityOutcome]:
     """Run every rollback of an experiment that its event log does not show as succeeded."""
     return perform_undoable(undoable, done(read_events(paths.events)), run_dir=paths.directory)
+
+
+def undo_unlogged(hands: Hands) -> None:
+    """Before a run begins anew: undo what may be in effect although no event log tells. Raises RefusedError.
+
+    It stays in U, and its guard stays, until that has succeeded.
+    """
+    context = hands.context
+    for undoable in [one for one in reversed(context.undo_state.undoables) if one.unlogged]:
+        with hands.pulse.shielded():
+            outcomes = _beside(hands, lambda undoable=undoable: undo_from(context.paths, undoable))
+        bad = [f"{one.name}: {one.error or one.status}" for one in outcomes if one.status != Status.SUCCEEDED]
+        if bad:
+            raise RefusedError(
+                f"the {undoable.path} of run {context.run} cannot be undone: {'; '.join(bad)}",
+                hint="mend what hinders it, then resume the run again",
+            )
 
 
 def _look_for_another_undo(hands: Hands) -> None:
