@@ -38,7 +38,10 @@ class MarkerReading(Strict):
     headers: dict[str, Any] | None = Field(default=None, description="Headers to send.")
     arguments: Any = Field(default=None, description="The query (GET) or the body.")
     rows: Name | None = Field(default=None, description="JSON path to the rows; `$[*]` unless given.")
-    row: Name | None = Field(default=None, description="JSON path in a row to its number; `$.id` unless given.")
+    row: Name | None = Field(
+        default=None,
+        description="JSON path in a row to its number; `$.id` unless given. An answer to one row must hold it.",
+    )
     write: Name | None = Field(
         default=None, description="JSON path in a row to the number of its last write; needed where rows are updated."
     )

@@ -60,7 +60,8 @@ def fate_of(
 def rows_of(declared: dict[str, Any], answered: Answered, *, row: int | None = None) -> list[tuple[int, int]]:
     """The rows that an answer lists, each with the number of the write that it is left by. Raises StoreError.
 
-    `row`: the answer is that row. Without a path for the write, a row is left by the write that inserted it.
+    `row`: the answer is that row, and must say so by its number, or name its write: a page that says with status 200
+    that there is nothing would pass for it. Without a path for the write, a row is left by the write that inserted it.
     """
     if answered.status not in _SUCCESS:
         raise StoreError(f"the service answered {answered.status}")
@@ -70,6 +71,10 @@ def rows_of(declared: dict[str, Any], answered: Answered, *, row: int | None = N
         raise StoreError("the service did not answer in JSON") from None
     write = declared.get("write")
     if row is not None:
+        if write is None or "row" in declared:
+            number = _number(str(declared.get("row", ROW)), body)
+            if number != row:
+                raise StoreError(f"the service answered with row {number}, asked for row {row}")
         return [(row, row if write is None else _number(write, body))]
     pairs: list[tuple[int, int]] = []
     for found in match(str(declared.get("rows", ROWS)), body):
