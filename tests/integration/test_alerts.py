@@ -15,6 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -87,9 +88,13 @@ def post(url: str, body: Any) -> int:
         return error.code
 
 
+def now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
 def firing(**labels: str) -> dict[str, Any]:
     """As Alertmanager sends it."""
-    alert = {"status": "firing", "labels": labels, "annotations": {}, "startsAt": "0001-01-01T00:00:00Z"}
+    alert = {"status": "firing", "labels": labels, "annotations": {}, "startsAt": now()}
     return {"version": "4", "status": "firing", "receiver": "drill", "alerts": [alert]}
 
 
@@ -114,7 +119,7 @@ def test_the_first_alert_that_qualifies_ends_the_wait_and_all_others_are_noted(t
         assert post(url, b"no JSON \x1b[31m") == 400
         assert post(f"{url}/elsewhere", firing(alertname="FileDown")) == 404
         before = time.monotonic()
-        assert post(url, {"alertname": "FileDown", "job": "plain"}) == 200
+        assert post(url, {"alertname": "FileDown", "job": "plain", "startsAt": now()}) == 200
         answered = time.monotonic()
         served = until("the recovery", service[1].exists)
     assert served

@@ -157,6 +157,8 @@ def test_a_simulated_disaster_and_a_tabletop_are_read():
         ("id: orders-db-lost", "id: 2026", "`id`: expected an id, found 2026\n  HINT: quote it"),
         ("  mtd: 12h", "  mtd: 1h", "`objectives.mtd` is shorter than the rto"),
         ("webhook: /alerts", "webhook: alerts", "expected a route that begins with /"),
+        ("match: {alertname: OrdersDown}", "match: {}", "`observe.alerts[0].match`"),
+        (", match: {alertname: OrdersDown}", "", "`observe.alerts[0].match` is missing"),
         ("match: {alertname: OrdersDown}", "match: {alertname: 5}", "expected text, found 5"),
     ],
 )

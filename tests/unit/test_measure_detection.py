@@ -13,6 +13,7 @@ from drillmark.model.entry import Effect, Entry, Kind
 from rig.journal import SECOND, WALL_NS, Journal
 from rig.plain import Run, check, drill
 
+NOW = float("nan")
 LISTENED = 21.9  # the receiver was told to end, in the plain drill
 
 
@@ -24,7 +25,10 @@ def place(journal: Journal, at: float, /, **data: Any) -> None:
     journal.entries = [replace(entry, sequence=number) for number, entry in enumerate(journal.entries, 1)]
 
 
-def alert(at: float, *, status: str = "firing", matched: bool = True, began: float | None = None, **labels: str):
+def alert(at: float, *, status: str = "firing", matched: bool = True, began: float | None = NOW, **labels: str):
+    """Received at `at`; it began then, unless another time is given. None: it does not say when."""
+    began = at if began is NOW else began
+
     def edit(journal: Journal) -> None:
         place(
             journal, at, what="alert", received=journal.at(at).as_json(), route="/alerts", status=status, matched=matched,
@@ -122,6 +126,16 @@ def test_an_alert_that_may_have_begun_before_the_fault_gives_only_a_lower_edge()
     assert told(ran(alert(4.0, began=-0.5), alert(6.0, began=1.5, alertname="Second"))) == (3.7, 5.8)
 
 
+def test_an_alert_that_does_not_say_when_it_began_gives_only_a_lower_edge():
+    """It may have been firing for days, and be sent again every few hours: once after the fault."""
+    run = ran(alert(4.0, began=None), time_to_detect=60.0)
+    assert told(run) == (3.7, None)
+    assert run.outcome("time_to_detect") == "unknown"
+    assert "does not say when it began" in run.reason("time_to_detect")
+    assert told(ran(alert(4.0, began=None), alert(6.0, alertname="Second"))) == (3.7, 5.8)
+    assert told(ran(alert(4.0, began=None), person(5.0), detection("person", 5.0), detect=9.0)) == (3.7, 4.8)
+
+
 def test_later_than_the_objective_is_missed_and_across_it_is_unknown():
     assert ran(alert(15.0)).outcome("time_to_detect") == "failed"
     assert ran(alert(10.25)).reason("time_to_detect") == "straddles"
@@ -161,6 +175,13 @@ def test_where_the_receiver_was_away_an_alert_may_have_come_earlier():
     assert told(ran(away(2.0, 8.0), alert(8.5))) == (1.7, 8.3)
     assert told(ran(away(2.0, 8.0))) == "the alert receiver was stopped or starved for a while"
     assert told(ran(away(-9.0, -3.0), alert(8.5))) == (8.2, 8.3), "before the fault it does not matter"
+
+
+def test_where_the_receiver_was_away_and_died_later_an_alert_may_have_come_earlier_all_the_same():
+    run = ran(away(2.0, 8.0), alert(8.5), died(9.0), listens=False, time_to_detect=3.0)
+    assert told(run) == (1.7, 8.3)
+    assert run.outcome("time_to_detect") == "unknown"
+    assert told(ran(alert(5.0), away(6.0, 8.0), died(9.0), listens=False)) == (4.7, 4.8)
 
 
 def test_a_person_counts_where_no_alert_came_before():

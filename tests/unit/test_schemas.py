@@ -117,6 +117,8 @@ def test_drills_that_are_right_in_other_ways():
         ("effect: {ref: db-was-restarted}", "effect: db-was-restarted"),
         ("runner_lost: undo", "runner_lost: keep"),
         ("webhook: /alerts", "webhook: alerts"),
+        ("match: {alertname: OrdersDown}", "match: {}"),
+        (", match: {alertname: OrdersDown}", ""),
         ("writers: 4", "writers: 0"),
         ("use: [{ref: order-read}, {ref: order-write}]", "use: []"),
         ("  - ref: fence\n", "  - fence\n"),

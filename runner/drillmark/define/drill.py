@@ -189,7 +189,10 @@ class Alert(Strict):
     """An alert that counts as detection."""
 
     webhook: Route = Field(description="The route on which the alert is received.")
-    match: dict[str, str] = Field(default_factory=dict, description="Labels that the alert must carry.")
+    match: dict[str, str] = Field(
+        min_length=1,
+        description="Labels that the alert must carry, at least one: without any, every alert would count.",
+    )
 
 
 class Observe(Strict):

@@ -18,6 +18,7 @@ from drillmark.model.plan import Plan
 from drillmark.model.stamp import NANOSECONDS, Stamp
 
 _DOUBT = "the alert may have begun before the fault: the clock of who raised it is not known well enough"
+_UNDATED = "the alert may have begun before the fault: it does not say when it began (startsAt)"
 
 
 @dataclass(slots=True)
@@ -119,10 +120,13 @@ def _judge(
 
 
 def _began_after(starts_at_ns: Any, at: Span, frame: Frame, error_ns: int) -> tuple[bool | None, str]:
-    began = None if not isinstance(starts_at_ns, int) else starts_at_ns - frame.origin.wall_ns
-    if began is not None and began + error_ns < 0:
+    if not isinstance(starts_at_ns, int):
+        # It may have been firing for days and be sent again now: that it came after I alone shows nothing.
+        return None, _UNDATED
+    began = starts_at_ns - frame.origin.wall_ns
+    if began + error_ns < 0:
         return False, "it began before the fault"
-    if at.lo < 0 or (began is not None and began - error_ns < 0):
+    if at.lo < 0 or began - error_ns < 0:
         return None, _DOUBT
     return True, ""
 
@@ -158,14 +162,17 @@ def _listening(told: History, frame: Frame, found: Detection) -> None:
         found.entries.append(closed[-1].sequence)
     elif died or told.finished:
         error = str(died[-1].data.get("error") or "") if died else ""
-        blind.append((0, f"the alert receiver died{f': {error}' if error else ''}"))
+        gone = (0, f"the alert receiver died{f': {error}' if error else ''}")
+        # It died after the alert that it heard. Where a person spoke, it heard none up to its death, whenever that was.
+        if died and found.kind == "alert":
+            found.unknown = gone[1]
+        else:
+            blind.append(gone)
     if not blind:
         return
-    from_ns, found.unknown = min(blind)
-    if found.lo is not None and found.hi is not None and not died:
-        found.lo = min(found.lo, from_ns)
-    elif found.kind == "person" and found.lo is not None:
-        # The receiver heard nothing up to its death, whenever that was: an alert may have come since.
+    from_ns, why = min(blind)
+    found.unknown = found.unknown or why
+    if found.lo is not None:
         found.lo = min(found.lo, from_ns)
 
 
