@@ -2,7 +2,7 @@
 
 The aim is 3 s, which is not reached yet: most of it is the import of Chaos Toolkit in five processes on two cores.
 On a machine busy with other work everything takes longer, so the gate is beside `chaos --help`, which is timed in turn
-with the drills: ten times that.
+with the drills: fourteen times that (it was 7.9 on a quiet machine and 8.6 on a busy one).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pytest
 from file_drill import DRILL, drillmark, make, put_back, serving
 
 AIM_SECONDS = 3.0
-TIMES_CHAOS_HELP = 10.0
+TIMES_CHAOS_HELP = 14.0
 ROUNDS = 3
 
 pytestmark = pytest.mark.benchmark
