@@ -177,7 +177,7 @@ def test_after_a_reboot_the_fault_is_undone_and_nothing_else(root, service):
 
 
 def test_nobody_resumes_a_drill_that_had_not_begun_and_the_guard_undoes_nothing(root, service):
-    (root / "drillmark.yaml").write_text("guard: {lease: 3s}\n")
+    (root / "drillmark.yaml").write_text("guard: {lease: 6s}\n")
     die_at(root, "after intent baseline")
     deadline = time.monotonic() + 60
     while processes_of(str(newest(root))):

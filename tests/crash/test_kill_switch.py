@@ -23,7 +23,7 @@ from file_drill import DRILL, activity, drillmark, make, put_back, serving, star
 from workspaces import newest, processes_of
 
 WAIT_SECONDS = 60
-LEASE_SECONDS = 3
+LEASE_SECONDS = 6
 WITHIN_SECONDS = 10
 SHORT = {"baseline": "1500ms", "soak": "2s", "hold": "1s", "recover": {"deadline": "2m"}}
 

@@ -171,7 +171,7 @@ def test_a_runner_that_lives_is_not_resumed_over(root, service):
 
 
 def test_frozen_past_its_lease_the_guard_undoes_and_the_runner_touches_nothing_more(tmp_path, service):
-    root = make_slow(tmp_path / "ws", service, settings={"guard": {"lease": "3s"}})
+    root = make_slow(tmp_path / "ws", service, settings={"guard": {"lease": "8s"}})
     process = start(root, "run", DRILL)
     wait_for(root, Effect.RECOVER)
     os.kill(process.pid, signal.SIGSTOP)
@@ -195,7 +195,7 @@ def test_frozen_past_its_lease_the_guard_undoes_and_the_runner_touches_nothing_m
 
 def test_frozen_outside_its_lock_it_lives_and_stops(tmp_path, service):
     root = make_slow(
-        tmp_path / "ws", service, settings={"guard": {"lease": "3s"}}, recover=None,
+        tmp_path / "ws", service, settings={"guard": {"lease": "8s"}}, recover=None,
         phases={"baseline": "1500ms", "soak": "2s", "hold": "1s", "fault": "300s"},
     )  # fmt: skip
     process = start(root, "run", DRILL)

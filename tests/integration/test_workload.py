@@ -152,11 +152,12 @@ def test_every_request_is_recorded_with_its_outcome_and_the_end_is_clean(load: A
 
 def test_a_stall_shows_as_a_gap_and_a_kill_leaves_readable_files_without_a_clean_end(load: Any) -> None:
     running = load(USER).go()
-    time.sleep(0.5)
+    wait_for(lambda: running.table("load-users")["users"].tolist()[-1:] == [3])
     running.process.send_signal(signal.SIGSTOP)
     time.sleep(2.5)
     running.process.send_signal(signal.SIGCONT)
-    time.sleep(1.5)
+    awake = time.monotonic_ns()
+    wait_for(lambda: running.table("load-users")["at_ns"].max() > awake)
     running.end(signal.SIGKILL)
     for name in ("load", "load-users"):
         table = running.table(name)

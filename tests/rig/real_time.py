@@ -169,7 +169,7 @@ def run(lives: list[Life], directory: Path) -> None:
     probers: list[Child] = []
     try:
         for number, life in enumerate(lives):
-            asyncio.run_coroutine_threadsafe(life.start(), loop).result(10)
+            asyncio.run_coroutine_threadsafe(life.start(), loop).result(60)
             life.prober = _start(life.port, directory / f"life {number}")
             probers.append(life.prober)
             life.prober.say_go()
@@ -177,13 +177,13 @@ def run(lives: list[Life], directory: Path) -> None:
             wait_for(lambda prober=prober: prober.status().get("state") == "ready", 60)
         _live(lives)
         for prober in probers:
-            prober.end(signal.SIGTERM, 30)
+            prober.end(signal.SIGTERM, 60)
     finally:
         for prober in probers:
             prober.end(signal.SIGKILL)
-        asyncio.run_coroutine_threadsafe(_finish(lives), loop).result(10)
+        asyncio.run_coroutine_threadsafe(_finish(lives), loop).result(60)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(60)
         loop.close()
 
 
