@@ -288,11 +288,16 @@ def test_of_two_runs_at_once_one_is_refused(root, service):
     assert_gone(root, service)
 
 
-def test_of_two_resumes_at_once_one_drives_and_the_other_touches_nothing(root, service):
+def test_of_two_resumes_at_once_one_drives_and_the_other_touches_nothing(tmp_path, service):
     # A busy machine may take its time to resume: the guard is not to be first.
-    (root / "drillmark.yaml").write_text("guard: {lease: 2m}\n")
+    wait = {"name": "wait", "type": "action", "provider": {"type": "process", "path": "sleep", "arguments": ["300"]}}
+    root = make(
+        tmp_path / "ws", service, rollbacks=[put_back(service[1])], recover=[wait], settings={"guard": {"lease": "2m"}}
+    )
     process = start(root, "run", DRILL)
+    # The recovery stays in its first step: however late this looks, the fault is there.
     until(lambda: not service[1].exists(), "the fault was never injected")
+    until(lambda: begun(root, "recover"), "the recovery was never begun")
     process.kill()
     process.communicate()
     both = [start(root, "resume", "last") for _ in range(2)]
