@@ -1,8 +1,9 @@
 """A bare experiment through `drillmark experiment` beside `chaos run`, in turn, medians of the wall time.
 
-The aims are 1.25 on a trivial one and 1.02 on one of 30 s. The first is not known to be met: what Drillmark starts
-beside Chaos Toolkit (its own process, a guard) is imported while Chaos Toolkit is, which needs a free core; on two cores
-busy with other work 1.5 to 3 was measured. The gates hold against its getting much worse.
+The aims are 1.25 on a trivial one and 1.02 on one of 30 s. The first is missed: on two cores with little else to do it
+is 1.9 to 2.6 (0.8 s to 0.3 s, medians of 7), as Drillmark's own process, the child and the guard take 0.9 s of processor
+time to start, and `chaos run` 0.3 s. The second is met there: 1.010 (31.2 s to 30.8 s, one round). On a machine that is
+busy with other work 3 was seen on the trivial one. The gates hold against its getting worse.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ import pytest
 from chaos_helpers import experiment, python, shell
 from exhaustive import how_many
 
-TRIVIAL_AIM, TRIVIAL_GATE = 1.25, 4.0
-LONG_AIM, LONG_GATE = 1.02, 1.3
+TRIVIAL_AIM, TRIVIAL_GATE = 1.25, 3.5
+LONG_AIM, LONG_GATE = 1.02, 1.2
 
 pytestmark = pytest.mark.benchmark
 
