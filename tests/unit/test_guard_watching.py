@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 
+from chaos_helpers import wait_until
+from drillmark import processes
 from drillmark.engine import bare, early
 from drillmark.engine.paths import RunPaths, WorkspacePaths
 from drillmark.guard.__main__ import Config
@@ -74,3 +78,24 @@ def test_it_waits_longer_for_its_go_than_an_experiment_may_take_to_load(tmp_path
         paths, WorkspacePaths(tmp_path), "r", 1, lease_seconds=30.0, runner_lost="undo", hold_seconds=0.0
     )
     assert Config.read(paths.guard_config).go_within_seconds > bare.READY_SECONDS
+
+
+def test_it_does_not_wait_for_a_runner_that_ended_before_it_said_go(tmp_path):
+    script = """
+import sys, time
+from pathlib import Path
+from drillmark import processes
+from drillmark.engine import early
+from drillmark.engine.paths import RunPaths, WorkspacePaths
+
+workspace, paths = WorkspacePaths(Path(sys.argv[1])), RunPaths(Path(sys.argv[1]) / "run")
+early.make_directory(paths)
+early.write_guard_config(paths, workspace, "r", 1, lease_seconds=30.0, runner_lost="undo", hold_seconds=0.0)
+guard = early.start_process(workspace, paths, "r", "guard", "drillmark.guard", paths.guard_config)
+time.sleep(3)
+print(guard.pid, processes.identify(guard.pid).start, guard.poll(), flush=True)
+"""
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True)
+    pid, start, code = done.stdout.split()
+    assert code == "None"
+    wait_until(lambda: not processes.is_alive(processes.ProcessIdentity(int(pid), start)), 60.0)

@@ -80,11 +80,12 @@ def main() -> int:
 
 
 def _told_to_go(paths: RunPaths, within_seconds: float) -> bool:
-    """Wait until this process stands in the undo file and the runner has said go."""
+    """Wait until this process stands in the undo file and the runner has said go. A runner that ended will not."""
+    runner = os.getppid()
     give_up = clock.monotonic_ns() + round(within_seconds * 1e9)
     while not paths.child("guard", "go").exists():
-        if clock.monotonic_ns() > give_up:
-            return False
+        if os.getppid() != runner or clock.monotonic_ns() > give_up:
+            return paths.child("guard", "go").exists()
         time.sleep(_GO_POLL_SECONDS)
     return True
 
