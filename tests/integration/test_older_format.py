@@ -58,6 +58,9 @@ def test_a_run_that_ended_is_verified_measured_and_shown(tmp_path, name):
         assert again[key]["observed_seconds"] == stored[key]["observed_seconds"]
         assert again[key]["verdict"] == stored[key]["verdict"]
     if stored["writes"]:
+        # A later version may word the formula anew, as long as the numbers and what they rest on are the same.
+        for writes in (again["writes"], stored["writes"]):
+            del writes["cited"]["formula"]
         assert {key: again["writes"][key] for key in stored["writes"]} == stored["writes"]
     shown = drillmark(root, "show", ENDED[name])
     assert shown.returncode == 0, shown.stderr
