@@ -22,7 +22,7 @@ from drillmark import __version__
 PACKAGES = ("drillmark.faults", "drillmark.recovery")
 MODULES = ("drillmark.observe.probes",)
 # Probes that answer with more than yes or no.
-_ANSWERING = frozenset({"last_restorable_point", "log_position", "sql"})
+_ANSWERING = frozenset({"last_restorable_point", "list_source", "log_position", "sql"})
 
 _Function = Callable[..., Any]
 

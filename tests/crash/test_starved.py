@@ -125,6 +125,9 @@ def test_a_disk_that_is_full_at_a_write_leaves_no_fault_and_no_false_number(tmp_
         assert resumed.returncode in ((1, 3, 4) if point in DURING else (0, 1, 2, 3, 4)), (
             resumed.stdout + resumed.stderr
         )
+        if "never began" in resumed.stderr:
+            assert list((disk.seen / "reports/runs").iterdir()) == [], "what it left is taken away"
+            return
         assert_gone(disk.seen, service)
     finally:
         disk.close()
@@ -133,7 +136,8 @@ def test_a_disk_that_is_full_at_a_write_leaves_no_fault_and_no_false_number(tmp_
 def test_samples_that_cannot_be_written_are_no_good_beats(root, service):
     """The prober alone can write nothing more; the drill goes on, and its numbers are gone, not good."""
     done = starve(root, "J intent soak", "samples")
-    assert done.returncode == 4, done.stdout + done.stderr
+    # Its last block goes too: where that holds beats of the baseline, the steady state is no longer proved either.
+    assert done.returncode in (1, 4), done.stdout + done.stderr
     assert "prober died" in done.stdout
     assert_gone(root, service)
 

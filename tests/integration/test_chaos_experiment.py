@@ -60,7 +60,7 @@ def test_it_waits_after_the_method_and_finishes_when_told(tmp_path):
         assert undone.exists()
         assert run.story == [
             "ready t",
-            "started",
+            "started default",
             "activity_started steady",
             "activity_ended steady succeeded",
             "hypothesis_completed met",

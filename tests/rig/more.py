@@ -119,14 +119,16 @@ def bare(random: Random) -> Made:
     ended = random.choice(["succeeded", "succeeded", "succeeded", "failed"])
     actions = [{"name": "break", "status": ended, "error": ""}]
     played = {"status": status, "deviated": status == "failed"}
+    # Sometimes the second check of the hypothesis is not on record: then nobody saw it met.
+    met = [["hypothesis_before"], ["hypothesis_after"] if random.random() < 0.9 else []]
     journal.intent(Effect.INJECT, 0.0)
     journal.outcome(
         Effect.INJECT, 1.0, status=ended, actions=actions, gate_failed=False, nothing_began=False,
-        last_action_ended=True, played=played,
+        last_action_ended=True, played=played, strategy="default", met=met[0],
     )  # fmt: skip
     undone = random.choice(["succeeded", "succeeded", "succeeded", "failed"])
     rollbacks = [{"index": 0, "name": "mend", "status": undone, "error": ""}]
-    journal.did(Effect.UNDO, 2.0, 2.5, status=undone, rollbacks=rollbacks, played=played)
+    journal.did(Effect.UNDO, 2.0, 2.5, status=undone, rollbacks=rollbacks, played=played, met=met[1])
     journal.did(Effect.PROVE_UNDONE, 2.5, 2.6)
     journal.did(Effect.STOP_OBSERVERS, 2.7, 2.8)
     return Made(Evidence(plan, journal.sorted()))
