@@ -484,3 +484,13 @@ def os_times(pid: int) -> tuple[float, float]:
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     tick = os.sysconf("SC_CLK_TCK")
     return int(fields[11]) / tick, int(fields[12]) / tick
+
+
+def test_a_word_to_go_that_names_another_process_is_not_for_this_one(tmp_path: Path):
+    """An idle prober that a killed runner had not written down must not go beside the one that a resumed run starts."""
+    config = {"every_seconds": 0.1, "timeout_seconds": 1, "activities": []}
+    orphan = Child("drillmark.observe.prober", "prober", tmp_path, config, lease_seconds=240)
+    (tmp_path / "children" / "prober.go").write_text("1")
+
+    assert orphan.process.wait(60) == 3
+    assert not (tmp_path / "samples" / "beats.dms").exists()

@@ -76,7 +76,10 @@ def go(hands: Hands, roles: list[str], goal: str, seconds: float) -> str:
 def tell(hands: Hands, roles: list[str]) -> None:
     """Tell children to go."""
     for role in roles:
-        hands.context.paths.child(role, "go").touch(mode=0o600)
+        child = hands.context.undo_state.child(role)
+        # By its pid: one that an earlier runner started, and died before it could write it down, must not go too.
+        told = str(child.identity.pid) if child is not None else ""
+        files.write_whole(hands.context.paths.child(role, "go"), told)
 
 
 def settled_or_problem(hands: Hands, goals: dict[str, str], seconds: float = READY_SECONDS) -> str:

@@ -108,14 +108,17 @@ class Child:
         return found
 
     def wait_for_go(self, sleep: Callable[[float], object] = time.sleep) -> bool:
-        """Wait until the runner says go, at most two minutes. False: do nothing at all."""
+        """Wait until the runner says go, at most two minutes. False: do nothing at all.
+
+        The word may name the pid that is meant: another process of this role, which no undo file knows, then ends.
+        """
         go = self.run_dir / "children" / f"{self.role}.go"
         give_up_ns = clock.monotonic_ns() + round(GO_WITHIN_SECONDS * NANOSECONDS)
         while not go.exists():
             if clock.monotonic_ns() > give_up_ns or self.stop_requested:
                 return False
             sleep(_POLL_SECONDS)
-        return True
+        return go.read_text(encoding="utf-8").strip() in ("", str(os.getpid()))
 
     @property
     def remaining_seconds(self) -> float:
