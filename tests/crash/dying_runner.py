@@ -114,6 +114,7 @@ def watch(points: Points) -> None:
     sys.addaudithook(touched)
     sleep, journal, send, request = time.sleep, Context.journal, ExperimentChild.send, ActivityWorker.request
     write, read, durably, touch = undo.write, undo.read, files.write_durably, Path.touch
+    whole = files.write_whole
 
     def around(name: str, act, *, phase: str = ""):
         points.here(f"before {name}", phase=phase)
@@ -150,9 +151,14 @@ def watch(points: Points) -> None:
         return around(f"file {name_of(path)}", lambda: durably(path, text))
 
     def dying_touch(self, *arguments, **named):
-        if self.suffix not in (".go", ".stop"):
+        if self.suffix != ".stop":
             return touch(self, *arguments, **named)
         return around(f"file {self.name}", lambda: touch(self, *arguments, **named))
+
+    def dying_whole(path, text):
+        if path.suffix != ".go":
+            return whole(path, text)
+        return around(f"file {path.name}", lambda: whole(path, text))
 
     def dying_send(self, command):
         return around(command, lambda: send(self, command))
@@ -167,6 +173,7 @@ def watch(points: Points) -> None:
         dying_sleep, dying_journal, dying_send, dying_request,
     )  # fmt: skip
     undo.write, undo.read, Path.touch = dying_write, watching_read, dying_touch
+    files.write_whole = dying_whole
     for module in [module for name, module in sys.modules.items() if name.startswith("drillmark")]:
         if getattr(module, "write_durably", None) is durably:
             module.write_durably = dying_durably

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any
 
@@ -12,6 +13,9 @@ in every phase, and two of them in one run. Then `drillmark resume` takes the ru
 is done, and what must hold, stands in [crash safety](crash-safety.md).
 
 """
+
+
+_FOLDERS = re.compile(r"(?<![\w.])/(?:[^\s/;:|]+/)+")
 
 
 def measured(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -93,5 +97,7 @@ def _row(record: dict[str, Any]) -> str:
         f"{interval(record['rta'])} ({truth(record, 'rta')})", f"{interval(record['rpa'])} ({truth(record, 'rpa')})",
         "yes" if not record["problems"] else "**no**: " + "; ".join(record["problems"]),
     ]  # fmt: skip
+    # Where a machine keeps its files is nobody's business.
+    cells = [_FOLDERS.sub("", cell) for cell in cells]
     escaped = (cell.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")[:400] for cell in cells)
     return f"| {' | '.join(escaped)} |\n"

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from chaos_helpers import wait_until
-from drillmark import processes
+from drillmark import files, processes
 from drillmark.engine import bare, early
 from drillmark.engine.paths import RunPaths, WorkspacePaths
 from drillmark.guard.__main__ import Config
@@ -84,7 +84,7 @@ def test_it_does_not_wait_for_a_runner_that_ended_before_it_said_go(tmp_path):
     script = """
 import sys, time
 from pathlib import Path
-from drillmark import processes
+from drillmark import files, processes
 from drillmark.engine import early
 from drillmark.engine.paths import RunPaths, WorkspacePaths
 
@@ -99,3 +99,13 @@ print(guard.pid, processes.identify(guard.pid).start, guard.poll(), flush=True)
     pid, start, code = done.stdout.split()
     assert code == "None"
     wait_until(lambda: not processes.is_alive(processes.ProcessIdentity(int(pid), start)), 60.0)
+
+
+def test_a_word_to_go_that_names_another_process_is_not_for_this_one(tmp_path):
+    workspace, paths = WorkspacePaths(tmp_path), RunPaths(tmp_path / "run")
+    early.make_directory(paths)
+    early.write_guard_config(paths, workspace, "r", 1, lease_seconds=30.0, runner_lost="undo", hold_seconds=0.0)
+    guard = early.start_process(workspace, paths, "r", "guard", "drillmark.guard", paths.guard_config)
+    files.write_whole(paths.child("guard", "go"), str(guard.pid + 1))
+    assert guard.wait(60) == 3
+    assert not paths.child("guard", "json").exists()

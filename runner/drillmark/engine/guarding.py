@@ -35,7 +35,7 @@ def start_guard(hands: Hands, decision: Decision) -> None:
         )
         paths.child("guard", "go").unlink(missing_ok=True)
         children.spawn(hands, "guard", paths.guard_config)
-    paths.child("guard", "go").touch(mode=0o600)
+    children.tell(hands, ["guard"])
     before_the_fault = last(context.entries, Effect.INJECT) is None
     if before_the_fault and plan.bare is None:
         observing.spawn_observers(hands)

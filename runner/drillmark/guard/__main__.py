@@ -80,14 +80,18 @@ def main() -> int:
 
 
 def _told_to_go(paths: RunPaths, within_seconds: float) -> bool:
-    """Wait until this process stands in the undo file and the runner has said go. A runner that ended will not."""
+    """Wait until this process stands in the undo file and the runner has said go. A runner that ended will not.
+
+    The word names the pid that is meant: a guard that an earlier runner started, and never wrote down, is another.
+    """
+    go = paths.child("guard", "go")
     runner = os.getppid()
     give_up = clock.monotonic_ns() + round(within_seconds * 1e9)
-    while not paths.child("guard", "go").exists():
-        if os.getppid() != runner or clock.monotonic_ns() > give_up:
-            return paths.child("guard", "go").exists()
+    while not go.exists():
+        if (os.getppid() != runner or clock.monotonic_ns() > give_up) and not go.exists():
+            return False
         time.sleep(_GO_POLL_SECONDS)
-    return True
+    return go.read_text(encoding="utf-8").strip() == str(os.getpid())
 
 
 if __name__ == "__main__":

@@ -29,11 +29,12 @@ class OwnWorkers:
             }  # fmt: skip
             path = self._children / f"{role}.config.json"
             files.write_durably(path, json.dumps(config))
-            (self._children / f"{role}.go").touch(mode=0o600)
             # In the group of the load, so that whoever ends the load ends them too.
-            self._processes[index] = subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-m", "drillmark.workload.worker", str(path)], stdin=subprocess.DEVNULL
             )
+            self._processes[index] = process
+            files.write_whole(self._children / f"{role}.go", str(process.pid))
 
     def gone(self) -> dict[int, str]:
         """Those that have ended, and why."""
