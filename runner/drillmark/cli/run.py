@@ -61,7 +61,7 @@ def command(context: click.Context, drill: str, *, timeout: float | None, as_jso
         prepare_lab(root, plan, quiet=as_json)
     from drillmark.engine import start
 
-    with views.choose(plan, quiet=as_json) as view:
+    with views.everyone(root, plan, quiet=as_json) as view:
         ended = start.run(root, plan, view=view, timeout_seconds=timeout)
     tell_end(ended, as_json=as_json)
     context.exit(ended.exit_code)

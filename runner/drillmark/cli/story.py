@@ -7,35 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from drillmark.model.entry import Effect, Entry, Kind, Status
+from drillmark.model.phases import PHASES
 from drillmark.model.stamp import NANOSECONDS, Stamp
 from drillmark.report import words
 
 Style = Literal["", "good", "bad", "doubt", "head", "dim"]
 
-PHASES: dict[Effect, str] = {
-    Effect.PREFLIGHT: "preflight",
-    Effect.GUARD: "preparing",
-    Effect.OBSERVERS: "preparing",
-    Effect.LOAD: "preparing",
-    Effect.PREPARE: "preparing",
-    Effect.BASELINE: "baseline",
-    Effect.INJECT: "fault",
-    Effect.PROVE_EFFECT: "fault",
-    Effect.SIDE: "fault",
-    Effect.FAULT: "fault",
-    Effect.DETECT: "detect",
-    Effect.RECOVER: "recover",
-    Effect.VERIFY: "verify",
-    Effect.SOAK: "soak",
-    Effect.READ_BACK: "read back",
-    Effect.UNDO: "undo",
-    Effect.PROVE_UNDONE: "undo",
-    Effect.AFTER_UNDO: "after undo",
-    Effect.STOP_LOAD: "closing",
-    Effect.STOP_OBSERVERS: "closing",
-    Effect.CONCLUDE: "closing",
-    Effect.END: "closing",
-}
 # Outcomes worth a line although they went well.
 _TOLD = frozenset({Effect.BASELINE, Effect.PROVE_EFFECT, Effect.RECOVER, Effect.VERIFY, Effect.UNDO, Effect.READ_BACK})
 _QUIET_EVENTS = frozenset({"samples_closed", "alerts_opened", "alerts_closed"})

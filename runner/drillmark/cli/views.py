@@ -6,8 +6,12 @@ silent and the drill goes on.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from drillmark import clock
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
     from rich.live import Live as RichLive
     from rich.text import Text
 
-    from drillmark.engine.view import Live
+    from drillmark.engine.view import Live, View
     from drillmark.model.entry import Entry
     from drillmark.model.plan import Plan
     from drillmark.model.stamp import Stamp
@@ -165,6 +169,27 @@ def choose(plan: Plan, *, quiet: bool) -> PlainView | ScreenView | QuietView:
     if quiet:
         return QuietView()
     return PlainView() if terminal.is_plain() else ScreenView(plan, terminal.console())
+
+
+@contextmanager
+def everyone(root: Path, plan: Plan, *, quiet: bool, before: Sequence[Entry] = ()) -> Generator[View]:
+    """The view for this place, and all else that is to hear of the run (`telling`).
+
+    `before` are the entries of a run that is taken up again. Settings that cannot be read tell nobody, which is said:
+    they must not keep a fault from being undone.
+    """
+    from drillmark import telling, workspace
+    from drillmark.define.settings import Settings
+    from drillmark.errors import DrillmarkError
+
+    with choose(plan, quiet=quiet) as face:
+        try:
+            settings = workspace.load_settings(root)
+        except DrillmarkError as error:
+            face.notice(f"warning: nobody is notified of this run: {error}")
+            settings = Settings()
+        with telling.views(settings, os.environ, root=root, face=face, before=before) as view:
+            yield view
 
 
 def lines(*, quiet: bool) -> PlainView | QuietView:
