@@ -38,6 +38,15 @@ def _replace(path: Path, text: str, *, synced: bool) -> None:
         raise
 
 
+def drop_drafts(folder: Path) -> None:
+    """Remove what a process that was killed while it wrote left in a folder and below. Of the living, nothing."""
+    for path in folder.rglob("*.tmp"):
+        writer = path.name.removesuffix(".tmp").rpartition(".")[2]
+        with contextlib.suppress(OSError):
+            if writer.isdecimal() and not Path("/proc", writer).exists():
+                path.unlink(missing_ok=True)
+
+
 def sync_directory(path: Path) -> None:
     """Make a rename or creation in a directory durable. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY)

@@ -134,6 +134,24 @@ def test_a_run_that_never_began_is_listed_and_resume_takes_away_what_it_left(roo
     assert service[1].exists()
 
 
+@pytest.mark.parametrize("point", ["after run_ended", "before file journal.jsonl"])
+def test_a_run_killed_after_its_last_entry_gets_the_file_that_holds_them_all(root, service, point):
+    die_at(root, point)
+    exported, draft = newest(root) / "journal.jsonl", newest(root) / "children" / "prober.json.999999999.tmp"
+    assert not exported.exists()
+    draft.touch()  # of an observer that was killed while it wrote
+    resumed = drillmark(root, "resume", "last")
+    assert resumed.returncode == 2
+    assert "has ended" in resumed.stderr
+    assert drillmark(root, "verify", "last").returncode == 0
+    assert not draft.exists()
+    # What stands there is evidence, and is not written over.
+    exported.write_text(exported.read_text() + "changed")
+    assert drillmark(root, "resume", "last").returncode == 2
+    assert drillmark(root, "verify", "last").returncode == 1
+    assert_clean(root, service)
+
+
 def test_an_injection_whose_end_is_on_record_is_adopted(root, service):
     """The runner dies while the child waits after its method: the effect is probed, and the drill goes on."""
     die_at(root, "before outcome inject")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from drillmark import clock, files, gaps, judge, measure, report
@@ -12,9 +14,10 @@ from drillmark.engine import guarding, injecting
 from drillmark.engine.context import Context
 from drillmark.engine.ending import end_journal
 from drillmark.engine.hands import Hands
+from drillmark.engine.paths import RunPaths
 from drillmark.errors import GapRegisterError
 from drillmark.journal.entries import last, to_line
-from drillmark.model.entry import Effect, Kind, Status
+from drillmark.model.entry import Effect, Entry, Kind, Status
 from drillmark.model.measurement import Outcome, Verdict
 from drillmark.model.stamp import NANOSECONDS
 
@@ -73,9 +76,22 @@ def end(hands: Hands, _decision: Decision) -> None:
         {"verdict": outcome.get("verdict", "unknown"), "exit_code": outcome.get("exit_code", 5)},
         sentence="the run has ended",
     )
-    export_journal(context)
+    tidy(context.paths, context.entries)
 
 
-def export_journal(context: Context) -> None:
+def make_up_for_export(paths: RunPaths, entries: Sequence[Entry]) -> None:
+    """For a run whose runner was killed after its last entry. What stands there is evidence, and stays."""
+    with suppress(OSError):
+        if not paths.journal.exists():
+            tidy(paths, entries)
+
+
+def tidy(paths: RunPaths, entries: Sequence[Entry]) -> None:
+    """What follows the last entry: `journal.jsonl`, and no drafts of what was killed. Idempotent."""
+    export_journal(paths, entries)
+    files.drop_drafts(paths.directory)
+
+
+def export_journal(paths: RunPaths, entries: Sequence[Entry]) -> None:
     """Write `journal.jsonl`, from which alone a run can be verified and measured again."""
-    files.write_durably(context.paths.journal, "".join(to_line(entry) + "\n" for entry in context.entries))
+    files.write_durably(paths.journal, "".join(to_line(entry) + "\n" for entry in entries))

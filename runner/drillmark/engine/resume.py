@@ -16,7 +16,7 @@ from drillmark.chaos.activities import ActivityOutcome
 from drillmark.chaos.events import read_events
 from drillmark.chaos.undo import begun
 from drillmark.engine import children, injecting, simulating, taking_up, undoing
-from drillmark.engine.concluding import export_journal
+from drillmark.engine.concluding import export_journal, make_up_for_export
 from drillmark.engine.context import ALERTS_URL, Context
 from drillmark.engine.hands import Hands
 from drillmark.engine.interruption import signals_wait
@@ -116,6 +116,7 @@ def _open(workspace: WorkspacePaths, paths: RunPaths, lock: FileLock, row: RunRo
     finished = any(entry.kind is Kind.RUN_ENDED for entry in entries)
     if finished and not state.undoables:
         store.close()
+        make_up_for_export(paths, entries)
         raise UsageError(f"run {row.run} has ended", hint=f"`drillmark show {row.run}` shows its result")
     context = Context(
         run=row.run,
@@ -186,7 +187,7 @@ def _undo_what_is_left(hands: Hands) -> None:
     children.end_orphans(hands, ("guard",))
     context.write_undo(UndoState(context.run))
     context.journal(Kind.UNDONE, {"experiment": "all", "after_end": True}, sentence="the fault is undone")
-    export_journal(context)
+    export_journal(context.paths, context.entries)
 
 
 def _refuse_if_imported(row: RunRow, entries: tuple[Entry, ...]) -> None:

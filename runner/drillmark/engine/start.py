@@ -183,7 +183,7 @@ def undo_without_journal(hands: Hands) -> None:
     guarding.stop_guard(hands)
     with contextlib.suppress(OSError):
         hands.context.paths.undo.unlink(missing_ok=True)
-        concluding.export_journal(hands.context)
+        concluding.export_journal(hands.context.paths, hands.context.entries)
 
 
 def began(context: Context) -> bool:
