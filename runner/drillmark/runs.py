@@ -7,9 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from drillmark import files, samples
+from drillmark.engine.paths import WorkspacePaths
 from drillmark.errors import JournalError, SampleFileError, UsageError
 from drillmark.journal.entries import from_line
-from drillmark.journal.store import JournalStore, RunRow
+from drillmark.journal.opening import is_there, open_if_there, open_store
+from drillmark.journal.port import RunRow
 from drillmark.model.entry import Entry
 from drillmark.model.evidence import Evidence, LoadPart, Table, Written
 from drillmark.model.plan import Plan
@@ -28,11 +30,10 @@ TABLES = {
 
 def find(workspace: Path, text: str) -> RunRow:
     """The run that `text` names: its id, a prefix that only one has, or `last`. Raises UsageError."""
-    path = workspace / ".drillmark" / "journal.sqlite3"
     found: list[RunRow] = []
     with suppress(JournalError):
-        if path.exists():
-            store = JournalStore(path)
+        store = open_if_there(WorkspacePaths(workspace))
+        if store is not None:
             try:
                 found = store.find(text)
             finally:
@@ -41,7 +42,7 @@ def find(workspace: Path, text: str) -> RunRow:
     found = found or _by_directory(workspace, text)
     for row in found:
         files.inside(workspace, row.directory)
-    if not found and not path.exists():
+    if not found and not is_there(WorkspacePaths(workspace)):
         raise UsageError("there are no runs in this workspace yet", hint="start one: drillmark run DRILL")
     if len(found) == 1:
         return found[0]
@@ -53,11 +54,10 @@ def find(workspace: Path, text: str) -> RunRow:
 
 def every(workspace: Path) -> list[RunRow]:
     """Every run of a workspace, also those that the journal does not know, or that it cannot tell any more."""
-    path = workspace / ".drillmark" / "journal.sqlite3"
     rows: list[RunRow] = []
     with suppress(JournalError):
-        if path.exists():
-            store = JournalStore(path)
+        store = open_if_there(WorkspacePaths(workspace))
+        if store is not None:
             try:
                 rows = store.runs()
             finally:
@@ -76,7 +76,7 @@ def _by_directory(workspace: Path, text: str) -> list[RunRow]:
 
 def read_entries(workspace: Path, row: RunRow) -> tuple[Entry, ...]:
     """The journal of a run: from the database, or where that has none from the run's `journal.jsonl`."""
-    store = JournalStore(workspace / ".drillmark" / "journal.sqlite3")
+    store = open_store(WorkspacePaths(workspace))
     try:
         entries = store.read(row.run)
     finally:

@@ -104,7 +104,7 @@ def counted(self):
 if left:
     JournalStore._transaction = counted
 else:
-    importing.JournalStore = lambda path: os._exit(9)
+    importing.open_store = lambda workspace: os._exit(9)
 importing.import_journal(Path.cwd(), Path(sys.argv[1]))
 """
     for number in (0, 1):

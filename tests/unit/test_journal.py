@@ -144,3 +144,21 @@ def test_prefixes_are_found(store):
     assert [row.run for row in store.find("last")] == [RUN]
     assert [row.run for row in store.find(RUN[:10])] == [RUN]
     assert store.find("nothing") == []
+
+
+def test_the_newest_come_first_and_a_page_at_a_time(store):
+    for number in range(1, 4):
+        store.create(RunRow(f"r{number}", "drill", "target", f"reports/runs/r{number}", 1, number))
+    assert [row.run for row in store.newest(2)] == ["r3", "r2"]
+    assert store.count() == len(store.newest(99)) == 4
+    assert [row.run for row in reversed(store.newest(99))] == [row.run for row in store.runs()]
+
+
+def test_a_chain_that_is_no_run_is_kept_beside_them(store):
+    store.begin_chain("@decisions")
+    entry = store.append(None, run="@decisions", epoch=1, kind=Kind.EVENT, stamp=clock.now(), data={"what": "x"})
+    store.begin_chain("@decisions")
+    assert store.read("@decisions") == (entry,)
+    assert [row.run for row in store.runs()] == [row.run for row in store.newest(9)] == [RUN]
+    assert store.find("@") == []
+    assert store.count() == 1

@@ -21,14 +21,13 @@ def command(*, everything: bool, as_json: bool) -> None:
     from drillmark import places
 
     root = places.with_runs()
-    rows = read(root)
+    shown, count = read(root, None if everything or as_json else _SHOWN)
     if as_json:
-        terminal.echo_json(rows)
+        terminal.echo_json(shown)
         return
-    if not rows:
+    if not shown:
         click.echo("no runs yet; start one: drillmark run DRILL")
         return
-    shown = rows if everything else rows[:_SHOWN]
     for number, line in enumerate(
         terminal.table([_cells(row) for row in shown], ["run", "target", "verdict", "RTA", "RPA"])
     ):
@@ -38,23 +37,24 @@ def command(*, everything: bool, as_json: bool) -> None:
             else _STYLE.get(shown[number - 1]["state"], _STYLE.get(shown[number - 1]["verdict"], ""))
         )
         terminal.echo_lines([(line, style)])
-    if len(shown) < len(rows):
-        click.echo(f"and {len(rows) - len(shown)} older: drillmark list --all")
+    if len(shown) < count:
+        click.echo(f"and {count - len(shown)} older: drillmark list --all")
 
 
-def read(root: Path) -> list[dict[str, Any]]:
-    """What is known of each run, newest first."""
-    from drillmark.journal.store import JournalStore
+def read(root: Path, at_most: int | None = None) -> tuple[list[dict[str, Any]], int]:
+    """What is known of the newest runs (None: of every one), newest first; and how many runs there are."""
+    from drillmark.engine.paths import WorkspacePaths
+    from drillmark.journal.opening import open_if_there
 
-    path = root / ".drillmark" / "journal.sqlite3"
-    if not path.exists():
-        return []
-    store = JournalStore(path)
+    store = open_if_there(WorkspacePaths(root))
+    if store is None:
+        return [], 0
     try:
-        rows = store.runs()
+        count = store.count()
+        rows = store.newest(count if at_most is None else at_most)
     finally:
         store.close()
-    return [_about(root, row.run, row.drill, row.target, row.directory) for row in reversed(rows)]
+    return [_about(root, row.run, row.drill, row.target, row.directory) for row in rows], count
 
 
 def _about(root: Path, run: str, drill: str, target: str, directory: str) -> dict[str, Any]:

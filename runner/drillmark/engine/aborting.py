@@ -12,7 +12,8 @@ from pathlib import Path
 from drillmark import files, runs
 from drillmark.engine.paths import RunPaths, WorkspacePaths
 from drillmark.errors import JournalError, UsageError
-from drillmark.journal.store import JournalStore, RunRow
+from drillmark.journal.opening import open_store
+from drillmark.journal.port import RunRow
 from drillmark.model.entry import Kind
 
 
@@ -35,7 +36,7 @@ def abort_all(root: Path, reason: str) -> list[RunRow]:
 def has_ended(root: Path, row: RunRow) -> bool:
     """Whether a run has come to its end; where its journal cannot tell, whether it has a result."""
     try:
-        store = JournalStore(WorkspacePaths(root).journal)
+        store = open_store(WorkspacePaths(root))
         try:
             entries = store.read(row.run)
         finally:

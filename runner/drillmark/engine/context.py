@@ -16,7 +16,8 @@ from drillmark.engine.locks import FileLock
 from drillmark.engine.paths import RunPaths, WorkspacePaths
 from drillmark.engine.view import View
 from drillmark.errors import JournalError, StaleEpochError
-from drillmark.journal.store import JournalStore
+from drillmark.journal.opening import open_store
+from drillmark.journal.port import Store
 from drillmark.model.entry import Effect, Entry, Kind
 from drillmark.model.plan import Plan
 from drillmark.model.stamp import Stamp
@@ -42,7 +43,7 @@ class Context:
     plan: Plan
     workspace: WorkspacePaths
     paths: RunPaths
-    store: JournalStore
+    store: Store
     lock: FileLock
     view: View
     epoch: int
@@ -109,7 +110,7 @@ class Context:
 
     def check_journal(self) -> None:
         """Raises JournalError where the journal on disk is not what this runner knows: nothing may be judged by it."""
-        store = JournalStore(self.workspace.journal)  # a connection of its own, without what the other has in memory
+        store = open_store(self.workspace)  # a connection of its own, without what the other has in memory
         try:
             found = store.read(self.run)
         finally:

@@ -7,10 +7,11 @@ import os
 from pathlib import Path
 
 from drillmark import clock, files
-from drillmark.engine.paths import RunPaths
+from drillmark.engine.paths import RunPaths, WorkspacePaths
 from drillmark.errors import RefusedError, UsageError
 from drillmark.journal.entries import last
-from drillmark.journal.store import JournalStore, RunRow
+from drillmark.journal.opening import open_store
+from drillmark.journal.port import RunRow
 from drillmark.model.entry import Effect, Kind
 from drillmark.model.stamp import Stamp
 
@@ -21,7 +22,7 @@ def declare(root: Path, row: RunRow, *, by: str, reason: str) -> Stamp:
     Raises UsageError where the run has ended, RefusedError where nothing is broken yet, or somebody was first.
     """
     at = clock.now()
-    store = JournalStore(root / ".drillmark" / "journal.sqlite3")
+    store = open_store(WorkspacePaths(root))
     try:
         entries = store.read(row.run)
     finally:

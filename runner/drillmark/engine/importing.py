@@ -22,7 +22,8 @@ from drillmark.engine.paths import RunPaths, WorkspacePaths
 from drillmark.engine.start import RunEnded
 from drillmark.errors import UsageError
 from drillmark.journal.entries import follow, to_line
-from drillmark.journal.store import JournalStore, RunRow
+from drillmark.journal.opening import open_if_there, open_store
+from drillmark.journal.port import RunRow
 from drillmark.model.entry import Effect, Entry, Kind, Status
 from drillmark.model.evidence import Evidence
 from drillmark.model.measurement import Verdict
@@ -167,9 +168,9 @@ def _concluded(paths: RunPaths, run: str, plan: Plan, chain: list[Entry]) -> tup
 
 
 def _is_listed(workspace: WorkspacePaths, run: str) -> bool:
-    if not workspace.journal.exists():
+    store = open_if_there(workspace)
+    if store is None:
         return False
-    store = JournalStore(workspace.journal)
     try:
         return any(row.run == run for row in store.find(run))
     finally:
@@ -178,7 +179,7 @@ def _is_listed(workspace: WorkspacePaths, run: str) -> bool:
 
 def _store(workspace: WorkspacePaths, paths: RunPaths, plan: Plan, entries: list[Entry]) -> None:
     """All at once: a run with the first of them alone would look like one that was lost."""
-    store = JournalStore(workspace.journal)
+    store = open_store(workspace)
     try:
         first = entries[0]
         directory = str(paths.directory.relative_to(workspace.root))

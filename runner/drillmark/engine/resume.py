@@ -28,7 +28,8 @@ from drillmark.engine.start import RunEnded, ended, lock_targets, undo_without_j
 from drillmark.engine.view import SilentView, View
 from drillmark.errors import JournalError, RefusedError, StaleEpochError, UsageError
 from drillmark.journal.entries import last
-from drillmark.journal.store import JournalStore, RunRow
+from drillmark.journal.opening import open_store
+from drillmark.journal.port import RunRow, Store
 from drillmark.model.entry import Effect, Entry, Kind, Status
 from drillmark.model.stamp import NANOSECONDS
 from drillmark.undo import UndoState
@@ -93,9 +94,9 @@ def _open(workspace: WorkspacePaths, paths: RunPaths, lock: FileLock, row: RunRo
     Where journal or plan cannot be read although something may be in effect, that is undone before the error goes on.
     """
     state = undo.read(paths.undo) or UndoState(row.run)
-    store: JournalStore | None = None
+    store: Store | None = None
     try:
-        store = JournalStore(workspace.journal)
+        store = open_store(workspace)
         entries = store.read(row.run)
         if not entries and not state.undoables:
             _take_away(paths, store, row.run)
@@ -142,7 +143,7 @@ def _open(workspace: WorkspacePaths, paths: RunPaths, lock: FileLock, row: RunRo
     return context
 
 
-def _take_away(paths: RunPaths, store: JournalStore, run: str) -> None:
+def _take_away(paths: RunPaths, store: Store, run: str) -> None:
     """Take a run that never began off the list, and its directory away, unless that is a copy of one that did.
 
     A runner that is just about to begin it cannot any more: its first entry needs the run on the list.

@@ -26,7 +26,8 @@ from drillmark.engine.paths import RunPaths, WorkspacePaths
 from drillmark.engine.pulse import Pulse
 from drillmark.engine.view import SilentView, View
 from drillmark.errors import JournalError, RefusedError, StaleEpochError, UndoFileError
-from drillmark.journal.store import JournalStore, RunRow
+from drillmark.journal.opening import open_store
+from drillmark.journal.port import RunRow
 from drillmark.model.digest import digest
 from drillmark.model.entry import Kind, Status
 from drillmark.model.plan import Bare, Plan
@@ -74,7 +75,7 @@ def run_bare(early: Early, options: Bare, variables: list[str], *, view: View | 
         for module in ("drillmark.report.files", "drillmark.judge.core", "drillmark.measure.measuring"):
             import_module(module)
         _versions()
-        JournalStore(early.workspace.journal).close()
+        open_store(early.workspace).close()
 
     try:
         plan = bare.load(early, options, variables, meanwhile)
@@ -195,7 +196,7 @@ def _create(  # everything that a run needs before its first entry
     workspace: WorkspacePaths, paths: RunPaths, run_id: str, plan: Plan, view: View, deadline_ns: int
 ) -> Context:
     # On the list before anything of it is on disk: whatever a runner leaves that dies in here is found by `resume`.
-    store = JournalStore(workspace.journal)
+    store = open_store(workspace)
     try:
         directory = str(paths.directory.relative_to(workspace.root))
         store.create(RunRow(run_id, plan.drill, plan.target.name, directory, 1, clock.now().wall_ns))

@@ -18,7 +18,7 @@ from drillmark.chaos.activities import ActivityOutcome
 from drillmark.chaos.events import read_events
 from drillmark.chaos.undo import begun, done, perform_undoable, waived
 from drillmark.engine.locks import FileLock
-from drillmark.engine.paths import RunPaths
+from drillmark.engine.paths import RunPaths, WorkspacePaths
 from drillmark.errors import UndoFileError
 from drillmark.journal.entries import canonical
 from drillmark.model.entry import Status
@@ -157,7 +157,7 @@ def _free_the_journal(paths: RunPaths) -> None:
 
 def _journal_of(paths: RunPaths) -> Path | None:
     config = files.read_object(paths.guard_config)
-    path = Path(str(config.get("workspace", ""))) / ".drillmark" / "journal.sqlite3"
+    path = WorkspacePaths(Path(str(config.get("workspace", "")))).journal
     return path if path.exists() else None
 
 

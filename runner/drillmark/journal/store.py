@@ -10,17 +10,20 @@ import json
 import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from drillmark.errors import JournalError, StaleEpochError
 from drillmark.journal import entries
+from drillmark.journal.port import CHAIN, RunRow
 from drillmark.model.entry import Entry, Kind
 from drillmark.model.stamp import Stamp
 
 FORMAT = 1
 _BUSY_SECONDS = 5.0
+# Compatible with every version of this format: made on the way where an older one did not.
+_INDEX = "create index if not exists runs_by_start on runs (started_wall_ns, run)"
+_LAST_CHARACTER = "\U0010ffff"
 _SCHEMA = """
 create table if not exists runs (
     run text primary key, drill text not null, target text not null,
@@ -32,18 +35,6 @@ create table if not exists entries (
     previous_hash text not null, hash text not null, primary key (run, sequence)
 );
 """
-
-
-@dataclass(frozen=True, slots=True)
-class RunRow:
-    """A run, as the list of runs knows it. `directory` is relative to the workspace."""
-
-    run: str
-    drill: str
-    target: str
-    directory: str
-    epoch: int
-    started_wall_ns: int
 
 
 class JournalStore:
@@ -75,6 +66,7 @@ class JournalStore:
         if found < FORMAT:
             self._connection.executescript(_SCHEMA)
             self._connection.execute(f"pragma user_version={FORMAT}")
+        self._connection.execute(_INDEX)
 
     def close(self) -> None:
         """Let the database go."""
@@ -84,6 +76,12 @@ class JournalStore:
         """Register a new run."""
         with _translated(self._path):
             self._register(row)
+
+    def begin_chain(self, name: str) -> None:
+        """Register a chain of entries that is no run; one that is there stays."""
+        assert name.startswith(CHAIN)
+        with self._transaction():
+            self._connection.execute("insert or ignore into runs values (?, '', '', '', 1, 0)", (name,))
 
     def add_whole(self, row: RunRow, chain: list[Entry]) -> None:
         """Register a run that is over, with all its entries, or nothing of it."""
@@ -153,16 +151,32 @@ class JournalStore:
 
     def runs(self) -> list[RunRow]:
         """Every run, oldest first."""
+        return self._rows("order by started_wall_ns, run")
+
+    def newest(self, count: int) -> list[RunRow]:
+        """The newest runs, newest first."""
+        return self._rows("order by started_wall_ns desc, run desc limit ?", count)
+
+    def count(self) -> int:
+        """How many runs there are."""
         with _translated(self._path):
-            rows = self._connection.execute(
-                "select run, drill, target, directory, epoch, started_wall_ns from runs order by started_wall_ns, run"
-            ).fetchall()
-        return [RunRow(*row) for row in rows]
+            found = self._connection.execute("select count(*) from runs where run not glob ?", (f"{CHAIN}*",))
+            return int(found.fetchone()[0])
 
     def find(self, text: str) -> list[RunRow]:
         """The runs whose id begins with `text`; `last` is the newest."""
-        rows = self.runs()
-        return rows[-1:] if text == "last" else [row for row in rows if row.run.startswith(text)]
+        if text == "last":
+            return self.newest(1)
+        return self._rows("and run >= ? and run < ? order by started_wall_ns, run", text, text + _LAST_CHARACTER)
+
+    def _rows(self, rest: str, *values: str | int) -> list[RunRow]:
+        with _translated(self._path):
+            rows = self._connection.execute(
+                "select run, drill, target, directory, epoch, started_wall_ns from runs"  # noqa: S608 (our own words)
+                f" where run not glob '{CHAIN}*' {rest}",
+                values,
+            ).fetchall()
+        return [RunRow(*row) for row in rows]
 
     def _register(self, row: RunRow) -> None:
         self._connection.execute(

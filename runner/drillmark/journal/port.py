@@ -1,0 +1,85 @@
+"""What every journal store can do, whatever keeps it. The conformance suite holds each of them to this.
+
+Names only: must never know SQLite or PostgreSQL, nor open anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from drillmark.model.entry import Entry, Kind
+from drillmark.model.stamp import Stamp
+
+# A chain whose name begins so is no run: it is not among the runs, and belongs to the whole workspace.
+CHAIN = "@"
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A run, as the list of runs knows it. `directory` is relative to the workspace."""
+
+    run: str
+    drill: str
+    target: str
+    directory: str
+    epoch: int
+    started_wall_ns: int
+
+
+class Store(Protocol):
+    """All journals of a workspace. Every method raises JournalError where the database cannot be read or written."""
+
+    def close(self) -> None:
+        """Let the database go."""
+        ...
+
+    def create(self, row: RunRow) -> None:
+        """Register a new run."""
+        ...
+
+    def begin_chain(self, name: str) -> None:
+        """Register a chain of entries that is no run (`@decisions`), epoch 1; one that is there stays."""
+        ...
+
+    def add_whole(self, row: RunRow, chain: list[Entry]) -> None:
+        """Register a run that is over, with all its entries, or nothing of it."""
+        ...
+
+    def forget(self, run: str) -> None:
+        """Take a run that has no entry off the list: it never began, and now cannot any more. Others stay."""
+        ...
+
+    def raise_epoch(self, run: str, epoch: int) -> None:
+        """From now on only this epoch may append. Raises StaleEpochError if a higher one is there already."""
+        ...
+
+    def append(
+        self, previous: Entry | None, *, run: str, epoch: int, kind: Kind, stamp: Stamp, data: dict[str, Any]
+    ) -> Entry:
+        """Append an entry after `previous`, durably.
+
+        Raises StaleEpochError where the run's epoch or its last entry is not what the caller believes, and
+        JournalError where nothing could be written.
+        """
+        ...
+
+    def read(self, run: str) -> tuple[Entry, ...]:
+        """All entries of a run, or of a chain, in order."""
+        ...
+
+    def runs(self) -> list[RunRow]:
+        """Every run, oldest first."""
+        ...
+
+    def newest(self, count: int) -> list[RunRow]:
+        """The newest runs, newest first, however many there are."""
+        ...
+
+    def count(self) -> int:
+        """How many runs there are."""
+        ...
+
+    def find(self, text: str) -> list[RunRow]:
+        """The runs whose id begins with `text`; `last` is the newest."""
+        ...
