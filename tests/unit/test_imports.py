@@ -16,7 +16,19 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[2] / "runner" / "drillmark"
 
 # The pure core: computes, and has no effects. `report.files` is the one edge of its part: it writes.
-PURE = ("model", "errors", "define", "plan", "decide", "measure", "judge", "journal.entries", "report", "lazily")
+PURE = (
+    "model",
+    "errors",
+    "define",
+    "plan",
+    "decide",
+    "measure",
+    "judge",
+    "journal.entries",
+    "report",
+    "lazily",
+    "decisions.state",
+)
 EDGES = ("report.files",)
 EFFECTS = {"subprocess", "socket", "time", "random", "secrets", "asyncio", "threading", "multiprocessing", "signal"}
 EFFECTS |= {"psutil", "requests", "aiohttp", "psycopg", "locust", "chaoslib", "sqlite3", "urllib", "http", "tempfile"}

@@ -24,6 +24,14 @@ class Kind(StrEnum):
     GUARD = "guard"  # one line of the guard's own log, imported
     UNDONE = "undone"  # an experiment's fault is proved gone
     RUN_ENDED = "run_ended"
+    # What people decide, in the chain `@decisions`; never in a run's own journal.
+    APPROVAL = "approval"
+    APPROVAL_WITHDRAWN = "approval_withdrawn"
+    STOP = "stop"
+    STOP_LIFTED = "stop_lifted"
+    PAUSE = "pause"
+    UNPAUSE = "unpause"
+    TRIGGER = "trigger"
 
 
 class Effect(StrEnum):
