@@ -28,6 +28,7 @@ PURE = (
     "report",
     "lazily",
     "decisions.state",
+    "calendar",
 )
 EDGES = ("report.files",)
 EFFECTS = {"subprocess", "socket", "time", "random", "secrets", "asyncio", "threading", "multiprocessing", "signal"}

@@ -102,6 +102,13 @@ class RunWithin(Strict):
     run_within: PositiveSeconds = Field(description="How late a missed run may still begin.")
 
 
+class Retry(Strict):
+    """A run that ended unknown is run again; one that failed never is: it has measured something."""
+
+    times: int = Field(default=1, ge=1, le=10, description="How often; once unless given.")
+    wait: PositiveSeconds = Field(default=600.0, description="How long after its end; 10m unless given.")
+
+
 def _missed_tag(value: Any) -> str:
     return "<within>" if isinstance(value, (dict, RunWithin)) else "<word>"
 
@@ -124,7 +131,11 @@ class Schedule(Strict):
     time_zone: TimeZone | None = Field(default=None, description="The zone of `cron` and `window`; UTC unless given.")
     window: Window | None = Field(default=None, description="The only hours in which a run may begin.")
     missed: Missed | None = Field(
-        default=None, description="What becomes of a missed run: skip it, run it once, or run it within a time."
+        default=None,
+        description="Of runs missed: skip them (unless given), run the newest once, or run each within a time.",
+    )
+    retry: Retry | None = Field(
+        default=None, description="A run that ended unknown (its worker died, say) is run again; not unless given."
     )
     blackouts: list[Blackout] = Field(
         default_factory=list, description="Dates on which nothing runs, or .ics files of them."

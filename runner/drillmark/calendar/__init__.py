@@ -1,0 +1,47 @@
+"""The calendar: when drills are due, by their schedules alone. Pure: what time it is and what files say is handed in.
+
+    occurrences(schedule, drill, after=, until=, blackouts=)    what runs by the schedule, in order
+    due(schedule, drill, since=, now=, blackouts=)              what a scheduler starts now, and what it missed
+    shut_at(schedule, at, blackouts=)                           what forbids a start then: the window or a blackout
+    explain(schedule, drill, at, blackouts=)                    all that in a sentence
+    read_ics(data, name)                                        a calendar file, one of the `blackouts`
+
+Needs the extra `fleet` (croniter; icalendar where a schedule names calendar files).
+"""
+
+from typing import TYPE_CHECKING
+
+from drillmark import lazily
+
+if TYPE_CHECKING:
+    from drillmark.calendar.blackouts import CalendarFile
+    from drillmark.calendar.explaining import explain
+    from drillmark.calendar.ics import read_ics
+    from drillmark.calendar.missed import Due, Missed, due
+    from drillmark.calendar.occurring import Occurrence, Shut, nominal, occurrence, occurrences, shut_at
+
+__all__ = [
+    "CalendarFile",
+    "Due",
+    "Missed",
+    "Occurrence",
+    "Shut",
+    "due",
+    "explain",
+    "nominal",
+    "occurrence",
+    "occurrences",
+    "read_ics",
+    "shut_at",
+]
+
+__getattr__ = lazily.parts(
+    __name__,
+    {
+        "CalendarFile": "blackouts",
+        "explain": "explaining",
+        "read_ics": "ics",
+        **dict.fromkeys(("Due", "Missed", "due"), "missed"),
+        **dict.fromkeys(("Occurrence", "Shut", "nominal", "occurrence", "occurrences", "shut_at"), "occurring"),
+    },
+)
