@@ -228,6 +228,11 @@ class Drill(Strict):
         description="A drill recovers, a check only watches, a gameday has people in it, a tabletop only talks.",
     )
     target: Name = Field(description="The system under test, by its name in `targets.yaml`.")
+    disaster: Name | None = Field(
+        default=None,
+        description="What happens, in the past tense, as the first words of the report.",
+        examples=["The orders database was lost"],
+    )
     runbook: Runbook | None = Field(default=None, description="Where the procedure is written down.")
     risk: Risk | None = Field(default=None, description="The drill's place in the risk register.")
     objectives: Objectives | None = Field(default=None, description="What the drill is judged against.")

@@ -282,6 +282,7 @@ class Plan(Frozen):
     owner: str
     source: str  # the drill's file, from the workspace root
     mode: Literal["drill", "check", "gameday", "tabletop", "experiment"] = "drill"
+    disaster: str | None = None  # what happens, as a report says it: "the orders database was lost"
     runbook: str | None = None
     risk: Risk = Risk()
     target: PlannedTarget

@@ -58,6 +58,7 @@ def make(
         owner=drill.owner,
         source=source,
         mode=drill.mode,
+        disaster=drill.disaster,
         runbook=drill.runbook,
         risk=model.Risk(**drill.risk.model_dump()) if drill.risk else model.Risk(),
         target=_target(drill.target, target),

@@ -59,6 +59,8 @@ def build(
         "target": plan.target.name,
         "environment": plan.target.environment,
         "source": plan.source,
+        "disaster": plan.disaster,
+        "imported": _imported(started),
         "runbook": _inside(plan.runbook),
         "risk": plan.risk.model_dump(mode="json"),
         "started": words.iso(started.stamp.wall_ns) if started else None,
@@ -244,6 +246,7 @@ def _gap(gap: Gap) -> dict[str, Any]:
         "recommendation": gap.recommendation,
         "owner": gap.owner,
         "due": gap.due,
+        "opened_by": gap.opened_by,
         "closed_by": gap.closed_by,
     }
 
@@ -263,6 +266,12 @@ def _evidence(entries: Sequence[Entry], started: Entry | None) -> dict[str, Any]
             for data in {str(data.get("file")): data for data in closed}.values()
         ],
     }
+
+
+def _imported(started: Entry | None) -> dict[str, str] | None:
+    """Where a run that was taken in from a journal of `chaos run` comes from; None: it is our own."""
+    data = started.data.get("imported") if started else None
+    return {key: str(data.get(key, "")) for key in ("sha256", "node")} if isinstance(data, dict) else None
 
 
 def _inside(path: Any) -> str | None:

@@ -36,7 +36,7 @@ def render(document: dict[str, Any]) -> str:
     _properties(suite, document)
     for case, kind in zip(cases, kinds, strict=True):
         _case(suite, document, case, kind)
-    ET.SubElement(suite, "system-out").text = words.harmless(sentences.headline(document))
+    ET.SubElement(suite, "system-out").text = f"{sentences.verdict_words(document)}. {sentences.headline(document)}"
     ET.indent(suites)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(suites, encoding="unicode") + "\n"
 

@@ -1,7 +1,8 @@
 """`report.md` from the result document and a template. Pure: the template's text is handed in.
 
 A workspace may bring its own `reports/templates/report.md.j2`; it sees `r` (the document), `verdict`, `headline`,
-`others`, and the filters below. Every text of a drill or a service goes through `md` and cannot make markup.
+`then` (what to do next), `others`, and the filters below. Every text of a drill or a service goes through `md` and
+cannot make markup.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ def render(document: dict[str, Any], template: str) -> str:
                 r=document,
                 verdict=sentences.verdict_words(document),
                 headline=sentences.headline(document),
+                then=sentences.next_step(document),
                 others=[item for item in document["objectives"] if item["name"] not in {"rto", "rpo"}],
             )
         )

@@ -16,6 +16,7 @@ def render(document: dict[str, Any]) -> str:
 def _lines(document: dict[str, Any]) -> Iterator[str]:
     yield from (f"# {sentences.verdict_words(document)}: {words.markdown(document['title'])}", "")
     yield from (words.markdown(sentences.headline(document)), "")
+    yield from (f"Next: {words.markdown(sentences.next_step(document))}", "")
     if document["reasons"]:
         yield from ("## Why", "", *(f"- {words.markdown(reason)}" for reason in document["reasons"]), "")
     if document["objectives"]:

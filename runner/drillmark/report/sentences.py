@@ -5,11 +5,14 @@ Reads the document (`drillmark.result/1`) and nothing else, so that the terminal
 
 from __future__ import annotations
 
+import re
 import textwrap
 from typing import Any, Literal
 
 from drillmark.model.stamp import Interval
+from drillmark.report import headline as told
 from drillmark.report import words
+from drillmark.report.headline import next_step, verdict_words
 
 Style = Literal["", "good", "bad", "doubt", "head", "dim"]
 Document = dict[str, Any]
@@ -24,15 +27,8 @@ _SPOILS = ("holes", "lost_updates", "resurrected", "unexpected", "split_brain") 
 
 
 def headline(document: Document) -> str:
-    """The whole result in one sentence that takes ten seconds to read."""
-    if document["refused"]:
-        return f"REFUSED: nothing was touched. {_first_reason(document)}"
-    if document["aborted"]:
-        return f"ABORTED, so at best unknown. {_first_reason(document)}"
-    if document["verdict"] != "passed":
-        return f"{document['verdict'].upper()}. {_first_reason(document)}"
-    said = [text for text in (_recovered(document), _lost(document)) if text]
-    return "PASSED. " + (" ".join(said) or "Every objective that was judged is met.")
+    """What happened and why, as one paragraph that takes ten seconds to read."""
+    return told.tell(document).text
 
 
 def interval(span: dict[str, float | None] | None) -> Interval | None:
@@ -42,14 +38,6 @@ def interval(span: dict[str, float | None] | None) -> Interval | None:
     return Interval(span["lo"], span["hi"])
 
 
-def verdict_words(document: Document) -> str:
-    """`PASSED`, `FAILED`, `UNKNOWN`, `ABORTED (unknown)`, `REFUSED`."""
-    if document["refused"]:
-        return "REFUSED"
-    verdict = str(document["verdict"])
-    return f"ABORTED ({words.outcome(verdict)})" if document["aborted"] else verdict.upper()
-
-
 def summary(document: Document, *, report: str = "") -> list[Line]:
     """The end of a run for a tired person: lines with the way they are meant."""
     blank: Line = ("", "")
@@ -57,6 +45,7 @@ def summary(document: Document, *, report: str = "") -> list[Line]:
     verdict = str(document["verdict"])
     style: Style = "doubt" if document["aborted"] or document["refused"] else STYLES[verdict]
     lines.append((f"{verdict_words(document)}  {words.harmless(document['title'])}", style))
+    lines.extend((text, "") for text in _paragraph(headline(document)))
     said = _reasons(document)
     lines.extend((f"  {reason}", style) for reason in said)
     lines.append(blank)
@@ -77,69 +66,17 @@ def summary(document: Document, *, report: str = "") -> list[Line]:
     return lines
 
 
-def next_step(document: Document) -> str:
-    """One thing to do now."""
-    if document["refused"]:
-        return "put right what stands above, then run it again"
-    run = str(document["run"])
-    failed = [item["name"] for item in document["objectives"] if item["verdict"] == "failed"]
-    if "undo" in failed:
-        left = "look for the copy by hand now: taking it away failed"
-        return left if _simulated(document) else "check the system by hand now: the undo of the fault failed"
-    command = "experiment" if document["mode"] == "experiment" else "run"
-    if document["aborted"]:
-        return f"run it again: drillmark {command} {words.harmless(document['source'])}"
-    worst = _worst_gap(document)
-    if worst is not None and document["verdict"] != "passed":
-        return f"{worst['id']} (due {worst['due']}): {words.harmless(worst['recommendation'])}"
-    if document["verdict"] == "unknown":
-        return "remove the reason above and run it again: an unknown is no pass"
-    more = " --why rto" if command == "run" else ""
-    return f"what it rests on: drillmark show {run}{more}"
+def _paragraph(text: str) -> list[str]:
+    """The text in lines; no line ends between a number and its unit."""
+    kept = re.sub(r"(?<=\d) (?=(?:s|ms|min|h|d)\b)", "\N{NO-BREAK SPACE}", text)
+    lines = textwrap.wrap(kept, _WIDTH, initial_indent="  ", subsequent_indent="  ")
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
 
 
 def _reasons(document: Document) -> list[str]:
     """The reasons, harmless; that of an abort first: it explains the others."""
     reasons = [words.harmless(str(reason)) for reason in document["reasons"] if reason]
     return sorted(reasons, key=lambda reason: not reason.startswith("aborted"))
-
-
-def _first_reason(document: Document) -> str:
-    reasons = _reasons(document)
-    if not reasons:
-        return "No reason is recorded."
-    first = reasons[0][:1].upper() + reasons[0][1:]
-    more = f" ({len(reasons) - 1} more below)" if len(reasons) > 1 else ""
-    return f"{first}{'' if first.endswith('.') else '.'}{more}"
-
-
-def _recovered(document: Document) -> str:
-    rto = document["rto"]
-    observed = interval(rto["observed_seconds"])
-    if rto["verdict"] != "passed" or observed is None:
-        return ""
-    objective = words.duration(rto["objective_seconds"])
-    if _simulated(document):
-        return f"A copy answered {words.interval(observed)} after the simulated disaster, objective {objective}."
-    return f"Service was back after {words.interval(observed)}, objective {objective}."
-
-
-def _lost(document: Document) -> str:
-    rpo, writes = document["rpo"], document["writes"]
-    observed = interval(rpo["observed_seconds"])
-    if rpo["verdict"] != "passed" or observed is None:
-        return ""
-    objective = words.duration(rpo["objective_seconds"])
-    if not writes:
-        return f"By log position, {words.interval(observed)} of data would be lost, objective {objective}."
-    count = words.plural(writes["lost"], "acknowledged write")
-    if not writes["lost"]:
-        return f"No acknowledged write was lost (RPA {words.interval(observed)}, objective {objective})."
-    return f"{count} lost, up to {words.interval(observed)} of data, objective {objective}."
-
-
-def _simulated(document: Document) -> bool:
-    return "simulated disaster" in document["flags"]
 
 
 def _actual(label: str, judged: Document, said: list[str]) -> Line:
@@ -246,10 +183,3 @@ def _gaps(document: Document) -> list[Line]:
     if left > 0:
         lines.append((f"        and {left} more: drillmark gaps", "dim"))
     return lines
-
-
-def _worst_gap(document: Document) -> Document | None:
-    rank = {"high": 0, "medium": 1, "low": 2}
-    still_open = [gap for gap in document["gaps"] if gap["state"] == "open"]
-    kinds = {"failed": 0, "missed": 1, "undetected": 1, "unmeasured": 2}
-    return min(still_open, key=lambda gap: (rank[gap["severity"]], kinds[gap["kind"]]), default=None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from drillmark.model.measurement import Outcome
@@ -115,6 +116,16 @@ def interval(value: Interval | None) -> str:
     return f"{middle:.{decimals}f} s ({lo} to {hi})"
 
 
+def at_most(seconds: float) -> str:
+    """An upper bound as one says it, rounded up: `2.2 s`, `19 ms`, `1 h 31 min`."""
+    return _bound(seconds, math.ceil)
+
+
+def at_least(seconds: float) -> str:
+    """A lower bound as one says it, rounded down."""
+    return _bound(seconds, math.floor)
+
+
 def quantity(value: float | None, unit: str) -> str:
     """A number in its unit: seconds as a duration, ratios in per cent, rates per second."""
     if value is None:
@@ -167,6 +178,15 @@ def _span(value: Interval, unit: str) -> str:
         return f"{quantity(value.lo, unit)} or more"
     low, high = quantity(value.lo, unit), quantity(value.hi, unit)
     return low if low == high else f"{low} to {high}"
+
+
+def _bound(seconds: float, rounded: Callable[[float], int]) -> str:
+    """To the step that `duration` shows, so that it has nothing left to round."""
+    steps = ((0.1, 0.0001), (1, 0.001), (10 * _MINUTE, 0.1), (_HOUR, 1), (_DAY, _MINUTE), (math.inf, _HOUR))
+    step = next(step for below, step in steps if seconds < below)
+    # Through the decimal text: 2.2 / 0.1 is 22.000000000000004 in binary, and must not be pushed outwards.
+    value = rounded(round(seconds / step, 6)) * step
+    return f"{_trim(value, 1)} s" if step == 0.1 else duration(value)  # noqa: PLR2004
 
 
 def _decimals(value: Interval) -> int:
