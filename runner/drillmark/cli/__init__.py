@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "join": ("join", "Load from this machine, as a worker of a drill elsewhere."),
     "list": ("runs", "List the runs of this workspace."),
     "show": ("show", "Show a run's result, or what a number rests on."),
+    "compare": ("compare", "Compare two or more runs: what differs first."),
     "measure": ("measure", "Measure and judge a stored run again."),
     "verify": ("verify", "Check that a run's evidence is whole and unchanged."),
     "gaps": ("gaps", "List the gaps that drills have found."),
