@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "abort": ("abort", "Stop a run: its fault is undone first."),
     "declare": ("declare", "Declare the disaster of a run, as a person who noticed it."),
     "join": ("join", "Load from this machine, as a worker of a drill elsewhere."),
+    "worker": ("worker", "Run what the calendar says, alone or as one of many."),
     "list": ("runs", "List the runs of this workspace."),
     "show": ("show", "Show a run's result, or what a number rests on."),
     "compare": ("compare", "Compare two or more runs: what differs first."),

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from drillmark.define.base import Strict
 from drillmark.define.drill import HostPort, Url
-from drillmark.define.units import Name, PositiveSeconds, Seconds
+from drillmark.define.units import Name, PositiveSeconds, Seconds, Slug
 
 
 class Due(Strict):
@@ -55,7 +55,22 @@ class Limits(Strict):
     runs_at_once: int | None = Field(
         default=None, ge=1, le=1000, description="How many drills may run at the same time."
     )
+    environments: dict[Slug, int] = Field(
+        default_factory=dict,
+        description="How many drills may run at the same time in an environment.",
+        examples=[{"production": 1}],
+    )
     run_time: PositiveSeconds | None = Field(default=None, description="How long one run may take.")
+
+
+class FleetSettings(Strict):
+    """Workers."""
+
+    lease: PositiveSeconds = Field(
+        default=30.0,
+        description="How long a worker may be silent before it counts as lost; 30s unless given.",
+        examples=["30s"],
+    )
 
 
 class Notification(Strict):
@@ -82,6 +97,7 @@ class Settings(Strict):
     guard: GuardSettings = Field(default=GuardSettings(), description="The guard outside the runner.")
     alerts: AlertSettings = Field(default=AlertSettings(), description="The receiver of alerts.")
     limits: Limits | None = Field(default=None, description="What the workspace allows at most.")
+    fleet: FleetSettings = Field(default=FleetSettings(), description="Workers.")
     approvers: list[Name] = Field(default_factory=list, description="Who may approve drills in production.")
     notifications: list[Notification] = Field(default_factory=list, description="Who is told of runs.")
     budgets: list[Budget] = Field(default_factory=list, description="How much disturbance targets may suffer.")

@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module, metadata
@@ -51,8 +52,19 @@ class RunEnded:
     reasons: tuple[str, ...] = ()
 
 
-def run(root: Path, plan: Plan, *, view: View | None = None, timeout_seconds: float | None = None) -> RunEnded:
+def run(
+    root: Path,
+    plan: Plan,
+    *,
+    view: View | None = None,
+    timeout_seconds: float | None = None,
+    run: str | None = None,
+    ordered: Mapping[str, object] | None = None,
+) -> RunEnded:
     """Run a drill.
+
+    `run` is the id that it gets, where somebody knows it already; `ordered` is by what it was begun (the fleet's
+    occurrence, say), and stands in its first entry.
 
     Raises RefusedError where the workspace's kill switch is set or the port for alerts is taken, and JournalError or
     UndoFileError where neither could be written; nothing has then been injected, or what was is undone.
@@ -61,8 +73,8 @@ def run(root: Path, plan: Plan, *, view: View | None = None, timeout_seconds: fl
     refuse_if_stopped(workspace)
     _refuse_busy_port(plan)
     began = clock.now()
-    run = run_id(plan.drill, began.wall_ns)
-    return _drive(workspace, run, plan, began, view, timeout_seconds)
+    run = run or run_id(plan.drill, began.wall_ns)
+    return _drive(workspace, run, plan, began, view, timeout_seconds, ordered=ordered)
 
 
 def run_bare(early: Early, options: Bare, variables: list[str], *, view: View | None = None) -> RunEnded:
@@ -93,6 +105,7 @@ def _drive(
     view: View | None,
     timeout_seconds: float | None,
     early: Early | None = None,
+    ordered: Mapping[str, object] | None = None,
 ) -> RunEnded:
     paths = RunPaths(workspace.runs / run_id)
     try:
@@ -111,7 +124,8 @@ def _drive(
             hands.guard = early.guard
             hands.adopt(early.child)
         total_seconds = (context.deadline_ns - began.monotonic_ns) / NANOSECONDS
-        context.journal(Kind.RUN_STARTED, _started(plan) | {"deadline_seconds": total_seconds}, sentence=plan.title)
+        more = {"deadline_seconds": total_seconds} | ({"ordered": dict(ordered)} if ordered else {})
+        context.journal(Kind.RUN_STARTED, _started(plan) | more, sentence=plan.title)
         try:
             lock_targets(locks, workspace, plan, run_id)
         except RefusedError as error:

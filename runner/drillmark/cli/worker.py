@@ -1,0 +1,103 @@
+"""`drillmark worker`: runs what the calendar says, alone or as one of many. Wires the parts; decides nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from drillmark.cli import terminal
+from drillmark.cli.run import Duration
+
+if TYPE_CHECKING:
+    from drillmark.define.settings import Settings
+    from drillmark.fleet.worker import Terms
+
+
+class Label(click.ParamType):
+    """A label: `name=value`."""
+
+    name = "name=value"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """Its two halves."""
+        if isinstance(value, tuple):
+            return value
+        name, is_one, text = str(value).partition("=")
+        if not (name and is_one and text):
+            self.fail(f"{value!r} is no label; write name=value, such as region=eu", param, ctx)
+        return name, text
+
+
+@click.command()
+@click.option("--label", "labels", type=Label(), multiple=True, help="What this worker has (region=eu); may be repeated.")
+@click.option("--slots", type=click.IntRange(1, 100), default=2, show_default=True, help="How many drills at once.")
+@click.option("--drain", type=Duration(), default=600.0, help="How long a SIGTERM waits for what is under way (10m).")
+@click.pass_context
+def command(context: click.Context, labels: tuple[tuple[str, str], ...], *, slots: int, drain: float) -> None:
+    """Run what the calendar says, until it is told to stop.
+
+    Alone it keeps its queue in the workspace. With DRILLMARK_DATABASE_URL at a PostgreSQL it is one of as many workers
+    as you start, on any machines. SIGTERM and Ctrl-C let it end what is under way; a second one hands it over.
+    """
+    from drillmark import workspace
+    from drillmark.errors import UsageError
+
+    root = workspace.find()
+    settings = workspace.load_settings(root)
+    try:
+        from drillmark.fleet.database import Database
+        from drillmark.fleet.performing import EngineProcess
+        from drillmark.fleet.worker import Worker
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"a worker needs the extra `fleet`: {error.name} is not installed", hint="pip install 'drillmark[fleet]'"
+        ) from error
+
+    database = Database(root)
+    database.prepare()
+    worker = Worker(root, database, _terms(settings, dict(labels), slots, drain), EngineProcess(root), _say)
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        worker.drain()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    stays = worker.run()
+    database.close()
+    if not stays:
+        _join_anew()
+    context.exit(0)
+
+
+def _terms(settings: Settings, labels: Mapping[str, str], slots: int, drain_seconds: float) -> Terms:
+    from drillmark.fleet.choosing import Limits
+    from drillmark.fleet.worker import Terms
+
+    limits = settings.limits
+    return Terms(
+        labels=labels,
+        slots=slots,
+        lease_seconds=settings.fleet.lease,
+        drain_seconds=drain_seconds,
+        limits=Limits(limits.runs_at_once, dict(limits.environments)) if limits else Limits(),
+    )
+
+
+def _say(text: str) -> None:
+    from datetime import UTC, datetime
+
+    terminal.echo_lines([(f"{datetime.now(tz=UTC):%H:%M:%S}  {text}", "")])
+    sys.stdout.flush()
+
+
+def _join_anew() -> None:
+    """The others gave this worker up: whatever it had in memory is theirs now. It begins as a new process."""
+    _say("joining anew")
+    os.execv(sys.executable, [sys.executable, "-m", "drillmark", *sys.argv[1:]])  # noqa: S606 (this very command)
+

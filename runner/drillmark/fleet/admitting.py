@@ -1,0 +1,187 @@
+"""Gives what is due to a worker: locks all targets of its plan and counts it, in one transaction of the whole fleet.
+
+What was given stands as `queued`, with its locks, until its worker claims it. Decides nothing itself (`choosing`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, RowMapping
+
+from drillmark.fleet import members
+from drillmark.fleet.choosing import Chosen, Free, Limits, Waiting, choose
+from drillmark.fleet.database import Database, now
+from drillmark.fleet.tables import locks, occurrences, wants
+
+QUEUED, RUNNING, WAITING, ENDED = "queued", "running", "waiting", "ended"
+# How many that could begin, and how many of the most urgent that cannot, are looked at in one go.
+_LOOK_AT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A drill that was given to a worker. `name`: under which DBOS has it."""
+
+    occurrence: str
+    turn: int
+    worker: str
+    priority: int
+
+    @property
+    def name(self) -> str:
+        """`drill@time`, and from the second turn on which one."""
+        return self.occurrence if self.turn == 1 else f"{self.occurrence}#{self.turn}"
+
+
+def anything_due(connection: Connection) -> bool:
+    """Whether a drill waits whose time has come. Cheap: idle workers ask every second."""
+    due = sa.select(occurrences.c.occurrence).where(
+        occurrences.c.state == WAITING, occurrences.c.start_at <= now(connection)
+    )
+    return connection.execute(due.limit(1)).first() is not None
+
+
+def admit(database: Database, limits: Limits) -> list[Queued]:
+    """Give what may begin now to those that are free; the caller queues it in DBOS."""
+    with database.deciding() as connection:
+        moment = now(connection)
+        alive = [one for one in members.present(connection) if one.silent_seconds(moment) < one.lease_seconds]
+        working = [one for one in alive if one.state == members.WORKING]
+        loads = _loads(connection)
+        free = [Free(one.worker, one.labels, one.slots - loads.get(one.worker, 0)) for one in working]
+        rows = _candidates(connection, moment, [one for one in free if one.slots > 0])
+        known = {row["occurrence"] for row in rows}
+        rows += [row for row in _most_urgent(connection, moment) if row["occurrence"] not in known]
+        if not rows:
+            return []
+        rows.sort(key=lambda row: (not row["taking_over"], -row["priority"], row["start_at"], row["occurrence"]))
+        targets = _targets(connection, [row["occurrence"] for row in rows])
+        every = sorted({target for some in targets.values() for target in some})
+        locked = {
+            str(row.target): str(row.holder)
+            for some in _chunks(every)
+            for row in connection.execute(sa.select(locks).where(locks.c.target.in_(some)))
+        }
+        chosen = choose(
+            [_waiting(row, targets) for row in rows],
+            free,
+            everybody=[one.labels for one in working],
+            locked=locked,
+            running=_running(connection),
+            limits=limits,
+        )
+        return _write(connection, moment, rows, targets, chosen)
+
+
+def _write(
+    connection: Connection, moment: float, rows: Sequence[RowMapping], targets: dict[str, list[str]], chosen: Chosen
+) -> list[Queued]:
+    queued: list[Queued] = []
+    for row in rows:
+        name = row["occurrence"]
+        this = sa.update(occurrences).where(occurrences.c.occurrence == name)
+        worker = chosen.starts.get(name)
+        if worker is None:
+            says = chosen.says.get(name, "")
+            if says != row["says"]:
+                connection.execute(this.values(says=says))
+            continue
+        turn = int(row["turn"]) + 1
+        connection.execute(this.values(state=QUEUED, turn=turn, worker=worker, says=""))
+        if row["taking_over"]:
+            connection.execute(sa.update(locks).where(locks.c.holder == name).values(worker=worker))
+        else:
+            taken = [
+                {"target": target, "holder": name, "worker": worker, "since_at": moment}
+                for target in targets.get(name, [])
+            ]
+            if taken:
+                connection.execute(sa.insert(locks), taken)
+        queued.append(Queued(name, turn, worker, int(row["priority"])))
+    return queued
+
+
+def _candidates(connection: Connection, moment: float, free: list[Free]) -> list[RowMapping]:
+    """The most urgent that no lock hinders, and that somebody who is free may take."""
+    if not free:
+        return []
+    asked = [str(text) for text in connection.execute(sa.select(occurrences.c.labels).where(_due(moment)).distinct()).scalars()]
+    takeable = [text for text in asked if any(_has(one, text) for one in free)]
+    busy = (
+        sa.select(wants.c.target)
+        .join(locks, locks.c.target == wants.c.target)
+        .where(wants.c.occurrence == occurrences.c.occurrence)
+        .exists()
+    )
+    some = (
+        sa.select(occurrences)
+        .where(_due(moment), occurrences.c.labels.in_(takeable), sa.or_(occurrences.c.taking_over, ~busy))
+        .order_by(occurrences.c.taking_over.desc(), occurrences.c.priority.desc(), occurrences.c.start_at)
+        .limit(_LOOK_AT)
+    )
+    return list(connection.execute(some).mappings())
+
+
+def _most_urgent(connection: Connection, moment: float) -> list[RowMapping]:
+    """They may be hindered, and then keep their targets free for themselves."""
+    some = (
+        sa.select(occurrences)
+        .where(_due(moment))
+        .order_by(occurrences.c.priority.desc(), occurrences.c.start_at)
+        .limit(_LOOK_AT)
+    )
+    return list(connection.execute(some).mappings())
+
+
+def _due(moment: float) -> sa.ColumnElement[bool]:
+    return sa.and_(occurrences.c.state == WAITING, occurrences.c.start_at <= moment)
+
+
+def _loads(connection: Connection) -> dict[str, int]:
+    """How many drills each worker has in hand."""
+    counted = (
+        sa.select(occurrences.c.worker, sa.func.count())
+        .where(occurrences.c.state.in_([QUEUED, RUNNING]), occurrences.c.worker.is_not(None))
+        .group_by(occurrences.c.worker)
+    )
+    return {str(worker): int(count) for worker, count in connection.execute(counted)}
+
+
+def _running(connection: Connection) -> dict[str, int]:
+    """How many drills run, or are about to, in each environment; what waits to be taken over counts too."""
+    at_work = sa.or_(occurrences.c.state.in_([QUEUED, RUNNING]), occurrences.c.taking_over)
+    counted = (
+        sa.select(occurrences.c.environment, sa.func.count())
+        .where(at_work, occurrences.c.state != ENDED)
+        .group_by(occurrences.c.environment)
+    )
+    return {str(environment): int(count) for environment, count in connection.execute(counted)}
+
+
+def _targets(connection: Connection, names: list[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for some in _chunks(names):
+        for row in connection.execute(sa.select(wants).where(wants.c.occurrence.in_(some))):
+            found.setdefault(str(row.occurrence), []).append(str(row.target))
+    return found
+
+
+def _waiting(row: RowMapping, targets: dict[str, list[str]]) -> Waiting:
+    name = str(row["occurrence"])
+    return Waiting(
+        name, frozenset(targets.get(name, ())), json.loads(row["labels"]), row["environment"], bool(row["taking_over"])
+    )
+
+
+def _has(free: Free, text: str) -> bool:
+    wanted: dict[str, Any] = json.loads(text)
+    return all(free.labels.get(name) == value for name, value in wanted.items())
+
+
+def _chunks(names: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (names[first : first + 500] for first in range(0, len(names), 500))

@@ -1,0 +1,79 @@
+"""What waits too long: told after a minute where nobody can take it, ended as missed when its time is over.
+
+Must never end what was begun: only what waits, and was never claimed, is missed.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from drillmark.fleet import members
+from drillmark.fleet.admitting import ENDED, WAITING
+from drillmark.fleet.choosing import has, nobody
+from drillmark.fleet.database import Database, now, tell
+from drillmark.fleet.tables import occurrences
+
+TOLD_AFTER_SECONDS = 60.0
+MISSED = "missed"
+_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """A drill that waits, or has waited, too long, and why."""
+
+    occurrence: str
+    drill: str
+    source: str
+    says: str
+
+
+def tell_unheard(database: Database, after_seconds: float = TOLD_AFTER_SECONDS) -> list[Late]:
+    """What no worker that lives can take, and has waited for so long. Each is told once."""
+    told: list[Late] = []
+    with database.deciding() as connection:
+        moment = now(connection)
+        alive = [
+            one.labels
+            for one in members.present(connection)
+            if one.state == members.WORKING and one.silent_seconds(moment) < one.lease_seconds
+        ]
+        waits = sa.and_(
+            occurrences.c.state == WAITING, ~occurrences.c.unheard, occurrences.c.start_at <= moment - after_seconds
+        )
+        for row in connection.execute(sa.select(occurrences).where(waits).limit(_AT_ONCE)).mappings().all():
+            wanted = json.loads(row["labels"])
+            if any(has(labels, wanted) for labels in alive):
+                continue
+            says = f"nobody can take it: {nobody(wanted)}"
+            this = sa.update(occurrences).where(occurrences.c.occurrence == row["occurrence"])
+            connection.execute(this.values(unheard=True, says=says))
+            tell(connection, row["occurrence"], "unheard", epoch=row["epoch"], says=says)
+            told.append(Late(row["occurrence"], row["drill"], row["source"], says))
+    return told
+
+
+def end_missed(database: Database) -> list[Late]:
+    """End what could not begin within its time."""
+    ended: list[Late] = []
+    with database.deciding() as connection:
+        moment = now(connection)
+        late = sa.and_(
+            occurrences.c.state == WAITING,
+            ~occurrences.c.taking_over,
+            occurrences.c.attempt == 1,
+            occurrences.c.until_at < moment,
+        )
+        for row in connection.execute(sa.select(occurrences).where(late).limit(_AT_ONCE)).mappings().all():
+            says = f"it could not begin within its time: {row['says'] or 'no worker was there'}"
+            connection.execute(
+                sa.update(occurrences)
+                .where(occurrences.c.occurrence == row["occurrence"])
+                .values(state=ENDED, ended_at=moment, verdict=MISSED, reason=says, says="")
+            )
+            tell(connection, row["occurrence"], "missed", epoch=row["epoch"], says=says)
+            ended.append(Late(row["occurrence"], row["drill"], row["source"], says))
+    return ended

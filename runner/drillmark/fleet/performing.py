@@ -1,0 +1,96 @@
+"""Performs a drill for a worker: the engine, in a process of its own that does not outlive its worker.
+
+What became of it is read from the journal; what a process printed is only told where the journal has nothing. Must
+never undo anything itself, and never end a process that it did not start.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Protocol
+
+from drillmark.fleet.claims import Claim, Ending
+
+_POLL_SECONDS = 0.2
+_TOLD_CHARACTERS = 500
+CHILD = "drillmark.cli.occurrence"
+
+
+class Performer(Protocol):
+    """Whatever performs a claimed drill."""
+
+    def perform(self, claim: Claim, stop: Callable[[], bool]) -> Ending:
+        """Perform it to its end; once `stop` is true, undo and stop soon. Never raises."""
+        ...
+
+
+@dataclass(slots=True)
+class EngineProcess:
+    """The engine in a child process: `python -m drillmark.cli.occurrence`."""
+
+    root: Path
+
+    def perform(self, claim: Claim, stop: Callable[[], bool]) -> Ending:
+        """Run it in a child, which ends when this process does."""
+        folder = self.root / ".drillmark" / "worker"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        said = folder / f"{claim.run}.log"
+        try:
+            with said.open("ab") as output:
+                child = subprocess.Popen(
+                    [sys.executable, "-m", CHILD],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=output,
+                    cwd=self.root,
+                    start_new_session=True,
+                    env=os.environ | {"DRILLMARK_WORKSPACE": str(self.root)},
+                    text=True,
+                )
+        except OSError as error:
+            return Ending("unknown", f"its process could not be started: {error}", again=True)
+        ending = self._wait(child, claim, stop)
+        if said.stat().st_size == 0:
+            said.unlink()
+        return ending
+
+    def _wait(self, child: subprocess.Popen[str], claim: Claim, stop: Callable[[], bool]) -> Ending:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        try:
+            child.stdin.write(json.dumps(asdict(claim)) + "\n")
+            child.stdin.flush()  # left open: its end tells the child that its worker is gone
+        except OSError:
+            pass  # it is dead already; what it said tells why
+        told: list[str] = []
+        reader = threading.Thread(target=lambda: told.append(child.stdout.read()), daemon=True)  # type: ignore[union-attr]
+        reader.start()
+        asked = False
+        while True:
+            try:
+                child.wait(_POLL_SECONDS)
+                break
+            except subprocess.TimeoutExpired:
+                if stop() and not asked:
+                    asked = True
+                    child.terminate()
+        reader.join(5.0)
+        child.stdin.close()
+        child.stdout.close()
+        return _read(told[0] if told else "", child.returncode)
+
+
+def _read(text: str, code: int) -> Ending:
+    lines = [line for line in text.splitlines() if line.startswith("{")]
+    try:
+        body = json.loads(lines[-1])
+        return Ending(str(body["verdict"]), str(body["reason"])[:_TOLD_CHARACTERS], bool(body["again"]))
+    except (IndexError, ValueError, KeyError, TypeError):
+        return Ending("unknown", f"the engine's process ended with {code} and said nothing", again=True)

@@ -1,0 +1,265 @@
+"""A worker: it beats, takes what it was given, gives what is due to who is free, and takes over from the dead.
+
+All workers are alike; whoever looks first does what is to be done. Cut off from the database it begins nothing, and
+waits. Given up by the others it ends what it started, touches nothing, and joins anew under another id.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from drillmark import clock
+from drillmark.engine.early import run_id
+from drillmark.fleet import admitting, claims, members, overdue
+from drillmark.fleet.agenda import Agenda
+from drillmark.fleet.choosing import Limits
+from drillmark.fleet.claims import Claim, Ending
+from drillmark.fleet.database import Database, short
+from drillmark.fleet.performing import Performer
+from drillmark.fleet.queue import FleetQueue
+from drillmark.fleet.warden import Warden
+from drillmark.model.stamp import NANOSECONDS
+
+_SWEEP_AFTER_SECONDS = 3600.0
+_UNCLAIMED_SECONDS = 15.0
+_AGAIN_SECONDS = 1.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a worker works."""
+
+    labels: Mapping[str, str]
+    slots: int = 2
+    lease_seconds: float = 30.0
+    drain_seconds: float = 600.0
+    look_seconds: int = 10
+    poll_seconds: float = 0.5
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(slots=True)
+class Worker:
+    """One worker, in this process.
+
+    Attributes:
+        say: told what happens, a line each.
+        looks: called at each heartbeat after the agenda was looked at (notifications of what is overdue, say).
+    """
+
+    root: Path
+    database: Database
+    terms: Terms
+    performer: Performer
+    say: Callable[[str], None]
+    on_late: Callable[[list[overdue.Late]], None] = lambda _late: None
+    worker: str = ""
+    _agenda: Agenda | None = None
+    _queue: FleetQueue | None = None
+    _beaten_ns: int = 0
+    _draining: threading.Event = field(default_factory=threading.Event)
+    _stopping: threading.Event = field(default_factory=threading.Event)
+    _lost: threading.Event = field(default_factory=threading.Event)
+    _active: dict[str, Claim] = field(default_factory=dict[str, Claim])
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _waited: dict[str, int] = field(default_factory=dict[str, int])
+    _cut_off: bool = False
+
+    def run(self) -> bool:
+        """Work until drained; returns False where the others gave this worker up, and it should join anew."""
+        terms = self.terms
+        with self.database.reading() as connection:
+            before_ns = clock.monotonic_ns()
+            self.worker = members.join(connection, terms.labels, terms.slots, terms.lease_seconds)
+        self._beaten_ns = before_ns
+        warden = Warden(terms.lease_seconds)
+        self._agenda = Agenda(self.root, self.database, self.say)
+        self._queue = FleetQueue(
+            self.database, self.worker, terms.slots, self._heartbeat, self._perform, terms.look_seconds, terms.poll_seconds
+        )
+        try:
+            self._queue.launch()
+            labels = ", ".join(f"{name}={value}" for name, value in sorted(terms.labels.items())) or "no labels"
+            self.say(f"worker {self.worker} is ready: {terms.slots} at once, {labels}")
+            self._guarded(self._heartbeat)
+            self._loop(warden)
+        finally:
+            self._leave(warden)
+        return not self._lost.is_set()
+
+    def drain(self) -> None:
+        """Take nothing new; end when what is under way has ended. A second time: hand over at once."""
+        if self._draining.is_set():
+            self._stopping.set()
+        self._draining.set()
+
+    def may_begin(self) -> bool:
+        """Whether an effect may begin: the others still know, by a beat not older than a lease, that this one lives."""
+        silent_seconds = (clock.monotonic_ns() - self._beaten_ns) / NANOSECONDS
+        return not self._lost.is_set() and silent_seconds < self.terms.lease_seconds
+
+    def _loop(self, warden: Warden) -> None:
+        next_beat_ns = 0
+        drained_by_ns: int | None = None
+        told = False
+        while not self._lost.is_set():
+            warden.tick()
+            moment_ns = clock.monotonic_ns()
+            if moment_ns >= next_beat_ns:
+                next_beat_ns = moment_ns + round(self.terms.lease_seconds / 3 * NANOSECONDS)
+                self._guarded(self._beat)
+            self._guarded(self._tend)
+            if self._draining.is_set():
+                if drained_by_ns is None:
+                    drained_by_ns = moment_ns + round(self.terms.drain_seconds * NANOSECONDS)
+                    self._guarded(self._stop_taking)
+                if not told:
+                    told = True
+                    self.say(f"draining: {len(self._active)} under way")
+                if moment_ns >= drained_by_ns:
+                    self._stopping.set()
+                if not self._active:
+                    return
+            (self._stopping if self._draining.is_set() else self._draining).wait(
+                min(self.terms.poll_seconds, 1.0) if not self._stopping.is_set() else 0.05
+            )
+
+    def _beat(self) -> None:
+        before_ns = clock.monotonic_ns()
+        with self.database.reading() as connection:
+            state = members.beat(connection, self.worker)
+        if state == members.LOST:
+            self.say("the others have given this worker up: it touches nothing any more")
+            self._lost.set()
+            return
+        self._beaten_ns = before_ns
+        grace = self.terms.lease_seconds
+        for worker, names in claims.bury(self.database, grace).items():
+            self.say(f"worker {worker} is lost" + (f"; to be taken over: {', '.join(names)}" if names else ""))
+            assert self._queue is not None
+            self._queue.forget(worker)
+
+    def _tend(self) -> None:
+        """Give what is due to who is free, and see that what was given to this one arrives."""
+        with self.database.reading() as connection:
+            due = admitting.anything_due(connection)
+        if due:
+            self._admit()
+        self._look_after_own()
+
+    def _admit(self) -> None:
+        assert self._queue is not None
+        for queued in admitting.admit(self.database, self.terms.limits):
+            self._queue.put(queued)
+
+    def _look_after_own(self) -> None:
+        """What was given to this worker and does not come through DBOS is put there again, or given back."""
+        assert self._queue is not None
+        given = {queued.name: queued for queued in claims.given(self.database, self.worker)}
+        now_ns = clock.monotonic_ns()
+        self._waited = {name: self._waited.get(name, now_ns) for name in given}
+        for name, since_ns in self._waited.items():
+            waited_seconds = (now_ns - since_ns) / NANOSECONDS
+            if waited_seconds > _UNCLAIMED_SECONDS:
+                claims.give_back(self.database, given[name], "it did not come through the queue")
+            elif waited_seconds > _UNCLAIMED_SECONDS / 5:
+                self._queue.put(given[name])
+
+    def _stop_taking(self) -> None:
+        with self.database.reading() as connection:
+            members.leave(connection, self.worker, members.DRAINING)
+        for name in claims.hand_over(self.database, self.worker):
+            self.say(f"handed over: {name}")
+
+    def _heartbeat(self) -> None:
+        """What the fleet does once at a time: look what is due, and what has waited too long."""
+        assert self._agenda is not None
+        assert self._queue is not None
+        try:
+            self._agenda.look()
+            late = [*overdue.tell_unheard(self.database), *overdue.end_missed(self.database)]
+            for one in late:
+                self.say(f"{one.occurrence}: {one.says}")
+            if late:
+                self.on_late(late)
+            self._queue.sweep(round((time.time() - _SWEEP_AFTER_SECONDS) * 1000))
+        except SQLAlchemyError as error:
+            self._say_cut_off(error)
+
+    def _perform(self, occurrence: str, turn: int) -> str:
+        """Perform what DBOS brought; called in a thread of DBOS's. Returns how it ended, and never raises."""
+        claim = self._until_told(lambda: self._claim(occurrence, turn))
+        if claim is None:
+            return "not ours"
+        with self._lock:
+            self._active[occurrence] = claim
+        try:
+            self.say(f"{occurrence}: run {claim.run} begins" if not claim.taking_over else f"{occurrence}: taken over")
+            ending = self.performer.perform(claim, self._must_stop)
+            held = self._until_told(lambda: claims.finish(self.database, claim, ending))
+        finally:
+            with self._lock:
+                self._active.pop(occurrence, None)
+        if not held:
+            return "taken over by another"
+        self.say(f"{occurrence}: {ending.verdict}" + (f" ({ending.reason})" if ending.reason else ""))
+        self._guarded(self._admit)
+        return ending.verdict
+
+    def _claim(self, occurrence: str, turn: int) -> Claim | None:
+        if self._draining.is_set():
+            return None
+        name = occurrence.partition("@")[0]
+        return claims.claim(self.database, occurrence, turn, self.worker, run_id(name, clock.now().wall_ns))
+
+    def _must_stop(self) -> bool:
+        return self._stopping.is_set() or self._lost.is_set()
+
+    def _until_told(self, ask: Callable[[], T]) -> T | None:
+        """What the database says, however long it takes to come back; None where this worker is given up."""
+        while not self._lost.is_set():
+            try:
+                return ask()
+            except SQLAlchemyError as error:
+                self._say_cut_off(error)
+                self._lost.wait(_AGAIN_SECONDS)
+        return None
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """Do what needs the database; without it, go on and try again at the next turn."""
+        try:
+            work()
+        except SQLAlchemyError as error:
+            self._say_cut_off(error)
+        else:
+            if self._cut_off:
+                self._cut_off = False
+                self.say("the database is there again")
+
+    def _say_cut_off(self, error: SQLAlchemyError) -> None:
+        if not self._cut_off:
+            self._cut_off = True
+            self.say(f"cut off from the database, nothing begins: {short(error)}")
+
+    def _leave(self, warden: Warden) -> None:
+        if not self._lost.is_set():
+            try:
+                claims.hand_over(self.database, self.worker)
+                with self.database.reading() as connection:
+                    members.leave(connection, self.worker, members.GONE)
+                if self._queue is not None:
+                    self._queue.forget(self.worker)
+            except SQLAlchemyError as error:
+                self._say_cut_off(error)
+        if self._queue is not None:
+            self._queue.close()
+        warden.close()
