@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -35,12 +37,17 @@ class Label(click.ParamType):
 
 
 @click.command()
-@click.option("--label", "labels", type=Label(), multiple=True, help="What this worker has (region=eu); may be repeated.")
+@click.option(
+    "--label", "labels", type=Label(), multiple=True, help="What this worker has (region=eu); may be repeated."
+)
 @click.option("--slots", type=click.IntRange(1, 100), default=2, show_default=True, help="How many drills at once.")
 @click.option("--drain", type=Duration(), default=600.0, help="How long a SIGTERM waits for what is under way (10m).")
+@click.option("--json", "as_json", is_flag=True, help="Say what happens as JSON, one object in a line.")
 @click.pass_context
-def command(context: click.Context, labels: tuple[tuple[str, str], ...], *, slots: int, drain: float) -> None:
-    """Run what the calendar says, until it is told to stop.
+def command(
+    context: click.Context, labels: tuple[tuple[str, str], ...], *, slots: int, drain: float, as_json: bool
+) -> None:
+    """Run what the calendar says, alone or as one of many.
 
     Alone it keeps its queue in the workspace. With DRILLMARK_DATABASE_URL at a PostgreSQL it is one of as many workers
     as you start, on any machines. SIGTERM and Ctrl-C let it end what is under way; a second one hands it over.
@@ -59,9 +66,10 @@ def command(context: click.Context, labels: tuple[tuple[str, str], ...], *, slot
             f"a worker needs the extra `fleet`: {error.name} is not installed", hint="pip install 'drillmark[fleet]'"
         ) from error
 
+    say = _say_json if as_json else _say
     database = Database(root)
     database.prepare()
-    worker = Worker(root, database, _terms(settings, dict(labels), slots, drain), EngineProcess(root), _say)
+    worker = Worker(root, database, _terms(settings, dict(labels), slots, drain), EngineProcess(root), say)
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         worker.drain()
@@ -71,6 +79,7 @@ def command(context: click.Context, labels: tuple[tuple[str, str], ...], *, slot
     stays = worker.run()
     database.close()
     if not stays:
+        say("joining anew")
         _join_anew()
     context.exit(0)
 
@@ -90,14 +99,15 @@ def _terms(settings: Settings, labels: Mapping[str, str], slots: int, drain_seco
 
 
 def _say(text: str) -> None:
-    from datetime import UTC, datetime
-
     terminal.echo_lines([(f"{datetime.now(tz=UTC):%H:%M:%S}  {text}", "")])
+    sys.stdout.flush()
+
+
+def _say_json(text: str) -> None:
+    sys.stdout.write(json.dumps({"at": datetime.now(tz=UTC).isoformat(timespec="milliseconds"), "says": text}) + "\n")
     sys.stdout.flush()
 
 
 def _join_anew() -> None:
     """The others gave this worker up: whatever it had in memory is theirs now. It begins as a new process."""
-    _say("joining anew")
     os.execv(sys.executable, [sys.executable, "-m", "drillmark", *sys.argv[1:]])  # noqa: S606 (this very command)
-

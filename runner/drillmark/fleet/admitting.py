@@ -110,7 +110,10 @@ def _candidates(connection: Connection, moment: float, free: list[Free]) -> list
     """The most urgent that no lock hinders, and that somebody who is free may take."""
     if not free:
         return []
-    asked = [str(text) for text in connection.execute(sa.select(occurrences.c.labels).where(_due(moment)).distinct()).scalars()]
+    asked = [
+        str(text)
+        for text in connection.execute(sa.select(occurrences.c.labels).where(_due(moment)).distinct()).scalars()
+    ]
     takeable = [text for text in asked if any(_has(one, text) for one in free)]
     busy = (
         sa.select(wants.c.target)

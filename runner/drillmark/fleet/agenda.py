@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,7 +23,7 @@ from drillmark.calendar.missed import GRACE
 from drillmark.define import read_drill, read_targets
 from drillmark.define.drill import Drill
 from drillmark.define.schedule import RunWithin, Schedule
-from drillmark.define.targets import Targets
+from drillmark.define.targets import Target, Targets
 from drillmark.errors import DrillmarkError, Problem, UsageError
 from drillmark.fleet.admitting import ENDED, WAITING
 from drillmark.fleet.database import Database, now, tell
@@ -92,7 +92,9 @@ class Agenda:
         if due.run or due.missed:
             with self.database.deciding() as connection:
                 new = self._write(connection, one, due)
-                connection.execute(sa.update(drills).where(drills.c.drill == name).values(looked_until=looked.timestamp()))
+                connection.execute(
+                    sa.update(drills).where(drills.c.drill == name).values(looked_until=looked.timestamp())
+                )
         one.looked_until = looked
         following = calendar.occurrences(one.schedule, name, after=looked, until=looked + _FAR, blackouts=one.files)
         first = next(iter(following), None)
@@ -126,7 +128,7 @@ class Agenda:
             "taking_over": False, "unheard": False, "says": "",
         }  # fmt: skip
 
-    def _target(self, drill: Drill):
+    def _target(self, drill: Drill) -> Target | None:
         return self._targets.targets.get(drill.target) if self._targets else None
 
     def _locked(self, drill: Drill) -> list[str]:
@@ -155,7 +157,9 @@ class Agenda:
         for one in fresh:
             connection.execute(sa.delete(drills).where(drills.c.drill == one.drill.id))
         if fresh:
-            rows = [{"drill": one.drill.id, "schedule": one.digest, "looked_until": moment.timestamp()} for one in fresh]
+            rows = [
+                {"drill": one.drill.id, "schedule": one.digest, "looked_until": moment.timestamp()} for one in fresh
+            ]
             connection.execute(sa.insert(drills), rows)
 
     def _read(self) -> None:
@@ -241,5 +245,3 @@ def _insert(connection: Connection, row: dict[str, object]) -> bool:
     """Whether it was not there before."""
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     return bool(connection.execute(dialect.insert(occurrences).values(row).on_conflict_do_nothing()).rowcount)
-
-

@@ -102,6 +102,10 @@ def _hindrance(
             return f"target {target} is taken by {taken[target]}"
         if target in kept:
             return f"target {target} is kept for {kept[target]}, which was first"
+    return _at_limit(one, counts, limits)
+
+
+def _at_limit(one: Waiting, counts: Mapping[str, int], limits: Limits) -> str:
     if limits.at_once is not None and sum(counts.values()) >= limits.at_once:
         return f"{limits.at_once} drills run at once already, the limit"
     limit = limits.environments.get(one.environment)

@@ -103,7 +103,8 @@ def finish(database: Database, claim: Claim, ending: Ending) -> bool:
         else:
             connection.execute(
                 this.values(
-                    state=ENDED, taking_over=False, ended_at=moment, verdict=ending.verdict, reason=ending.reason, says="",
+                    state=ENDED, taking_over=False, ended_at=moment, verdict=ending.verdict,
+                    reason=ending.reason, says="",
                 )
             )  # fmt: skip
             says = f"{ending.verdict}: {ending.reason}" if ending.reason else ending.verdict
@@ -126,8 +127,7 @@ def hand_over(database: Database, worker: str) -> list[str]:
     """Give back what was given to this worker and not begun: others take it. Returns the occurrences."""
     with database.deciding() as connection:
         given = sa.and_(occurrences.c.worker == worker, occurrences.c.state == QUEUED)
-        names = _give_back(connection, given, worker, "handed_over", "its worker is about to leave")
-    return names
+        return _give_back(connection, given, worker, "handed_over", "its worker is about to leave")
 
 
 def give_back(database: Database, queued: Queued, why: str) -> None:
@@ -169,7 +169,9 @@ def bury(database: Database, undo_grace_seconds: float) -> dict[str, list[str]]:
                 else f"nothing was heard of it for {member.silent_seconds(moment):.0f} s"
             )  # fmt: skip
             given = sa.and_(occurrences.c.worker == member.worker, occurrences.c.state == QUEUED)
-            names = _give_back(connection, given, member.worker, "handed_over", f"worker {member.worker} is lost: {why}")
+            names = _give_back(
+                connection, given, member.worker, "handed_over", f"worker {member.worker} is lost: {why}"
+            )
             for row in connection.execute(sa.select(occurrences).where(own)).mappings().all():
                 connection.execute(
                     sa.update(occurrences)
@@ -197,9 +199,7 @@ def _is_dead(member: members.Member, moment: float, grace_seconds: float) -> boo
     return member.is_dead_here() or member.silent_seconds(moment) > member.lease_seconds + grace_seconds
 
 
-def _give_back(
-    connection: Connection, which: sa.ColumnElement[bool], worker: str, what: str, says: str
-) -> list[str]:
+def _give_back(connection: Connection, which: sa.ColumnElement[bool], worker: str, what: str, says: str) -> list[str]:
     rows = connection.execute(sa.select(occurrences).where(which)).mappings().all()
     for row in rows:
         name = str(row["occurrence"])

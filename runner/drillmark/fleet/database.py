@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from drillmark.errors import DrillmarkError
 from drillmark.fleet import tables
@@ -57,8 +59,10 @@ class Database:
                 return
             with self.engine.connect() as connection:
                 found = sa.inspect(connection).has_table(tables.workers.name, schema=tables.SCHEMA)
-        except sa.exc.SQLAlchemyError as error:
-            raise FleetError(f"cannot use the fleet's database: {short(error)}", hint="is it up, and is the URL right?") from error
+        except SQLAlchemyError as error:
+            raise FleetError(
+                f"cannot use the fleet's database: {short(error)}", hint="is it up, and is the URL right?"
+            ) from error
         if not found:
             raise FleetError("the database has none of the fleet's tables", hint="run `drillmark db migrate` first")
 
@@ -90,9 +94,18 @@ def now(connection: Connection) -> float:
     return float(connection.execute(sa.text(text)).scalar_one())
 
 
-def tell(connection: Connection, occurrence: str, what: str, *, worker: str = "", epoch: int = 0, says: str = "") -> None:
+def tell(
+    connection: Connection, occurrence: str, what: str, *, worker: str = "", epoch: int = 0, says: str = ""
+) -> None:
     """Write down what became of an occurrence."""
-    row = {"occurrence": occurrence, "at": now(connection), "what": what, "worker": worker, "epoch": epoch, "says": says}
+    row = {
+        "occurrence": occurrence,
+        "at": now(connection),
+        "what": what,
+        "worker": worker,
+        "epoch": epoch,
+        "says": says,
+    }
     connection.execute(sa.insert(tables.happenings).values(row))
 
 
@@ -135,6 +148,6 @@ def _sqlite(folder: Path) -> Engine:
     def begun(connection: Connection) -> None:
         connection.exec_driver_sql("begin immediate")
 
-    sa.event.listen(engine, "connect", connected)
-    sa.event.listen(engine, "begin", begun)
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "begin", begun)
     return engine

@@ -79,7 +79,9 @@ def beat(connection: Connection, worker: str) -> str:
 def leave(connection: Connection, worker: str, state: str) -> None:
     """From now on it is draining, or gone."""
     connection.execute(
-        sa.update(workers).where(workers.c.worker == worker, workers.c.state.in_([WORKING, DRAINING])).values(state=state)
+        sa.update(workers)
+        .where(workers.c.worker == worker, workers.c.state.in_([WORKING, DRAINING]))
+        .values(state=state)
     )
 
 
@@ -97,7 +99,7 @@ def give_up(connection: Connection, worker: str) -> None:
 def _here() -> tuple[str, str]:
     """This machine, and what tells its processes: containers of one boot have pids of their own."""
     namespace = Path("/proc/self/ns/pid")
-    return clock.host(), f"{clock.boot_id()}{os.readlink(namespace) if namespace.exists() else ''}"
+    return clock.host(), f"{clock.boot_id()}{namespace.readlink() if namespace.exists() else ''}"
 
 
 def _member(row: Mapping[Any, Any]) -> Member:

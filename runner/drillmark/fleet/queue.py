@@ -10,6 +10,7 @@ import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, TypedDict
 
 from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID, WorkflowSerializationFormat
@@ -81,8 +82,8 @@ class FleetQueue:
             return {"ended": "looked"}
 
         @DBOS.workflow(name="drillmark.heartbeat", serialization_type=portable)
-        def heartbeat(_at: Any, _context: Any) -> Told:
-            return look()
+        def heartbeat(_at: Any, _context: Any) -> None:
+            look()
 
         @DBOS.step(name="drillmark.engine")
         def engine(occurrence: str, turn: int) -> Told:
@@ -96,7 +97,10 @@ class FleetQueue:
         DBOS.listen_queues([self.name])
         DBOS.launch()
         DBOS.register_queue(
-            self.name, worker_concurrency=self.slots, polling_interval_sec=self.poll_seconds, on_conflict="always_update"
+            self.name,
+            worker_concurrency=self.slots,
+            polling_interval_sec=self.poll_seconds,
+            on_conflict="always_update",
         )
         DBOS.apply_schedules(
             [{"schedule_name": HEARTBEAT, "workflow_fn": heartbeat, "schedule": f"*/{self.every_seconds} * * * * *"}]
@@ -112,19 +116,20 @@ class FleetQueue:
 
     def forget(self, worker: str) -> None:
         """Take the queue of a worker that is gone away, and cancel what it left: others have it under a new turn."""
-        left = DBOS.list_workflows(executor_id=[worker], status=["PENDING"], load_input=False, load_output=False)
-        for workflow in left:
-            DBOS.cancel_workflow(workflow.workflow_id)
-        queued = DBOS.list_workflows(queue_name=queue_of(worker), status=["ENQUEUED"], load_input=False, load_output=False)
-        for workflow in queued:
-            DBOS.cancel_workflow(workflow.workflow_id)
+        mine = (
+            {"executor_id": [worker], "status": ["PENDING"]},
+            {"queue_name": queue_of(worker), "status": ["ENQUEUED"]},
+        )
+        for which in mine:
+            for workflow in DBOS.list_workflows(**which, load_input=False, load_output=False):
+                DBOS.cancel_workflow(workflow.workflow_id)
         DBOS.delete_queue(queue_of(worker))
 
-    def sweep(self, older_than_ms: int) -> None:
+    def sweep(self, before: datetime) -> None:
         """Delete the heartbeats that are over: one in ten seconds for ever would fill any disk."""
         old = DBOS.list_workflows(
             name="drillmark.heartbeat", status=["SUCCESS", "ERROR", "CANCELLED"], limit=500,
-            end_time=_iso(older_than_ms), load_input=False, load_output=False,
+            end_time=before.isoformat(), load_input=False, load_output=False,
         )  # fmt: skip
         if old:
             DBOS.delete_workflows([workflow.workflow_id for workflow in old])
@@ -137,9 +142,3 @@ class FleetQueue:
 def queue_of(worker: str) -> str:
     """The queue of a worker."""
     return "worker-" + re.sub(r"[^a-z0-9.-]+", "-", worker.lower())
-
-
-def _iso(milliseconds: int) -> str:
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(milliseconds / 1000, tz=UTC).isoformat()

@@ -7,9 +7,9 @@ waits. Given up by the others it ends what it started, touches nothing, and join
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,14 +20,14 @@ from drillmark.engine.early import run_id
 from drillmark.fleet import admitting, claims, members, overdue
 from drillmark.fleet.agenda import Agenda
 from drillmark.fleet.choosing import Limits
-from drillmark.fleet.claims import Claim, Ending
+from drillmark.fleet.claims import Claim
 from drillmark.fleet.database import Database, short
 from drillmark.fleet.performing import Performer
 from drillmark.fleet.queue import FleetQueue
 from drillmark.fleet.warden import Warden
 from drillmark.model.stamp import NANOSECONDS
 
-_SWEEP_AFTER_SECONDS = 3600.0
+_SWEPT_AFTER = timedelta(hours=1)
 _UNCLAIMED_SECONDS = 15.0
 _AGAIN_SECONDS = 1.0
 
@@ -84,7 +84,13 @@ class Worker:
         warden = Warden(terms.lease_seconds)
         self._agenda = Agenda(self.root, self.database, self.say)
         self._queue = FleetQueue(
-            self.database, self.worker, terms.slots, self._heartbeat, self._perform, terms.look_seconds, terms.poll_seconds
+            self.database,
+            self.worker,
+            terms.slots,
+            self._heartbeat,
+            self._perform,
+            terms.look_seconds,
+            terms.poll_seconds,
         )
         try:
             self._queue.launch()
@@ -191,7 +197,7 @@ class Worker:
                 self.say(f"{one.occurrence}: {one.says}")
             if late:
                 self.on_late(late)
-            self._queue.sweep(round((time.time() - _SWEEP_AFTER_SECONDS) * 1000))
+            self._queue.sweep(datetime.now(tz=UTC) - _SWEPT_AFTER)
         except SQLAlchemyError as error:
             self._say_cut_off(error)
 
