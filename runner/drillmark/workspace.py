@@ -172,7 +172,7 @@ class Workspace:
             experiment=experiment,
             sources=self._hashes(drill),
         )
-        refusals = [*planning.unsupported(drill, self.targets), *self._overlays(plan)]
+        refusals = [*planning.unsupported(drill), *self._overlays(plan)]
         return Checked(item.source, plan, [], in_order(warnings), refusals)
 
     def _overlays(self, plan: Plan) -> Iterator[Problem]:

@@ -29,8 +29,9 @@ PURE = (
     "lazily",
     "decisions.state",
     "calendar",
+    "safety",
 )
-EDGES = ("report.files",)
+EDGES = ("report.files", *(f"safety.{name}" for name in ("facts", "budgets", "own_runs", "probes")))
 EFFECTS = {"subprocess", "socket", "time", "random", "secrets", "asyncio", "threading", "multiprocessing", "signal"}
 EFFECTS |= {"psutil", "requests", "aiohttp", "psycopg", "locust", "chaoslib", "sqlite3", "urllib", "http", "tempfile"}
 

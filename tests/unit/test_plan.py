@@ -42,9 +42,9 @@ def checked(
 
 
 def refused(drill: str, targets: str = TARGETS) -> list[str]:
-    read, of, _ = parts(drill, targets)
+    read, _, _ = parts(drill, targets)
     assert read.problems == []
-    return [str(problem) for problem in planning.unsupported(read, of)]
+    return [str(problem) for problem in planning.unsupported(read)]
 
 
 def test_the_minimal_drill_takes_everything_from_its_target():
@@ -378,19 +378,9 @@ def test_what_run_refuses_for_now(old, new, word):
     assert "HINT: " in found
 
 
-def test_production_is_refused_for_now():
-    (found,) = refused(MINIMAL_DRILL, with_line(TARGETS, "environment: lab", "environment: production"))
-    assert "drills in production are not supported yet" in found
-
-
 def test_a_drill_with_a_schedule_may_be_run_by_hand():
     assert refused(MINIMAL_DRILL) == []
     assert refused(with_line(MINIMAL_DRILL, "schedule: {every: quarter}", "phases: {detect: 0s}")) == []
-
-
-def test_all_refusals_at_once():
-    drill = with_line(FULL_DRILL, "mode: drill", "mode: gameday")
-    assert len(refused(drill, with_line(TARGETS, "environment: lab", "environment: production"))) == 2
 
 
 TWO_WRITERS = """    markers:

@@ -31,6 +31,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import": ("import_journal", "Take in a journal of `chaos run` as a run."),
     "resume": ("resume", "Take up a run whose runner was lost."),
     "abort": ("abort", "Stop a run: its fault is undone first."),
+    "approve": ("approve", "Approve a drill that reaches production."),
+    "stop": ("stop", "Stop everything: no run begins, every run undoes and ends."),
     "declare": ("declare", "Declare the disaster of a run, as a person who noticed it."),
     "join": ("join", "Load from this machine, as a worker of a drill elsewhere."),
     "worker": ("worker", "Run what the calendar says, alone or as one of many."),

@@ -40,9 +40,10 @@ class Duration(click.ParamType):
 @click.command()
 @click.argument("drill", type=click.Path())
 @click.option("--timeout", type=Duration(), help="Abort the run, and undo its fault, after so long (2h, 90s).")
+@click.option("--requester", metavar="NAME", help="Who wants the run; the user of this process unless given.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing while it runs.")
 @click.pass_context
-def command(context: click.Context, drill: str, *, timeout: float | None, as_json: bool) -> None:
+def command(context: click.Context, drill: str, *, timeout: float | None, requester: str | None, as_json: bool) -> None:
     """Run a drill and measure what happens.
 
     DRILL is a file, such as drills/quarterly/orders-db-lost.yaml. A drill on the lab brings the lab up if it is
@@ -62,7 +63,7 @@ def command(context: click.Context, drill: str, *, timeout: float | None, as_jso
     from drillmark.engine import start
 
     with views.everyone(root, plan, quiet=as_json) as view:
-        ended = start.run(root, plan, view=view, timeout_seconds=timeout)
+        ended = start.run(root, plan, view=view, timeout_seconds=timeout, requester=requester)
     tell_end(ended, as_json=as_json)
     context.exit(ended.exit_code)
 

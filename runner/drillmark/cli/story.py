@@ -75,6 +75,8 @@ def _told(entry: Entry, sentence: str) -> tuple[str, Style] | None:  # noqa: PLR
         case Kind.EVENT:
             what = str(data.get("what", ""))
             return None if what in _QUIET_EVENTS else (_event(data, sentence or what.replace("_", " ")), "doubt")
+        case Kind.ABORT if data.get("refused"):
+            return f"refused: {data.get('reason', '')}", "bad"
         case Kind.ABORT:
             return f"abort asked for by {_who(data.get('by'))}: {data.get('reason', '')}", "bad"
         case Kind.RESUMED:
@@ -84,7 +86,7 @@ def _told(entry: Entry, sentence: str) -> tuple[str, Style] | None:  # noqa: PLR
         case Kind.UNDONE:
             gone = "the fault is proved gone" if data.get("proved", True) else "every undo is done"
             return sentence or gone, "good"
-        case Kind.RUN_ENDED:
+        case _:  # its end, and what people decide, which stands in no run
             return None
 
 
@@ -134,9 +136,13 @@ def _event(data: dict[str, Any], text: str) -> str:
 
 
 def _who(by: object) -> str:
-    return {"person": "a person", "guard": "a guard", "signal": "a signal", "kill_switch": "the kill switch"}.get(
-        str(by), f"the {by}"
-    )
+    return {
+        "person": "a person",
+        "guard": "a guard",
+        "signal": "a signal",
+        "kill_switch": "the kill switch",
+        "stop": "the global stop",
+    }.get(str(by), f"the {by}")
 
 
 def _brief(data: dict[str, Any]) -> str:

@@ -139,7 +139,11 @@ def _approval(entry: Entry) -> Approval | None:
     data = entry.data
     expires = moment(data.get("expires"))
     named = ("drill", "plan_hash", "approver", "requester")
-    if expires is None or not all(_text(data, name) for name in named) or data["approver"] == data["requester"]:
+    if (
+        expires is None
+        or not all(_text(data, name) for name in named)
+        or data["approver"].casefold() == data["requester"].casefold()
+    ):
         return None
     return Approval(
         entry=entry.sequence,

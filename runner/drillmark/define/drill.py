@@ -9,6 +9,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from drillmark.define.activity import Use
 from drillmark.define.base import Level, Strict
 from drillmark.define.marker_models import MarkersOrSeveral
+from drillmark.define.safety import BlastRadius, Hits
 from drillmark.define.schedule import Schedule
 from drillmark.define.units import (
     Name,
@@ -19,6 +20,7 @@ from drillmark.define.units import (
     Seconds,
     Slug,
     Text,
+    Url,
     WorkspacePath,
     worded,
 )
@@ -33,7 +35,6 @@ Runbook = Annotated[
 ]
 _PORT = r"(?:[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 HostPort = Annotated[str, worded(rf"^[A-Za-z0-9.-]{{1,253}}:{_PORT}$", "host:port", "10.0.0.5:5557")]
-Url = Annotated[str, worded(r"^https?://[^\s]{1,1000}$", "an http address", "http://127.0.0.1:8080")]
 Route = Annotated[
     str,
     worded(r"^/[A-Za-z0-9._~/-]{0,200}$", "a route that begins with /, of letters, digits and . _ ~ / -", "/alerts"),
@@ -129,6 +130,9 @@ class Fault(Strict):
     runner_lost: Literal["undo", "hold"] = Field(
         default="undo",
         description="What the guard does when the runner is gone: undo, or hold until the run's deadline.",
+    )
+    hits: Hits | None = Field(
+        default=None, description="How many instances it hits, where its activities do not tell; all unless given."
     )
 
     @model_validator(mode="before")
@@ -252,3 +256,6 @@ class Drill(Strict):
         default=None, min_length=1, description="Probes that abort the run when they fail."
     )
     schedule: Schedule | None = Field(default=None, description="When the drill is due.")
+    blast_radius: BlastRadius | None = Field(
+        default=None, description="What the drill may reach at most; the workspace's own rules hold beside it."
+    )

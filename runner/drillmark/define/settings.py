@@ -5,8 +5,9 @@ from __future__ import annotations
 from pydantic import Field
 
 from drillmark.define.base import Strict
-from drillmark.define.drill import HostPort, Url
-from drillmark.define.units import Name, PositiveSeconds, Seconds, Slug
+from drillmark.define.drill import HostPort
+from drillmark.define.safety import BlastRadius, Budget
+from drillmark.define.units import Name, PositiveSeconds, Seconds, Slug, Url
 
 
 class Due(Strict):
@@ -82,14 +83,6 @@ class Notification(Strict):
     )
 
 
-class Budget(Strict):
-    """How much disturbance a target may suffer in a time."""
-
-    target: Name = Field(description="The target.")
-    downtime: Seconds = Field(description="How long drills may take it down.")
-    per: PositiveSeconds = Field(description="In how long a time.", examples=["30d"])
-
-
 class Settings(Strict):
     """`drillmark.yaml`."""
 
@@ -98,6 +91,8 @@ class Settings(Strict):
     alerts: AlertSettings = Field(default=AlertSettings(), description="The receiver of alerts.")
     limits: Limits | None = Field(default=None, description="What the workspace allows at most.")
     fleet: FleetSettings = Field(default=FleetSettings(), description="Workers.")
+    blast_radius: BlastRadius | None = Field(default=None, description="What drills may reach at most.")
     approvers: list[Name] = Field(default_factory=list, description="Who may approve drills in production.")
+    lifters: list[Name] = Field(default_factory=list, description="Who may lift a stop; the approvers unless given.")
     notifications: list[Notification] = Field(default_factory=list, description="Who is told of runs.")
-    budgets: list[Budget] = Field(default_factory=list, description="How much disturbance targets may suffer.")
+    budgets: list[Budget] = Field(default_factory=list, description="Error budgets, which drills respect.")

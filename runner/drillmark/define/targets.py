@@ -9,6 +9,7 @@ from pydantic import Field
 from drillmark.define.activity import Activity
 from drillmark.define.base import Strict
 from drillmark.define.marker_models import MarkersOrSeveral
+from drillmark.define.safety import Scope
 from drillmark.define.units import Name, PositiveSeconds, Slug
 
 
@@ -36,6 +37,9 @@ class Target(Strict):
     )
     touches: list[Name] = Field(
         default_factory=list, description="What a drill of this target locks too, and never faults."
+    )
+    scope: Scope | None = Field(
+        default=None, description="What it stands in, and of how many instances it consists, for `blast_radius`."
     )
     markers: MarkersOrSeveral | None = Field(
         default=None, description="Where marker writes go, by which data loss is measured: one writer, or a list."

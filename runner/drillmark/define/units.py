@@ -136,3 +136,4 @@ Slug = Annotated[
 Text = Annotated[str, worded(r"^(?=.*\S)[^\x00-\x1f]{1,500}$", "text on one line", hint="at most 500 characters")]
 Name = Annotated[str, worded(r"^(?=.*\S)[^\x00-\x1f]{1,200}$", "a name", hint="at most 200 characters on one line")]
 WorkspacePath = Annotated[str, _PATH]
+Url = Annotated[str, worded(r"^https?://[^\s]{1,1000}$", "an http address", "http://127.0.0.1:8080")]

@@ -21,8 +21,12 @@ def abort(root: Path, row: RunRow, reason: str) -> None:
     """Ask a run to undo what may be in effect, and to stop. Raises UsageError where it has ended."""
     if has_ended(root, row):
         raise UsageError(f"run {row.run} has ended already")
-    body = {"by": "person", "reason": f"{_user()}: {reason}"}
-    files.write_durably(RunPaths(root / row.directory).abort, json.dumps(body))
+    ask(root, row, by="person", reason=f"{_user()}: {reason}")
+
+
+def ask(root: Path, row: RunRow, *, by: str, reason: str) -> None:
+    """Write down that a run is to stop."""
+    files.write_durably(RunPaths(root / row.directory).abort, json.dumps({"by": by, "reason": reason}))
 
 
 def abort_all(root: Path, reason: str) -> list[RunRow]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from drillmark import clock
 from drillmark.chaos.activities import ActivityOutcome
 from drillmark.decide import Decision, Step
 from drillmark.decide.steps import activity_of
+from drillmark.engine import permission
 from drillmark.engine.hands import Hands
 from drillmark.engine.moments import effect_began_ns
 from drillmark.model.entry import Effect, Status
@@ -22,6 +24,9 @@ def preflight(hands: Hands, decision: Decision) -> None:
     hands.context.intent(Effect.PREFLIGHT, decision.key, decision.attempt)
     planned = activity_of(hands.context.plan, Step(Effect.PREFLIGHT, decision.key))
     outcome = hands.run_activity(planned, timeout_seconds=PREFLIGHT_SECONDS, attempt=decision.attempt)
+    if planned.name == hands.context.plan.target.scope.counted_by and outcome.good:
+        refused = permission.refused_by_count(hands.context, outcome.output)
+        outcome = outcome if not refused else replace(outcome, tolerance_met=False, error=refused)
     _journal(hands, decision, outcome, good_is_success=True)
 
 

@@ -10,7 +10,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(Exception):  # noqa: N818  # it is no error: somebody wants the run to stop
-    """Somebody or something wants the run to stop. `by`: person, signal, guard, runner or kill_switch."""
+    """Somebody or something wants the run to stop. `by`: person, signal, guard, runner, stop or kill_switch."""
 
     def __init__(self, by: str, reason: str) -> None:
         super().__init__(reason)

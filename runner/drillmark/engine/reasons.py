@@ -6,6 +6,7 @@ from pathlib import Path
 
 from drillmark import files, processes
 from drillmark.engine.context import Context
+from drillmark.engine.decided import Decided
 from drillmark.engine.drill_guards import DrillGuards
 from drillmark.engine.interruption import Interrupted
 from drillmark.engine.live import Tails
@@ -23,6 +24,7 @@ class Reasons:
         self._tails = tails
         self.watched: set[str] = set()
         self.guards = DrillGuards(context)
+        self._decided = Decided(context)
         self._unwatched = ""
 
     def look_at_children(self, now: int) -> None:
@@ -47,7 +49,7 @@ class Reasons:
 
     def reason_to_stop(self, now: int) -> Interrupted | None:
         """Why the run must stop now, or None."""
-        return self._asked_for() or self._guards_say(now) or self._gone(now)
+        return self._asked_for() or self._decided.reason_to_stop(now) or self._guards_say(now) or self._gone(now)
 
     def _asked_for(self) -> Interrupted | None:
         paths, workspace = self._context.paths, self._context.workspace

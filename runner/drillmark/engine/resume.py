@@ -15,7 +15,8 @@ from drillmark import clock, files, processes, runs, undo
 from drillmark.chaos.activities import ActivityOutcome
 from drillmark.chaos.events import read_events
 from drillmark.chaos.undo import begun
-from drillmark.engine import children, injecting, simulating, taking_up, undoing
+from drillmark.decide import stops
+from drillmark.engine import children, injecting, permission, simulating, taking_up, undoing
 from drillmark.engine.concluding import export_journal, make_up_for_export
 from drillmark.engine.context import ALERTS_URL, Context
 from drillmark.engine.hands import Hands
@@ -70,6 +71,7 @@ def resume(
                     return ended(context)
                 hands.pulse.renew_lease()
                 taking_up.bring_in(hands)
+                _ask_again(hands)
                 lock.release()
                 drive(hands)
         except (StaleEpochError, UsageError, RefusedError):
@@ -158,6 +160,14 @@ def _take_over(context: Context, row: RunRow) -> None:
     context.epoch = max(undo.read_epoch(context.paths.epoch), row.epoch) + 1
     undo.write_epoch(context.paths.epoch, context.epoch)
     context.store.raise_epoch(row.run, context.epoch)
+
+
+def _ask_again(hands: Hands) -> None:
+    """Where nothing had begun, whatever the run rested on may have ended since: it is asked for anew."""
+    context = hands.context
+    stopped = any(entry.kind is Kind.ABORT for entry in context.entries)
+    if not stopped and not stops.may_be_in_effect(context.entries) and not permission.may_begin(context):
+        hands.pulse.stopped_already()
 
 
 def _finished(context: Context) -> bool:

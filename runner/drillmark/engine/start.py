@@ -14,9 +14,9 @@ from functools import cache
 from importlib import import_module, metadata
 from pathlib import Path
 
-from drillmark import __version__, clock, files, undo
+from drillmark import __version__, clock, files, places, undo
 from drillmark.decide import stops
-from drillmark.engine import bare, children, concluding, guarding, undoing
+from drillmark.engine import bare, children, concluding, guarding, permission, undoing
 from drillmark.engine.context import Context
 from drillmark.engine.early import Early, make_directory, refuse_if_stopped, run_id
 from drillmark.engine.hands import Hands
@@ -60,8 +60,9 @@ def run(
     timeout_seconds: float | None = None,
     run: str | None = None,
     ordered: Mapping[str, object] | None = None,
+    requester: str | None = None,
 ) -> RunEnded:
-    """Run a drill.
+    """Run a drill. `requester` is who wants it; the user of this process unless given.
 
     `run` is the id that it gets, where somebody knows it already; `ordered` is by what it was begun (the fleet's
     occurrence, say), and stands in its first entry.
@@ -74,7 +75,8 @@ def run(
     _refuse_busy_port(plan)
     began = clock.now()
     run = run or run_id(plan.drill, began.wall_ns)
-    return _drive(workspace, run, plan, began, view, timeout_seconds, ordered=ordered)
+    started = _started(plan, requester) | ({"ordered": dict(ordered)} if ordered else {})
+    return _drive(workspace, run, plan, began, view, timeout_seconds, started=started)
 
 
 def run_bare(early: Early, options: Bare, variables: list[str], *, view: View | None = None) -> RunEnded:
@@ -87,6 +89,8 @@ def run_bare(early: Early, options: Bare, variables: list[str], *, view: View | 
         for module in ("drillmark.report.files", "drillmark.judge.core", "drillmark.measure.measuring"):
             import_module(module)
         _versions()
+        if (early.workspace.root / places.SETTINGS).is_file():
+            import_module("drillmark.workspace")
         open_store(early.workspace).close()
 
     try:
@@ -94,7 +98,7 @@ def run_bare(early: Early, options: Bare, variables: list[str], *, view: View | 
     except BaseException:
         early.drop()
         raise
-    return _drive(early.workspace, early.run, plan, early.began, view, None, early)
+    return _drive(early.workspace, early.run, plan, early.began, view, None, early, started=_started(plan, None))
 
 
 def _drive(
@@ -105,7 +109,8 @@ def _drive(
     view: View | None,
     timeout_seconds: float | None,
     early: Early | None = None,
-    ordered: Mapping[str, object] | None = None,
+    *,
+    started: Mapping[str, object],
 ) -> RunEnded:
     paths = RunPaths(workspace.runs / run_id)
     try:
@@ -124,12 +129,12 @@ def _drive(
             hands.guard = early.guard
             hands.adopt(early.child)
         total_seconds = (context.deadline_ns - began.monotonic_ns) / NANOSECONDS
-        more = {"deadline_seconds": total_seconds} | ({"ordered": dict(ordered)} if ordered else {})
-        context.journal(Kind.RUN_STARTED, _started(plan) | more, sentence=plan.title)
-        try:
-            lock_targets(locks, workspace, plan, run_id)
-        except RefusedError as error:
-            context.journal(Kind.ABORT, {"by": "runner", "reason": str(error), "refused": True}, sentence=str(error))
+        more = {"deadline_seconds": total_seconds}
+        context.journal(Kind.RUN_STARTED, {**started, **more}, sentence=plan.title)
+        if not permission.may_begin(context):
+            hands.pulse.stopped_already()
+        else:
+            _lock_or_refuse(context, locks)
         with hands.pulse.signals():
             drive(hands)
     except StaleEpochError:
@@ -145,6 +150,13 @@ def _drive(
         context.lock.close()
         context.store.close()
     return ended(context)
+
+
+def _lock_or_refuse(context: Context, locks: list[TargetLock]) -> None:
+    try:
+        lock_targets(locks, context.workspace, context.plan, context.run)
+    except RefusedError as error:
+        context.journal(Kind.ABORT, {"by": "runner", "reason": str(error), "refused": True}, sentence=str(error))
 
 
 def ended(context: Context) -> RunEnded:
@@ -279,7 +291,7 @@ def _write_first(paths: RunPaths, run_id: str, plan: Plan) -> UndoState:
     return state
 
 
-def _started(plan: Plan) -> dict[str, object]:
+def _started(plan: Plan, requester: str | None) -> dict[str, object]:
     return {
         "drill": plan.drill,
         "target": plan.target.name,
@@ -287,6 +299,7 @@ def _started(plan: Plan) -> dict[str, object]:
         "versions": _versions(),
         "clock_error_seconds": CLOCK_ERROR_SECONDS,
         "unattended": True,
+        "requester": permission.who() if requester is None else requester,
         "user": os.environ.get("USER", str(os.getuid())),
     }
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from drillmark import clock, measure
 from drillmark.decide import Decision
+from drillmark.engine import permission
 from drillmark.engine.hands import Hands
 from drillmark.engine.moments import effect_began_ns
 from drillmark.model.entry import Effect, Kind, Status
@@ -26,6 +27,7 @@ def baseline(hands: Hands, decision: Decision) -> None:
     hands.pulse.phase(Effect.BASELINE, decision.sentence, seconds)
     hands.pulse.wait(seconds)
     hands.pulse.guards_must_hold()
+    permission.must_still_hold(context)
     met, reason = measure.steady_state(hands.evidence(), clock.monotonic_ns())
     context.outcome(
         Effect.BASELINE,

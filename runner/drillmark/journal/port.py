@@ -68,6 +68,10 @@ class Store(Protocol):
         """All entries of a run, or of a chain, in order."""
         ...
 
+    def length(self, run: str) -> int:
+        """How many entries a run, or a chain, has; 0 where it is not there. Cheap: it is asked for every second."""
+        ...
+
     def runs(self) -> list[RunRow]:
         """Every run, oldest first."""
         ...

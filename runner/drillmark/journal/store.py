@@ -149,6 +149,12 @@ class JournalStore:
                 for sequence, epoch, kind, stamp, data, previous_hash, digest in rows
             )  # fmt: skip
 
+    def length(self, run: str) -> int:
+        """How many entries a run, or a chain, has."""
+        with _translated(self._path):
+            found = self._connection.execute("select coalesce(max(sequence), 0) from entries where run = ?", (run,))
+            return int(found.fetchone()[0])
+
     def runs(self) -> list[RunRow]:
         """Every run, oldest first."""
         return self._rows("order by started_wall_ns, run")

@@ -69,6 +69,13 @@ class PlannedActivity(Frozen):
     timeout_seconds: float | None = None  # enforced from outside; None: the phase's deadline alone
 
 
+class PlannedHits(Frozen):
+    """How many instances the fault hits, as the drill says. Both None: it does not."""
+
+    instances: int | None = None
+    share_ratio: float | None = None
+
+
 class PlannedFault(Frozen):
     """An experiment with its undo, and how its effect is proved."""
 
@@ -81,6 +88,7 @@ class PlannedFault(Frozen):
     effect_within_seconds: float = 10.0
     runner_lost: Literal["undo", "hold"] = "undo"
     lease_seconds: float = 30.0
+    hits: PlannedHits = PlannedHits()
 
 
 class PlannedLoad(Frozen):
@@ -214,6 +222,24 @@ class PlannedGuard(Frozen):
     then: Literal["abort"] = "abort"
 
 
+class PlannedScope(Frozen):
+    """What a target stands in. None: nobody said so, which is not the same as none."""
+
+    accounts: list[str] | None = None
+    namespaces: list[str] | None = None
+    instances: int | None = None
+    counted_by: str | None = None  # the probe that counts the instances
+
+
+class PlannedTouch(Frozen):
+    """A target that a drill of another one touches: locked too, never faulted."""
+
+    name: str
+    environment: str | None = None  # None: targets.yaml says nothing of it
+    labels: dict[str, str] = Field(default_factory=dict)
+    scope: PlannedScope = PlannedScope()
+
+
 class PlannedTarget(Frozen):
     """The system under test."""
 
@@ -223,6 +249,28 @@ class PlannedTarget(Frozen):
     disposable: bool = False
     labels: dict[str, str] = Field(default_factory=dict)
     touches: list[str] = Field(default_factory=list)
+    touched: list[PlannedTouch] = Field(default_factory=list)  # what targets.yaml says of `touches`
+    scope: PlannedScope = PlannedScope()
+
+
+class BlastRadius(Frozen):
+    """What may be reached at most. None: that rule does not hold."""
+
+    environments: list[str] | None = None
+    accounts: list[str] | None = None
+    namespaces: list[str] | None = None
+    labels: dict[str, str] | None = None
+    share_ratio: float | None = None
+    at_once: int | None = None
+
+
+class PlannedWindow(Frozen):
+    """The only hours in which a run may begin."""
+
+    days: str | None = None  # such as tue-thu,sat; None: every day
+    opens: str  # 02:00
+    closes: str  # earlier than `opens`: on the next day
+    time_zone: str = "UTC"
 
 
 class Risk(Frozen):
@@ -301,6 +349,8 @@ class Plan(Frozen):
     recover: list[PlannedActivity] = Field(default_factory=list)
     verify: list[PlannedActivity] = Field(default_factory=list)
     guards: list[PlannedGuard] = Field(default_factory=list)
+    blast_radius: BlastRadius | None = None  # the drill's own; the workspace's is asked when it begins
+    window: PlannedWindow | None = None
     configuration: dict[str, Any] = Field(default_factory=dict)  # Chaos Toolkit's block, unresolved
     secrets: dict[str, Any] = Field(default_factory=dict)  # Chaos Toolkit's block: references, no values
     gap_due_days: GapDueDays = GapDueDays()

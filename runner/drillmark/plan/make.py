@@ -11,6 +11,7 @@ from drillmark.define.settings import Settings
 from drillmark.define.targets import Target, Targets
 from drillmark.errors import InvalidDefinitionError, Problem
 from drillmark.model import plan as model
+from drillmark.plan import protection
 from drillmark.plan.markers import marker_writers
 from drillmark.plan.resolve import named, planned, resolve
 
@@ -61,7 +62,7 @@ def make(
         disaster=drill.disaster,
         runbook=drill.runbook,
         risk=model.Risk(**drill.risk.model_dump()) if drill.risk else model.Risk(),
-        target=_target(drill.target, target),
+        target=_target(drill.target, target, targets),
         objectives=objectives,
         phases=_phases(drill.phases, objectives.rto_seconds),
         fault=_fault(drill, target, settings, source, experiment, hashes),
@@ -72,7 +73,7 @@ def make(
         alerts=_alerts(drill.observe.alerts if drill.observe else None, settings),
         positions=_positions(target, drill.observe.positions if drill.observe else None, source),
         identity=planned(named(target.identity, target, source)) if target.identity else None,
-        preflight=by_name(target.preflight),
+        preflight=by_name(protection.preflights(target)),
         recover=all_of(drill.recover or []),
         verify=by_name(_own_verify(drill, target)) if drill.verify is None else all_of(drill.verify),
         guards=[
@@ -83,7 +84,10 @@ def make(
                 then=guard.then,
             )
             for guard in drill.guards or []
-        ],
+        ]
+        + protection.budget_guards(drill.target, settings),
+        blast_radius=protection.rules_of(drill.blast_radius) if drill.blast_radius else None,
+        window=protection.window(drill.schedule),
         configuration=targets.configuration,
         secrets=targets.secrets,
         gap_due_days=_due_days(settings),
@@ -91,7 +95,7 @@ def make(
     )
 
 
-def _target(name: str, target: Target) -> model.PlannedTarget:
+def _target(name: str, target: Target, targets: Targets) -> model.PlannedTarget:
     return model.PlannedTarget(
         name=name,
         environment=target.environment,
@@ -99,6 +103,8 @@ def _target(name: str, target: Target) -> model.PlannedTarget:
         disposable=target.disposable,
         labels=target.labels,
         touches=target.touches,
+        touched=[protection.touched(each, targets) for each in target.touches],
+        scope=protection.scope(target),
     )
 
 
@@ -167,6 +173,7 @@ def _fault(
         effect=effect,
         runner_lost=fault.runner_lost,
         lease_seconds=settings.guard.lease,
+        hits=protection.hits(fault.hits),
     )
 
 

@@ -1,0 +1,67 @@
+"""The guards of error budgets: Chaos Toolkit probes that are true while a drill may go on.
+
+They are asked by the watcher of a drill's guards, again and again; what cannot be told raises, and is not true then.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from drillmark import clock
+from drillmark.errors import DrillmarkError
+from drillmark.model.stamp import NANOSECONDS
+from drillmark.safety import budgets, own_runs
+
+__all__ = ["budget_lasts", "own_budget_lasts"]
+
+_KNOWN_NS = 30 * NANOSECONDS
+
+
+def budget_lasts(url: str, query: str, slo: float, rate: float, token: str = "") -> bool:
+    """Whether an error budget is spent at most `rate` times as fast as it lasts, by a PromQL query of a short range."""
+    return (1 - budgets.good_ratio(url, query, token or None)) / (1 - slo) <= rate
+
+
+def own_budget_lasts(
+    target: str, slo: float, over_seconds: float, rate: float | None = None, window_seconds: float = 300.0
+) -> bool:
+    """Whether the outages of our own runs, this one included, leave some of the budget, and do not eat it too fast."""
+    run_dir = Path(os.environ["DRILLMARK_RUN_DIR"])
+    budget = (1 - slo) * over_seconds
+    if _earlier(target, over_seconds) + own_runs.bad_beats(run_dir, 0) >= budget:
+        return False
+    if rate is None:
+        return True
+    since_ns = clock.monotonic_ns() - round(window_seconds * NANOSECONDS)
+    return own_runs.bad_beats(run_dir, since_ns) / window_seconds / (1 - slo) <= rate
+
+
+@dataclass(slots=True)
+class _Known:
+    """What earlier runs took, read again after a while: others may have ended since."""
+
+    at_ns: int
+    seconds: float
+
+
+_known: dict[str, _Known] = {}
+
+
+def _earlier(target: str, over_seconds: float) -> float:
+    found = _known.get(target)
+    if found is None or clock.monotonic_ns() - found.at_ns > _KNOWN_NS:
+        from drillmark.engine.paths import WorkspacePaths  # noqa: PLC0415 - only where our own runs are the budget
+        from drillmark.journal.opening import open_if_there  # noqa: PLC0415
+
+        root = Path.cwd()
+        store = open_if_there(WorkspacePaths(root))
+        if store is None:
+            raise DrillmarkError(f"there is no journal in {root}")
+        try:
+            seconds = own_runs.bad_seconds(root, store, target, over_seconds, without=os.environ["DRILLMARK_RUN"])
+        finally:
+            store.close()
+        found = _known[target] = _Known(clock.monotonic_ns(), seconds)
+    return found.seconds
