@@ -36,7 +36,13 @@ WORDS = {
 }
 
 
-def of(evidence: Evidence, *, run: str = RUN, known: tuple[Any, ...] = (), **changes: Any) -> dict[str, Any]:
+class Made(dict[str, Any]):
+    """A document, and the evidence that it was made of."""
+
+    evidence: Evidence
+
+
+def of(evidence: Evidence, *, run: str = RUN, known: tuple[Any, ...] = (), **changes: Any) -> Made:
     """The document of what a run left behind, as its `result.json` holds it."""
     plan = evidence.plan
     target = plan.target.model_copy(update={"name": "orders-db"})
@@ -46,7 +52,8 @@ def of(evidence: Evidence, *, run: str = RUN, known: tuple[Any, ...] = (), **cha
     verdict = judge.judge(evidence, measurements)
     filed = filing.decide(evidence.plan, run, verdict, list(known), TODAY)
     made = document.build(evidence.plan, evidence.entries, measurements, verdict, filed.gaps)
-    found: dict[str, Any] = json.loads(files.to_json(made))
+    found = Made(json.loads(files.to_json(made)))
+    found.evidence = evidence
     return found
 
 
@@ -147,7 +154,7 @@ def _preflight(journal: Journal) -> None:
     journal.entries[:] = [replace(entry, sequence=n + 1) for n, entry in enumerate(journal.entries)]
 
 
-def _bare(*, hypothesis: bool = True, status: str = "completed", imported: bool = False) -> dict[str, Any]:
+def _bare(*, hypothesis: bool = True, status: str = "completed", imported: bool = False) -> Made:
     plan: Plan = make_plan(probes=0, hold=1.0, effect=False)
     assert plan.fault is not None
     probes = {"title": "it answers", "probes": [{"name": "it-answers", "type": "probe"}]}
@@ -169,12 +176,12 @@ def _bare(*, hypothesis: bool = True, status: str = "completed", imported: bool 
     return of(Evidence(plan, journal.sorted()), disaster=None, source="experiment.yaml")
 
 
-def _side(kind: str) -> dict[str, Any]:
+def _side(kind: str) -> Made:
     made = next(one for seed in range(400) if (one := sides.make(Random(seed))).kind == kind)
     return of(made.evidence, disaster=None)
 
 
-def _position() -> dict[str, Any]:
+def _position() -> Made:
     found = (positions.make(Random(seed)) for seed in range(400))
     made = next(one for one in found if not one.blind and one.truth > 0.5)
     return of(made.evidence)
@@ -183,7 +190,7 @@ def _position() -> dict[str, Any]:
 _DOWN_TO_THE_UNDO = ((0.25, 30.2),)
 _FOREVER = ((0.25, 1e9),)
 
-_MAKERS: dict[str, Callable[[], dict[str, Any]]] = {
+_MAKERS: dict[str, Callable[[], Made]] = {
     "passed": lambda: of(_lost().evidence),
     "nothing lost": lambda: of(_lost(store=_lossless()).evidence),
     "rto missed": lambda: of(_lost(plan={"rto": 2.0}).evidence),
@@ -231,12 +238,21 @@ _MAKERS: dict[str, Callable[[], dict[str, Any]]] = {
     "experiment interrupted": lambda: _bare(status="interrupted"),
     "imported": lambda: _bare(imported=True),
 }
-_made: dict[str, dict[str, Any]] = {}
+_made: dict[str, Made] = {}
 KINDS = tuple(_MAKERS)
 
 
 def kind(name: str) -> dict[str, Any]:
     """The document of that kind: a fresh copy, so that a test may change it."""
+    return json.loads(json.dumps(_of_kind(name)))
+
+
+def evidence_of(name: str) -> Evidence:
+    """What the document of that kind was made of."""
+    return _of_kind(name).evidence
+
+
+def _of_kind(name: str) -> Made:
     if name not in _made:
         _made[name] = _MAKERS[name]()
-    return json.loads(json.dumps(_made[name]))
+    return _made[name]

@@ -22,12 +22,17 @@ def write_whole(path: Path, text: str) -> None:
     _replace(path, text, synced=False)
 
 
-def _replace(path: Path, text: str, *, synced: bool) -> None:
+def write_bytes_whole(path: Path, content: bytes) -> None:
+    """The same for bytes. Raises OSError."""
+    _replace(path, content, synced=False)
+
+
+def _replace(path: Path, content: str | bytes, *, synced: bool) -> None:
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        with open(descriptor, "wb") as file:
+            file.write(content.encode("utf-8") if isinstance(content, str) else content)
             file.flush()
             if synced:
                 os.fsync(file.fileno())

@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "list": ("runs", "List the runs of this workspace."),
     "show": ("show", "Show a run's result, or what a number rests on."),
     "compare": ("compare", "Compare two or more runs: what differs first."),
+    "report": ("report", "Write a run's report."),
     "measure": ("measure", "Measure and judge a stored run again."),
     "verify": ("verify", "Check that a run's evidence is whole and unchanged."),
     "gaps": ("gaps", "List the gaps that drills have found."),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from drillmark import clock, files, gaps, judge, measure, report
+from drillmark import clock, files, gaps, judge, measure, pages, report
 from drillmark.decide import Decision, stops
 from drillmark.engine import guarding, injecting
 from drillmark.engine.context import Context
@@ -76,7 +76,9 @@ def end(hands: Hands, _decision: Decision) -> None:
         {"verdict": outcome.get("verdict", "unknown"), "exit_code": outcome.get("exit_code", 5)},
         sentence="the run has ended",
     )
-    tidy(context.paths, context.entries)
+    problem = tidy(context.paths, context.entries)
+    if problem:
+        context.view.notice(f"report.html was not written: {problem}; `drillmark report {context.run}` tries again")
 
 
 def make_up_for_export(paths: RunPaths, entries: Sequence[Entry]) -> None:
@@ -86,10 +88,15 @@ def make_up_for_export(paths: RunPaths, entries: Sequence[Entry]) -> None:
             tidy(paths, entries)
 
 
-def tidy(paths: RunPaths, entries: Sequence[Entry]) -> None:
-    """What follows the last entry: `journal.jsonl`, and no drafts of what was killed. Idempotent."""
+def tidy(paths: RunPaths, entries: Sequence[Entry]) -> str:
+    """What follows the last entry: `journal.jsonl`, the page, and no drafts of what was killed. Idempotent.
+
+    Returns why there is no page, empty where there is one: the run has ended, and nothing of it changes that.
+    """
     export_journal(paths, entries)
+    problem = pages.write_after_run(paths.directory, entries)
     files.drop_drafts(paths.directory)
+    return problem
 
 
 def export_journal(paths: RunPaths, entries: Sequence[Entry]) -> None:

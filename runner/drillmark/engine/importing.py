@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from drillmark import __version__, files, judge, measure, report, undo
+from drillmark import __version__, files, judge, measure, pages, report, undo
 from drillmark import plan as planning
 from drillmark.chaos import past
 from drillmark.engine import bare
@@ -77,6 +77,7 @@ def import_journal(root: Path, path: Path) -> RunEnded:
         entries, verdict = _concluded(paths, run, plan, _entries(run, plan, told, journal, digest))
         files.write_durably(paths.journal, "".join(to_line(entry) + "\n" for entry in entries))
         _store(workspace, paths, plan, entries)
+        pages.write_after_run(paths.directory, entries)
     except BaseException:
         shutil.rmtree(paths.directory, ignore_errors=True)
         raise

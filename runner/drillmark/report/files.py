@@ -89,7 +89,12 @@ def read(run_dir: Path) -> dict[str, Any] | None:
 
 
 def shipped_template() -> Path:
-    """The template that comes with Drillmark: in the wheel, or in the checkout around an editable install."""
+    """The template of `report.md` that comes with Drillmark."""
+    return shipped(TEMPLATE)
+
+
+def shipped(name: str) -> Path:
+    """A template that comes with Drillmark: in the wheel, or in the checkout around an editable install."""
     package = Path(__file__).resolve().parent
-    in_wheel = package / "templates" / TEMPLATE
-    return in_wheel if in_wheel.is_file() else package.parents[2] / "reports" / "templates" / TEMPLATE
+    in_wheel = package / "templates" / name
+    return in_wheel if in_wheel.is_file() else package.parents[2] / "reports" / "templates" / name

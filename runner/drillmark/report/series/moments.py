@@ -1,0 +1,113 @@
+"""Phases of a run, and what was done in it: the fault, its actions, recovery, verification, undo. From the journal."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+from drillmark.measure.timeline.facts import Facts
+from drillmark.measure.timeline.frame import Span
+from drillmark.measure.timeline.history import Ran, stamp_in
+from drillmark.model.entry import Effect, Kind
+from drillmark.model.stamp import NANOSECONDS, Stamp
+
+Row = dict[str, Any]
+# Effect -> the phase that it belongs to, in order.
+PHASES: dict[Effect, str] = {
+    Effect.BASELINE: "baseline",
+    Effect.INJECT: "fault",
+    Effect.PROVE_EFFECT: "fault",
+    Effect.SIDE: "fault",
+    Effect.FAULT: "fault",
+    Effect.DETECT: "detect",
+    Effect.RECOVER: "recover",
+    Effect.VERIFY: "verify",
+    Effect.SOAK: "soak",
+    Effect.READ_BACK: "read back",
+    Effect.UNDO: "undo",
+    Effect.PROVE_UNDONE: "undo",
+    Effect.AFTER_UNDO: "after undo",
+}
+
+
+def phases(facts: Facts, end: float) -> list[Row]:
+    """Each phase from its first intent to its last outcome; what never ended goes on to the end."""
+    found: dict[str, list[float]] = {}
+    for effect, name in PHASES.items():
+        for ran in facts.history.all(effect):
+            if ran.begun is None:
+                continue
+            begin = _at(facts, ran.begun)
+            until = end if ran.ended is None else _at(facts, ran.ended)
+            edges = found.setdefault(name, [begin, until])
+            edges[0], edges[1] = min(edges[0], begin), max(edges[1], until)
+    # Sorted by time, a phase ends at the latest where the next one begins.
+    rows = sorted(({"name": name, "from": a, "to": b} for name, (a, b) in found.items()), key=lambda row: row["from"])
+    for row, later in pairwise(rows):
+        row["to"] = min(row["to"], later["from"]) if row["to"] > later["from"] else row["to"]
+    return [row for row in rows if row["to"] >= row["from"]]
+
+
+def deeds(facts: Facts, end: float) -> list[Row]:
+    """The fault as it lasted, the experiment's actions, recovery and verification, and the rollbacks."""
+    inject = facts.history.one(Effect.INJECT)
+    rows: list[Row] = []
+    if facts.injected and not facts.plan.simulated:
+        until = end if facts.undo_ended is None else _mid(facts.undo_ended)
+        status = "succeeded" if facts.undo_ended is not None else "never undone"
+        rows.append(_row("in place", "fault", 0.0, until, status))
+    rows += _activities(facts, inject.data.get("actions"), "action")
+    for effect, kind in ((Effect.RECOVER, "recover"), (Effect.VERIFY, "verify")):
+        rows += [_ran(facts, ran, kind, end) for ran in facts.history.all(effect) if ran.begun is not None]
+    undo = facts.history.one(Effect.UNDO)
+    rollbacks = _activities(facts, undo.data.get("rollbacks"), "undo")
+    if rollbacks:
+        rows += rollbacks
+    elif undo.begun is not None:
+        rows.append(_ran(facts, undo, "undo", end) | {"name": "undo"})
+    rows += _by_guard(facts)
+    return sorted(rows, key=lambda row: (row["from"], row["to"]))
+
+
+def _by_guard(facts: Facts) -> list[Row]:
+    rows: list[Row] = []
+    for entry in facts.history.of(Kind.GUARD):
+        if entry.data.get("what") == "rollback":
+            ended = stamp_in(entry.data.get("stamp")) or entry.stamp
+            started = stamp_in(entry.data.get("started")) or ended
+            name = f"{entry.data.get('name', 'rollback')} (by the guard)"
+            status = str(entry.data.get("status", ""))
+            rows.append(_row(name, "undo", _at(facts, started), _at(facts, ended), status))
+    return rows
+
+
+def _activities(facts: Facts, done: Any, kind: str) -> list[Row]:
+    """Actions or rollbacks that say when they ran; others are told by the whole."""
+    rows: list[Row] = []
+    for one in done if isinstance(done, list) else []:
+        started, ended = stamp_in(one.get("started")), stamp_in(one.get("ended"))
+        if started is not None and ended is not None:
+            name, status = str(one.get("name", "")), str(one.get("status", ""))
+            rows.append(_row(name, kind, _at(facts, started), _at(facts, ended), status))
+    return rows
+
+
+def _ran(facts: Facts, ran: Ran, kind: str, end: float) -> Row:
+    assert ran.begun is not None
+    name = ran.key.split(":", 1)[-1] or str(ran.effect)
+    status = ran.status or "indeterminate"
+    if ran.good is False and status == "succeeded":
+        status = "not good"
+    return _row(name, kind, _at(facts, ran.begun), end if ran.ended is None else _at(facts, ran.ended), status)
+
+
+def _row(name: str, kind: str, begin: float, end: float, status: str) -> Row:
+    return {"name": name, "kind": kind, "from": round(begin, 3), "to": round(max(begin, end), 3), "status": status}
+
+
+def _at(facts: Facts, stamp: Stamp) -> float:
+    return _mid(facts.frame.span(stamp))
+
+
+def _mid(span: Span) -> float:
+    return (span.lo + span.hi) / 2 / NANOSECONDS
