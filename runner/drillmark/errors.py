@@ -93,6 +93,16 @@ class JournalError(DrillmarkError):
     code = "journal"
 
 
+class DatabaseError(JournalError):
+    """The database behind DRILLMARK_DATABASE_URL cannot be used; `code` says why.
+
+    `database-unreachable`, `database-empty` (never migrated), `database-older` (than this Drillmark needs),
+    `database-newer` (than this Drillmark understands), `database` (anything else that it says).
+    """
+
+    code = "database"
+
+
 class UndoFileError(DrillmarkError):
     """The undo file cannot be written or read. No new effect may begin."""
 

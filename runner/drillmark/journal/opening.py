@@ -5,21 +5,30 @@ Must never read or write an entry.
 
 from __future__ import annotations
 
-import os
+import importlib.util
 
+from drillmark.database import address
 from drillmark.engine.paths import WorkspacePaths
-from drillmark.errors import JournalError
+from drillmark.errors import UsageError
 from drillmark.journal.port import Store
 from drillmark.journal.store import JournalStore
 
-URL = "DRILLMARK_DATABASE_URL"
-
 
 def open_store(workspace: WorkspacePaths) -> Store:
-    """The journal of a workspace, made where there is none. Raises JournalError where it cannot be had."""
-    if os.environ.get(URL):
-        raise JournalError(f"{URL} is set, and this version keeps journals in SQLite only", hint=f"unset {URL}")
-    return JournalStore(workspace.journal)
+    """The journal of a workspace: in the database that DRILLMARK_DATABASE_URL names, else in the workspace's own file.
+
+    A file is made where there is none. Raises JournalError where the journal cannot be had.
+    """
+    url = address.configured()
+    if not url:
+        return JournalStore(workspace.journal)
+    if importlib.util.find_spec("psycopg") is None:
+        raise UsageError(
+            f"{address.URL} is set, and there is no psycopg here to reach it", hint="pip install 'drillmark[fleet]'"
+        )
+    from drillmark.journal.postgres import PostgresStore  # noqa: PLC0415 - most workspaces need no PostgreSQL
+
+    return PostgresStore(url)
 
 
 def open_if_there(workspace: WorkspacePaths) -> Store | None:
@@ -29,4 +38,4 @@ def open_if_there(workspace: WorkspacePaths) -> Store | None:
 
 def is_there(workspace: WorkspacePaths) -> bool:
     """Whether there is a journal to look into."""
-    return bool(os.environ.get(URL)) or workspace.journal.exists()
+    return bool(address.configured()) or workspace.journal.exists()

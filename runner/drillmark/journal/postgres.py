@@ -1,0 +1,211 @@
+"""The journal in PostgreSQL, for many machines: the same words as `journal.store`, held by the same conformance suite.
+
+An append is one statement: the run's row is locked, its epoch and its last entry are compared, the entry is written.
+Where a connection broke in the middle, the entry's own hash tells whether it was written. Must never change or
+delete an entry.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import psycopg
+
+from drillmark.database.connecting import PATIENCE_SECONDS, Connection, Database
+from drillmark.errors import JournalError, StaleEpochError
+from drillmark.journal import entries
+from drillmark.journal.port import CHAIN, RunRow
+from drillmark.model.entry import Entry, Kind
+from drillmark.model.stamp import Stamp
+
+_INSERT = "insert into drillmark.entries values (%s, %s, %s, %s, %s, %s, %s, %s)"
+_REGISTER = "insert into drillmark.runs values (%s, %s, %s, %s, %s, %s)"
+_APPEND = """
+with held as (select run from drillmark.runs where run = %(run)s and epoch = %(epoch)s for update)
+insert into drillmark.entries
+select %(run)s, %(sequence)s, %(epoch)s, %(kind)s, %(stamp)s, %(data)s, %(previous_hash)s, %(hash)s from held
+where (select coalesce(max(sequence), 0) from drillmark.entries where run = %(run)s) = %(sequence)s - 1
+"""
+# What reading a long journal, or all runs, may take.
+_READING_SECONDS = 120.0
+
+
+class PostgresStore:
+    """All journals in one database. Raises DatabaseError, which is a JournalError, where it cannot be used."""
+
+    def __init__(self, url: str, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        self._database = Database(url, patience_seconds=patience_seconds)
+
+    def close(self) -> None:
+        """Let the database go."""
+        self._database.close()
+
+    def create(self, row: RunRow) -> None:
+        """Register a new run."""
+
+        def work(connection: Connection) -> None:
+            try:
+                connection.execute(_REGISTER, _values(row))
+            except psycopg.errors.UniqueViolation:
+                if _row(connection, row.run) != row:
+                    raise
+
+        self._database.run(work)
+
+    def begin_chain(self, name: str) -> None:
+        """Register a chain of entries that is no run; one that is there stays."""
+        assert name.startswith(CHAIN)
+        values = _values(RunRow(name, "", "", "", 1, 0))
+        self._database.run(lambda connection: connection.execute(f"{_REGISTER} on conflict do nothing", values))
+
+    def add_whole(self, row: RunRow, chain: list[Entry]) -> None:
+        """Register a run that is over, with all its entries, or nothing of it."""
+
+        def work(connection: Connection) -> None:
+            try:
+                with connection.transaction(), connection.cursor() as cursor:
+                    cursor.execute(_REGISTER, _values(row))
+                    cursor.executemany(_INSERT, [tuple(_columns(entry).values()) for entry in chain])
+            except psycopg.errors.UniqueViolation:
+                if _row(connection, row.run) != row or _entries(connection, row.run) != tuple(chain):
+                    raise
+
+        self._database.run(work)
+
+    def forget(self, run: str) -> None:
+        """Take a run that has no entry off the list: it never began, and now cannot any more. Others stay."""
+
+        def work(connection: Connection) -> None:
+            with connection.transaction():
+                # Whoever is about to append its first entry waits here, or we wait for him.
+                connection.execute("select 1 from drillmark.runs where run = %s for update", (run,))
+                connection.execute(
+                    "delete from drillmark.runs where run = %s and not exists"
+                    " (select 1 from drillmark.entries where entries.run = runs.run)",
+                    (run,),
+                )
+
+        self._database.run(work)
+
+    def raise_epoch(self, run: str, epoch: int) -> None:
+        """From now on only this epoch may append. Raises StaleEpochError if a higher one is there already."""
+
+        def work(connection: Connection) -> int:
+            text = "update drillmark.runs set epoch = %s where run = %s and epoch < %s"
+            return connection.execute(text, (epoch, run, epoch)).rowcount
+
+        # Not again: an epoch that is there already could be somebody else's.
+        if not self._database.run(work, again=False):
+            raise StaleEpochError(f"run {run} was taken over by somebody else")
+
+    def append(
+        self, previous: Entry | None, *, run: str, epoch: int, kind: Kind, stamp: Stamp, data: dict[str, Any]
+    ) -> Entry:
+        """Append an entry after `previous`, durably.
+
+        Raises StaleEpochError where the run's epoch or its last entry is not what the caller believes, and
+        JournalError where nothing could be written, or nobody can say whether it was.
+        """
+        try:
+            entry = entries.follow(previous, run=run, epoch=epoch, kind=kind, stamp=stamp, data=data)
+            values = _columns(entry)
+            entries.to_line(entry).encode()
+        except (TypeError, ValueError) as error:
+            raise JournalError(f"cannot journal this {kind} entry: {error}") from error
+
+        def work(connection: Connection) -> bool:
+            try:
+                if connection.execute(_APPEND, values).rowcount:
+                    return True
+            except psycopg.errors.UniqueViolation:
+                pass
+            found = connection.execute(
+                "select hash from drillmark.entries where run = %s and sequence = %s", (run, entry.sequence)
+            ).fetchone()
+            return found is not None and found[0] == entry.hash
+
+        if not self._database.run(work):
+            raise StaleEpochError(
+                f"run {run} was taken over by somebody else", hint="this runner touches nothing any more"
+            )
+        return entry
+
+    def read(self, run: str) -> tuple[Entry, ...]:
+        """All entries of a run, in order."""
+        try:
+            return self._database.run(lambda connection: _entries(connection, run), patience_seconds=_READING_SECONDS)
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise JournalError(f"cannot read the journal of run {run} in {self._database.place}: {error}") from error
+
+    def runs(self) -> list[RunRow]:
+        """Every run, oldest first."""
+        return self._rows("order by started_wall_ns, run")
+
+    def newest(self, count: int) -> list[RunRow]:
+        """The newest runs, newest first."""
+        return self._rows("order by started_wall_ns desc, run desc limit %s", count)
+
+    def count(self) -> int:
+        """How many runs there are."""
+
+        def work(connection: Connection) -> int:
+            text = "select count(*) from drillmark.runs where not starts_with(run, %s)"
+            row = connection.execute(text, (CHAIN,)).fetchone()
+            return int(row[0]) if row else 0
+
+        return self._database.run(work)
+
+    def find(self, text: str) -> list[RunRow]:
+        """The runs whose id begins with `text`; `last` is the newest."""
+        if text == "last":
+            return self.newest(1)
+        if "\0" in text:
+            return []  # no id has one, and PostgreSQL knows no such text
+        return self._rows("and starts_with(run, %s) order by started_wall_ns, run", text)
+
+    def _rows(self, rest: str, *values: str | int) -> list[RunRow]:
+        text = (
+            "select run, drill, target, directory, epoch, started_wall_ns from drillmark.runs"  # noqa: S608 (our words)
+            f" where not starts_with(run, '{CHAIN}') {rest}"
+        )
+
+        def work(connection: Connection) -> list[RunRow]:
+            return [RunRow(*row) for row in connection.execute(text.encode(), values).fetchall()]
+
+        return self._database.run(work, patience_seconds=_READING_SECONDS)
+
+
+def _entries(connection: Connection, run: str) -> tuple[Entry, ...]:
+    rows = connection.execute(
+        "select sequence, epoch, kind, stamp, data, previous_hash, hash from drillmark.entries"
+        " where run = %s order by sequence",
+        (run,),
+    ).fetchall()
+    return tuple(
+        entries.from_body(
+            {
+                "sequence": sequence, "run": run, "epoch": epoch, "kind": kind, "stamp": json.loads(stamp),
+                "data": json.loads(data), "previous_hash": previous_hash, "hash": digest,
+            }
+        )
+        for sequence, epoch, kind, stamp, data, previous_hash, digest in rows
+    )  # fmt: skip
+
+
+def _row(connection: Connection, run: str) -> RunRow | None:
+    text = "select run, drill, target, directory, epoch, started_wall_ns from drillmark.runs where run = %s"
+    row = connection.execute(text, (run,)).fetchone()
+    return None if row is None else RunRow(*row)
+
+
+def _values(row: RunRow) -> tuple[str | int, ...]:
+    return (row.run, row.drill, row.target, row.directory, row.epoch, row.started_wall_ns)
+
+
+def _columns(entry: Entry) -> dict[str, str | int]:
+    return {
+        "run": entry.run, "sequence": entry.sequence, "epoch": entry.epoch, "kind": str(entry.kind),
+        "stamp": entries.canonical(entry.stamp.as_json()), "data": entries.canonical(entry.data),
+        "previous_hash": entry.previous_hash, "hash": entry.hash,
+    }  # fmt: skip
