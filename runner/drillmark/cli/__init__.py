@@ -45,6 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "gaps": ("gaps", "List the gaps that drills have found."),
     "discover": ("discover", "List the actions and probes that experiments may use."),
     "schema": ("schema", "Print the JSON Schema of a file that you write."),
+    "db": ("db", "Drillmark's own database on PostgreSQL: migrate it, check it."),
     "lab": ("lab", "The embedded lab: a real PostgreSQL with backups."),
 }
 

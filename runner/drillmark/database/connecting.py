@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from drillmark.database import versions
 from drillmark.database.address import URL, without_secrets
@@ -54,7 +54,7 @@ class Database:
     def __init__(self, url: str, *, patience_seconds: float = PATIENCE_SECONDS, checked: bool = True) -> None:
         self.place = without_secrets(url)
         try:
-            self._parameters = _SETTINGS | conninfo_to_dict(url)
+            self._parameters: dict[str, Any] = _SETTINGS | conninfo_to_dict(url)
         except psycopg.ProgrammingError as error:
             raise UsageError(f"{URL} cannot be read: {self.place}", hint=_first_line(error, url)) from None
         self._url = url
@@ -100,7 +100,7 @@ class Database:
     def _connected(self, seconds: float) -> Connection:
         if self._connection is None:
             parameters = {"connect_timeout": max(2, round(seconds))} | self._parameters
-            connection = psycopg.connect(**parameters, autocommit=True, prepare_threshold=None)
+            connection = psycopg.connect(make_conninfo("", **parameters), autocommit=True, prepare_threshold=None)
             try:
                 with _bounded(connection, seconds):
                     connection.execute(_SESSION)

@@ -67,10 +67,11 @@ def check(url: str) -> tuple[str, versions.Version]:
 def _upgrade(url: str, place: str) -> None:
     import sqlalchemy as sa  # noqa: PLC0415 - an extra; without it the hint above
     from alembic import command, config  # noqa: PLC0415
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
     settings = config.Config()
     settings.set_main_option("script_location", "drillmark:database/migrations")
-    engine = sa.create_engine(f"postgresql+psycopg://{url.partition('://')[2]}", poolclass=sa.pool.NullPool)
+    engine = sa.create_engine(f"postgresql+psycopg://{url.partition('://')[2]}", poolclass=sa.NullPool)
     try:
         with engine.connect() as connection, connection.begin():
             connection.execute(sa.text("select set_config('statement_timeout', :s, true)"), {"s": f"{_SECONDS:.0f}s"})
@@ -78,7 +79,7 @@ def _upgrade(url: str, place: str) -> None:
             connection.execute(sa.text(f"create schema if not exists {versions.SCHEMA}"))
             settings.attributes["connection"] = connection
             command.upgrade(settings, "head")
-    except sa.exc.SQLAlchemyError as error:
+    except SQLAlchemyError as error:
         said = next(iter(str(getattr(error, "orig", None) or error).strip().splitlines()), type(error).__name__)
         raise DatabaseError(
             f"the database {place} could not be migrated: {said}", hint="it is as it was before; see the words above"
