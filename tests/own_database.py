@@ -44,7 +44,7 @@ class OwnServer:
         postgres.stop(self.root / "data", how)
 
     def start(self) -> None:
-        bring_up(self.root / "data", port=None, log=self.root / "server.log", timeout_seconds=60)
+        bring_up(self.root / "data", port=None, log=self.root / "server.log", timeout_seconds=300)
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
@@ -86,6 +86,7 @@ def running(root: Path) -> Iterator[OwnServer]:
         "shared_buffers": "16MB",
         "dynamic_shared_memory_type": "mmap",
         "max_connections": "60",
+        "fsync": "off",  # what these tests kill is the server, never the machine
     }
     with (root / "data" / "postgresql.conf").open("a") as file:
         file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())

@@ -201,14 +201,14 @@ def test_the_variable_decides_where_the_journal_is(server, tmp_path, monkeypatch
 
 
 def test_an_append_outlives_a_restart_of_the_server_and_stands_there_once(server):
-    store = PostgresStore(server.fresh(), patience_seconds=60)
+    store = PostgresStore(server.fresh(), patience_seconds=300)
     store.create(ROW)
     first = append(store, None, what="before")
     server.stop("immediate")
     thread = threading.Timer(1.0, server.start)
     thread.start()
     second = append(store, first, what="after")
-    thread.join(60)
+    thread.join(300)
     assert store.read(RUN) == (first, second)
     store.close()
 
