@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install install-dev drill test test-conformance test-crash test-exhaustive bench lint format schemas lock wheel hooks clean
+.PHONY: help install install-dev drill test test-conformance test-crash test-exhaustive test-fleet bench lint format schemas lock wheel hooks clean
 
 help: ## this list
 	@echo "Drillmark. Targets:"
@@ -83,6 +83,9 @@ test-crash: install ## kill the runner, and all that belongs to it, at every bou
 
 test-exhaustive: install ## the suite with every case instead of samples (hours); ARGS goes to pytest
 	@DRILLMARK_EXHAUSTIVE=1 $(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--ignore tests/benchmarks)
+
+test-fleet: install ## ten thousand drills on three workers that are killed, stopped and cut off (hours); ARGS="--occurrences 1000"
+	@$(BIN)/python tests/fleet/proof.py $(ARGS)
 
 bench: install ## measure speed side by side and print the figures
 	@$(BIN)/python -m pytest tests/benchmarks -s $(ARGS)

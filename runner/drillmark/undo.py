@@ -119,24 +119,15 @@ def kind_of(role: str) -> str:
     return role.partition("-")[0]
 
 
-def write(path: Path, state: UndoState) -> None:
-    """Write U durably. Raises UndoFileError: then no new effect may begin."""
-    body = {"format": FORMAT} | asdict(state)
-    try:
-        files.write_durably(path, json.dumps(body, indent=1, ensure_ascii=False))
-    except (OSError, TypeError, ValueError) as error:
-        raise UndoFileError(
-            f"cannot write the undo file {path}: {error}",
-            hint="no fault is injected without it; is the disk full, or the folder read-only?",
-        ) from error
+def to_text(state: UndoState) -> str:
+    """What stands in the file, and in its copy. Raises TypeError or ValueError for what JSON cannot hold."""
+    return json.dumps({"format": FORMAT} | asdict(state), indent=1, ensure_ascii=False)
 
 
-def read(path: Path) -> UndoState | None:
-    """Read U; None where there is none. Raises UndoFileError where it is not to be understood."""
-    if not path.exists():
-        return None
+def from_text(text: str) -> UndoState:
+    """The inverse. Raises UndoFileError where it is not to be understood."""
     try:
-        body = json.loads(path.read_text(encoding="utf-8"))
+        body = json.loads(text)
         if body["format"] != FORMAT:
             raise ValueError(f"format {body['format']!r} instead of {FORMAT!r}")
         return UndoState(
@@ -153,7 +144,30 @@ def read(path: Path) -> UndoState | None:
             ),
             children=tuple(_child(one) for one in body["children"]),
         )
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        raise UndoFileError(
+            f"cannot read what may be in effect: {error}", hint="undo the fault by hand, then remove this file"
+        ) from error
+
+
+def write(path: Path, state: UndoState) -> None:
+    """Write U durably. Raises UndoFileError: then no new effect may begin."""
+    try:
+        files.write_durably(path, to_text(state))
+    except (OSError, TypeError, ValueError) as error:
+        raise UndoFileError(
+            f"cannot write the undo file {path}: {error}",
+            hint="no fault is injected without it; is the disk full, or the folder read-only?",
+        ) from error
+
+
+def read(path: Path) -> UndoState | None:
+    """Read U; None where there is none. Raises UndoFileError where it is not to be understood."""
+    if not path.exists():
+        return None
+    try:
+        return from_text(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, UndoFileError) as error:
         raise UndoFileError(
             f"cannot read the undo file {path}: {error}", hint="undo the fault by hand, then remove this file"
         ) from error

@@ -11,10 +11,20 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from drillmark.errors import DrillmarkError, JournalError, RefusedError, StaleEpochError, UndoFileError
+from drillmark.errors import (
+    EXIT_INVALID,
+    DrillmarkError,
+    JournalError,
+    RefusedError,
+    StaleEpochError,
+    UndoFileError,
+    UsageError,
+)
+from drillmark.model.entry import Entry, Kind
 
 
 def main() -> None:
@@ -24,16 +34,16 @@ def main() -> None:
     from drillmark import workspace
 
     root = workspace.find()
+    taking_over = bool(body["taking_over"])
     try:
-        told = _take_over(root, body) if body["taking_over"] else _run(root, body)
-    except StaleEpochError as error:
-        told = _told("unknown", f"{error}")
-    except (JournalError, UndoFileError) as error:
-        told = _told("unknown", f"{error}", again=True)
+        told = _take_over(root, body) if taking_over else _run(root, body)
+    except (StaleEpochError, JournalError, UndoFileError) as error:
+        # The guard, or another machine, has it in hand; or what may be in effect is not known to be undone.
+        told = _told("unknown", f"{error}", settled=False)
     except RefusedError as error:
-        told = _told("refused", f"{error}")
+        told = _told("refused", f"{error}", settled=not taking_over)
     except DrillmarkError as error:
-        told = _told("invalid" if error.exit_code == 2 else "unknown", f"{error}")  # noqa: PLR2004
+        told = _told("invalid" if error.exit_code == EXIT_INVALID else "unknown", f"{error}", settled=not taking_over)
     sys.stdout.write(json.dumps(told) + "\n")
     sys.stdout.flush()
 
@@ -51,39 +61,44 @@ def _run(root: Path, body: dict[str, Any]) -> dict[str, object]:
 
 
 def _take_over(root: Path, body: dict[str, Any]) -> dict[str, object]:
-    from drillmark import runs
+    """Where the run's folder is here, as `resume` does; else from the journal and the copy of its undo file."""
     from drillmark.cli.run import use_lab
-    from drillmark.engine import resume
-    from drillmark.errors import UsageError
+    from drillmark.database import copies
+    from drillmark.engine import overtaking, resume
+    from drillmark.engine.paths import RunPaths, WorkspacePaths
+    from drillmark.journal.opening import open_store
 
-    lost = "the worker that ran it was lost"
+    lost = "the worker that ran it is lost"
+    workspace = WorkspacePaths(root)
+    store = open_store(workspace)
     try:
-        row = runs.find(root, str(body["run"]))
-    except UsageError:
-        return _told("unknown", f"{lost} before the run began", again=True)
-    use_lab(root)
-    try:
-        ended = resume.resume(root, row)
-    except UsageError as error:
-        return _ended_before(root, row.run) or _told("unknown", f"{lost}: {error}", again=True)
-    return _told(ended.verdict, "; ".join([lost, *ended.reasons]), again=ended.verdict == "unknown")
+        row = next((row for row in store.find(str(body["run"])) if row.run == body["run"]), None)
+        if row is None:
+            return _told("unknown", f"{lost}, and the run had not begun", again=True)
+        use_lab(root)
+        if not RunPaths(root / row.directory).epoch.exists():
+            ended = overtaking.overtake(root, store, row, worker=str(body["worker"]), copy=copies.read(row.run))
+            if ended is None:
+                return _told("unknown", f"{lost}, and the run had not begun", again=True)
+            return _told(ended.verdict, "; ".join(ended.reasons), again=ended.verdict == "unknown")
+        try:
+            ended = resume.resume(root, row)
+        except UsageError as error:
+            told = _ended_before(store.read(row.run))
+            return told or _told("unknown", f"{lost}: {error}", again=True)
+        return _told(ended.verdict, "; ".join([lost, *ended.reasons]), again=ended.verdict == "unknown")
+    finally:
+        store.close()
 
 
-def _ended_before(root: Path, run: str) -> dict[str, object] | None:
+def _ended_before(entries: Sequence[Entry]) -> dict[str, object] | None:
     """How the run ended, where it had before its worker could say so."""
-    from drillmark import runs
-    from drillmark.model.entry import Kind
-
-    try:
-        entries = runs.read_entries(root, runs.find(root, run))
-    except DrillmarkError:
-        return None
     end = next((entry.data for entry in entries if entry.kind is Kind.RUN_ENDED), None)
     return None if end is None else _told(str(end.get("verdict", "unknown")), "it had ended when its worker was lost")
 
 
-def _told(verdict: str, reason: str, *, again: bool = False) -> dict[str, object]:
-    return {"verdict": verdict, "reason": reason, "again": again}
+def _told(verdict: str, reason: str, *, again: bool = False, settled: bool = True) -> dict[str, object]:
+    return {"verdict": verdict, "reason": reason, "again": again, "settled": settled}
 
 
 def _end_with_worker() -> None:

@@ -16,7 +16,7 @@ from drillmark.errors import DatabaseError
 SCHEMA = "drillmark"
 FORMAT = 1
 # The last migration in `migrations/versions`; a test holds the two together.
-HEAD = "0001"
+HEAD = "0002"
 _MIGRATE = "run `drillmark db migrate`, once for the database, with the newest drillmark that uses it"
 
 

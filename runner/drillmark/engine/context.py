@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from drillmark import clock, undo
+from drillmark.database import copies
 from drillmark.engine.locks import FileLock
 from drillmark.engine.paths import RunPaths, WorkspacePaths
 from drillmark.engine.view import View
@@ -130,9 +131,14 @@ class Context:
             yield
 
     def write_undo(self, state: UndoState) -> None:
-        """Replace the undo file. Raises UndoFileError with the old one in place."""
+        """Replace the undo file, and its copy in the database where there is one.
+
+        Raises UndoFileError with the old one in place, and JournalError where the copy could not be written.
+        """
         undo.write(self.paths.undo, state)
-        self.undo_state = state
+        before, self.undo_state = self.undo_state, state
+        if before.undoables != state.undoables and not copies.keep(self.run, self.epoch, undo.to_text(state)):
+            raise StaleEpochError(f"run {self.run} was taken over on another machine")
 
     def own(self, child: Child) -> None:
         """Write a child's pid into U. Only then may it be told to go."""

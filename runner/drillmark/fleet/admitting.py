@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection, RowMapping
 
 from drillmark.fleet import members
 from drillmark.fleet.choosing import Chosen, Free, Limits, Waiting, choose
-from drillmark.fleet.database import Database, now
+from drillmark.fleet.database import Database, clock, now
 from drillmark.fleet.tables import locks, occurrences, wants
 
 QUEUED, RUNNING, WAITING, ENDED = "queued", "running", "waiting", "ended"
@@ -38,17 +38,25 @@ class Queued:
         return self.occurrence if self.turn == 1 else f"{self.occurrence}#{self.turn}"
 
 
-def anything_due(connection: Connection) -> bool:
-    """Whether a drill waits whose time has come. Cheap: idle workers ask every second."""
-    due = sa.select(occurrences.c.occurrence).where(
-        occurrences.c.state == WAITING, occurrences.c.start_at <= now(connection)
-    )
-    return connection.execute(due.limit(1)).first() is not None
+def news(connection: Connection, worker: str) -> tuple[bool, list[Queued]]:
+    """Whether a drill waits whose time has come; and what was given to this worker and is not claimed yet.
+
+    Cheap: idle workers ask all the time.
+    """
+    due = sa.and_(occurrences.c.state == WAITING, occurrences.c.start_at <= clock(connection))
+    waits = sa.select(occurrences.c.occurrence).where(due).limit(1).exists()
+    mine = sa.and_(occurrences.c.worker == worker, occurrences.c.state == QUEUED)
+    columns = (occurrences.c.occurrence, occurrences.c.turn, occurrences.c.priority)
+    rows = connection.execute(sa.select(*columns).where(mine)).all()
+    given = [Queued(str(row.occurrence), int(row.turn), worker, int(row.priority)) for row in rows]
+    return bool(connection.execute(sa.select(waits)).scalar_one()), given
 
 
 def admit(database: Database, limits: Limits) -> list[Queued]:
     """Give what may begin now to those that are free; the caller queues it in DBOS."""
     with database.deciding() as connection:
+        if connection is None:
+            return []
         moment = now(connection)
         alive = [one for one in members.present(connection) if one.silent_seconds(moment) < one.lease_seconds]
         working = [one for one in alive if one.state == members.WORKING]
@@ -82,27 +90,28 @@ def _write(
     connection: Connection, moment: float, rows: Sequence[RowMapping], targets: dict[str, list[str]], chosen: Chosen
 ) -> list[Queued]:
     queued: list[Queued] = []
+    taken: list[dict[str, object]] = []
     for row in rows:
         name = row["occurrence"]
         this = sa.update(occurrences).where(occurrences.c.occurrence == name)
         worker = chosen.starts.get(name)
         if worker is None:
             says = chosen.says.get(name, "")
-            if says != row["says"]:
+            if says != row["says"] and not row["unheard"]:
                 connection.execute(this.values(says=says))
             continue
         turn = int(row["turn"]) + 1
-        connection.execute(this.values(state=QUEUED, turn=turn, worker=worker, says=""))
+        connection.execute(this.values(state=QUEUED, turn=turn, worker=worker, unheard=False, says=""))
         if row["taking_over"]:
             connection.execute(sa.update(locks).where(locks.c.holder == name).values(worker=worker))
         else:
-            taken = [
+            taken += [
                 {"target": target, "holder": name, "worker": worker, "since_at": moment}
                 for target in targets.get(name, [])
             ]
-            if taken:
-                connection.execute(sa.insert(locks), taken)
         queued.append(Queued(name, turn, worker, int(row["priority"])))
+    if taken:
+        connection.execute(sa.insert(locks), taken)
     return queued
 
 

@@ -36,7 +36,6 @@ AHEAD = timedelta(seconds=60)
 # Where neither a window nor `missed: {run_within}` says how late it may begin.
 BEGINS_WITHIN = timedelta(hours=1)
 _FAR = timedelta(days=800)
-_UNDO_SECONDS = 60.0
 
 
 @dataclass(slots=True)
@@ -66,7 +65,7 @@ class Agenda:
     def look(self) -> int:
         """Write a row for everything that is due within the next minute; returns how many are new."""
         self._read()
-        with self.database.reading() as connection:
+        with self.database.transaction() as connection:
             moment = datetime.fromtimestamp(now(connection), tz=UTC)
             unknown = [one for one in self._planned.values() if one.looked_until is None]
             if unknown:
@@ -90,7 +89,7 @@ class Agenda:
         looked = min([each.due - timedelta(seconds=1) for each in due.waiting], default=until)
         new = 0
         if due.run or due.missed:
-            with self.database.deciding() as connection:
+            with self.database.transaction() as connection:
                 new = self._write(connection, one, due)
                 connection.execute(
                     sa.update(drills).where(drills.c.drill == name).values(looked_until=looked.timestamp())
@@ -123,7 +122,7 @@ class Agenda:
         return {
             "drill": one.drill.id, "source": one.source, "priority": one.schedule.priority or 0,
             "environment": target.environment if target else "", "labels": self._labels(one.drill),
-            "undo_seconds": _UNDO_SECONDS, "attempts": 1 + (retry.times if retry else 0),
+            "attempts": 1 + (retry.times if retry else 0),
             "retry_after_seconds": retry.wait if retry else 0.0, "attempt": 1, "turn": 0, "epoch": 0,
             "taking_over": False, "unheard": False, "says": "",
         }  # fmt: skip
@@ -244,4 +243,5 @@ def _until(one: Planned, each: Occurrence) -> datetime:
 def _insert(connection: Connection, row: dict[str, object]) -> bool:
     """Whether it was not there before."""
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    return bool(connection.execute(dialect.insert(occurrences).values(row).on_conflict_do_nothing()).rowcount)
+    new = dialect.insert(occurrences).values(row).on_conflict_do_nothing().returning(occurrences.c.occurrence)
+    return connection.execute(new).first() is not None

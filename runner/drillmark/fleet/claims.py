@@ -13,8 +13,11 @@ from sqlalchemy.engine import Connection
 
 from drillmark.fleet import members
 from drillmark.fleet.admitting import ENDED, QUEUED, RUNNING, WAITING, Queued
-from drillmark.fleet.database import Database, now, tell
+from drillmark.fleet.database import Database, clock, now, tell
 from drillmark.fleet.tables import locks, occurrences, workers
+
+# What could not be undone is tried again after so long, by whoever is free.
+_AGAIN_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +26,8 @@ class Claim:
 
     Attributes:
         epoch: whoever takes it from here raises it.
-        run: the run that performs it; the one of the lost worker where `taking_over`.
-        lost_worker: from whom it is taken over.
+        run: the run that performs it; where `taking_over`, the one that was begun.
+        taking_over: somebody else began that run, and what it may have left is to be undone first.
     """
 
     occurrence: str
@@ -41,16 +44,22 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How an attempt ended. `again`: by its retry policy it may be run again, if tries are left."""
+    """How an attempt ended.
+
+    Attributes:
+        again: by its retry policy it may be run again, if tries are left.
+        settled: nothing of it is in effect any more. Else it keeps its targets, and is taken over.
+    """
 
     verdict: str
     reason: str
     again: bool = False
+    settled: bool = True
 
 
 def claim(database: Database, occurrence: str, turn: int, worker: str, run: str) -> Claim | None:
     """Take a drill that was given to this worker; None where it is not this worker's any more."""
-    with database.deciding() as connection:
+    with database.transaction() as connection:
         mine = sa.and_(
             occurrences.c.occurrence == occurrence,
             occurrences.c.turn == turn,
@@ -58,39 +67,49 @@ def claim(database: Database, occurrence: str, turn: int, worker: str, run: str)
             occurrences.c.worker == worker,
             sa.exists().where(workers.c.worker == worker, workers.c.state.in_([members.WORKING, members.DRAINING])),
         )
-        row = connection.execute(sa.select(occurrences).where(mine)).mappings().first()
+        taken = (
+            sa.update(occurrences)
+            .where(mine)
+            .values(
+                state=RUNNING, epoch=occurrences.c.epoch + 1, started_at=clock(connection),
+                run=sa.case((occurrences.c.taking_over, occurrences.c.run), else_=run),
+            )
+            .returning(occurrences)
+        )  # fmt: skip
+        row = connection.execute(taken).mappings().first()
         if row is None:
             return None
-        taking_over = bool(row["taking_over"])
-        run = str(row["run"]) if taking_over else run
-        epoch = int(row["epoch"]) + 1
-        connection.execute(
-            sa.update(occurrences)
-            .where(occurrences.c.occurrence == occurrence)
-            .values(state=RUNNING, epoch=epoch, run=run, started_at=now(connection))
-        )
-        what = "taken_over" if taking_over else "started"
-        tell(connection, occurrence, what, worker=worker, epoch=epoch, says=f"run {run}, attempt {row['attempt']}")
+        what = "taken_over" if row["taking_over"] else "started"
+        says = f"run {row['run']}, attempt {row['attempt']}"
+        tell(connection, occurrence, what, worker=worker, epoch=row["epoch"], says=says)
         return Claim(
-            occurrence, row["drill"], row["source"], worker, epoch, row["attempt"], run, taking_over, row["due_at"],
-            row["start_at"],
+            occurrence, row["drill"], row["source"], worker, row["epoch"], row["attempt"], row["run"],
+            row["taking_over"], row["due_at"], row["start_at"],
         )  # fmt: skip
 
 
 def is_ours(database: Database, claim: Claim) -> bool:
     """Whether nobody has taken it from this worker."""
-    with database.reading() as connection:
+    with database.transaction() as connection:
         return connection.execute(sa.select(occurrences.c.occurrence).where(_held(claim))).first() is not None
 
 
 def finish(database: Database, claim: Claim, ending: Ending) -> bool:
     """End it, or let it wait for its next attempt; False, with nothing changed, where it is not ours any more."""
-    with database.deciding() as connection:
-        row = connection.execute(sa.select(occurrences).where(_held(claim))).mappings().first()
+    with database.transaction() as connection:
+        # The row stays ours until this ends: who buries this worker waits, and finds it ended.
+        row = connection.execute(sa.select(occurrences).where(_held(claim)).with_for_update()).mappings().first()
         if row is None:
             return False
         moment = now(connection)
         this = sa.update(occurrences).where(occurrences.c.occurrence == claim.occurrence)
+        if not ending.settled:
+            connection.execute(
+                this.values(state=WAITING, taking_over=True, epoch=claim.epoch + 1, worker=None,
+                            start_at=moment + _AGAIN_SECONDS, says=ending.reason)
+            )  # fmt: skip
+            tell(connection, claim.occurrence, "unsettled", worker=claim.worker, epoch=claim.epoch, says=ending.reason)
+            return True
         if ending.again and row["attempt"] < row["attempts"]:
             connection.execute(
                 this.values(
@@ -113,26 +132,16 @@ def finish(database: Database, claim: Claim, ending: Ending) -> bool:
     return True
 
 
-def given(database: Database, worker: str) -> list[Queued]:
-    """What was given to this worker, and not claimed yet."""
-    with database.reading() as connection:
-        mine = sa.and_(occurrences.c.worker == worker, occurrences.c.state == QUEUED)
-        return [
-            Queued(row["occurrence"], row["turn"], worker, row["priority"])
-            for row in connection.execute(sa.select(occurrences).where(mine)).mappings()
-        ]
-
-
 def hand_over(database: Database, worker: str) -> list[str]:
     """Give back what was given to this worker and not begun: others take it. Returns the occurrences."""
-    with database.deciding() as connection:
+    with database.transaction() as connection:
         given = sa.and_(occurrences.c.worker == worker, occurrences.c.state == QUEUED)
         return _give_back(connection, given, worker, "handed_over", "its worker is about to leave")
 
 
 def give_back(database: Database, queued: Queued, why: str) -> None:
     """Give back one that was given to this worker and not begun."""
-    with database.deciding() as connection:
+    with database.transaction() as connection:
         this = sa.and_(
             occurrences.c.occurrence == queued.occurrence,
             occurrences.c.turn == queued.turn,
@@ -149,20 +158,19 @@ def bury(database: Database, undo_grace_seconds: float) -> dict[str, list[str]]:
     machine, is gone.
     """
     buried: dict[str, list[str]] = {}
-    with database.reading() as connection:
+    with database.transaction() as connection:
         moment = now(connection)
         suspects = [one for one in members.present(connection) if _is_dead(one, moment, undo_grace_seconds)]
     if not suspects:
         return {}
     with database.deciding() as connection:
+        if connection is None:
+            return {}
         moment = now(connection)
         for member in members.present(connection):
             if not _is_dead(member, moment, undo_grace_seconds):
                 continue
             own = sa.and_(occurrences.c.worker == member.worker, occurrences.c.state == RUNNING)
-            longest = connection.execute(sa.select(sa.func.max(occurrences.c.undo_seconds)).where(own)).scalar()
-            if not member.is_dead_here() and not _is_dead(member, moment, max(undo_grace_seconds, longest or 0.0)):
-                continue
             members.give_up(connection, member.worker)
             why = (
                 "its process is gone" if member.is_dead_here()
@@ -172,7 +180,7 @@ def bury(database: Database, undo_grace_seconds: float) -> dict[str, list[str]]:
             names = _give_back(
                 connection, given, member.worker, "handed_over", f"worker {member.worker} is lost: {why}"
             )
-            for row in connection.execute(sa.select(occurrences).where(own)).mappings().all():
+            for row in connection.execute(sa.select(occurrences).where(own).with_for_update()).mappings().all():
                 connection.execute(
                     sa.update(occurrences)
                     .where(occurrences.c.occurrence == row["occurrence"])
@@ -200,7 +208,7 @@ def _is_dead(member: members.Member, moment: float, grace_seconds: float) -> boo
 
 
 def _give_back(connection: Connection, which: sa.ColumnElement[bool], worker: str, what: str, says: str) -> list[str]:
-    rows = connection.execute(sa.select(occurrences).where(which)).mappings().all()
+    rows = connection.execute(sa.select(occurrences).where(which).with_for_update()).mappings().all()
     for row in rows:
         name = str(row["occurrence"])
         connection.execute(

@@ -1,12 +1,11 @@
 """The fleet's database: a file of the workspace, or PostgreSQL where DRILLMARK_DATABASE_URL says so.
 
-Every change that several workers could make at once is made in `deciding`, of which there is one at a time in the
-whole fleet. Must never hold a transaction open while something is performed.
+What only one worker at a time may decide, for all of them, is decided in `deciding`. Must never hold a transaction open
+while something is performed.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,10 +16,11 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from drillmark.database import address
+from drillmark.database.connecting import Database as Checked
 from drillmark.errors import DrillmarkError
 from drillmark.fleet import tables
 
-URL = "DRILLMARK_DATABASE_URL"
 # One number for "the fleet decides" in PostgreSQL's advisory locks: "dmk1".
 _DECIDING = 0x646D6B31
 _BUSY_SECONDS = 15.0
@@ -37,7 +37,7 @@ class Database:
     """Connections to the fleet's tables."""
 
     def __init__(self, root: Path, url: str | None = None) -> None:
-        self.url = url or os.environ.get(URL) or ""
+        self.url = url or address.configured()
         self.folder = root / ".drillmark"
         self.engine = _postgres(self.url) if self.url else _sqlite(self.folder)
 
@@ -52,46 +52,47 @@ class Database:
         return sqlalchemy_url(self.url) if self.url else f"sqlite:///{self.folder / 'dbos.sqlite3'}"
 
     def prepare(self) -> None:
-        """Make the tables on SQLite; see that they are there on PostgreSQL. Raises FleetError."""
+        """Make the tables on SQLite; see that PostgreSQL has this version's. Raises DrillmarkError."""
+        if self.is_shared:
+            Checked(self.url).close()
+            return
         try:
-            if not self.is_shared:
-                tables.metadata.create_all(self.engine)
-                return
-            with self.engine.connect() as connection:
-                found = sa.inspect(connection).has_table(tables.workers.name, schema=tables.SCHEMA)
+            tables.metadata.create_all(self.engine)
         except SQLAlchemyError as error:
-            raise FleetError(
-                f"cannot use the fleet's database: {short(error)}", hint="is it up, and is the URL right?"
-            ) from error
-        if not found:
-            raise FleetError("the database has none of the fleet's tables", hint="run `drillmark db migrate` first")
+            hint = "may the folder be written?"
+            raise FleetError(f"cannot use the fleet's database: {short(error)}", hint=hint) from error
 
     @contextmanager
-    def reading(self) -> Generator[Connection]:
-        """A transaction that reads, or writes what is the caller's alone."""
+    def transaction(self) -> Generator[Connection]:
+        """A transaction that reads, or changes rows that it names by their state: those are locked one by one."""
         with self.engine.begin() as connection:
             yield connection
 
     @contextmanager
-    def deciding(self) -> Generator[Connection]:
-        """A transaction of which there is one at a time in the fleet."""
+    def deciding(self) -> Generator[Connection | None]:
+        """A transaction of which there is one at a time in the fleet; None where another is at it: it decides."""
         with self.engine.begin() as connection:
-            if self.is_shared:
-                connection.execute(sa.text("select pg_advisory_xact_lock(:key)"), {"key": _DECIDING})
-            yield connection
+            if not self.is_shared:
+                yield connection
+                return
+            asked = connection.execute(sa.text("select pg_try_advisory_xact_lock(:key)"), {"key": _DECIDING})
+            yield connection if asked.scalar_one() else None
 
     def close(self) -> None:
         """Let all connections go."""
         self.engine.dispose()
 
 
-def now(connection: Connection) -> float:
-    """The database's clock, in seconds since 1970."""
+def clock(connection: Connection) -> sa.ColumnElement[float]:
+    """The database's clock, in seconds since 1970, as part of a statement."""
     if connection.dialect.name == "sqlite":
-        text = "select (julianday('now') - 2440587.5) * 86400.0"
-    else:
-        text = "select extract(epoch from clock_timestamp())::float8"
-    return float(connection.execute(sa.text(text)).scalar_one())
+        return sa.literal_column("((julianday('now') - 2440587.5) * 86400.0)", sa.Float)
+    return sa.literal_column("extract(epoch from clock_timestamp())::float8", sa.Float)
+
+
+def now(connection: Connection) -> float:
+    """The same, asked for."""
+    return float(connection.execute(sa.select(clock(connection))).scalar_one())
 
 
 def tell(
@@ -100,7 +101,7 @@ def tell(
     """Write down what became of an occurrence."""
     row = {
         "occurrence": occurrence,
-        "at": now(connection),
+        "at": clock(connection),
         "what": what,
         "worker": worker,
         "epoch": epoch,
@@ -123,7 +124,6 @@ def sqlalchemy_url(url: str) -> str:
 def _postgres(url: str) -> Engine:
     engine = sa.create_engine(
         sqlalchemy_url(url),
-        pool_pre_ping=True,
         pool_size=5,
         connect_args={
             "connect_timeout": _CONNECT_SECONDS,

@@ -17,8 +17,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from drillmark import __version__, clock, processes
-from drillmark.fleet.database import now
+from drillmark import __version__, processes
+from drillmark import clock as clocks
+from drillmark.fleet.database import clock, now
 from drillmark.fleet.tables import workers
 from drillmark.processes import ProcessIdentity
 
@@ -66,14 +67,13 @@ def join(connection: Connection, labels: Mapping[str, str], slots: int, lease_se
 
 def beat(connection: Connection, worker: str) -> str:
     """Say that the worker lives; returns its state, `lost` where others have given it up (then nothing is written)."""
-    changed = connection.execute(
+    beaten = (
         sa.update(workers)
         .where(workers.c.worker == worker, workers.c.state.in_([WORKING, DRAINING]))
-        .values(beat_at=now(connection))
-    ).rowcount
-    if not changed:
-        return LOST
-    return str(connection.execute(sa.select(workers.c.state).where(workers.c.worker == worker)).scalar_one())
+        .values(beat_at=clock(connection))
+        .returning(workers.c.state)
+    )
+    return connection.execute(beaten).scalar_one_or_none() or LOST
 
 
 def leave(connection: Connection, worker: str, state: str) -> None:
@@ -99,7 +99,7 @@ def give_up(connection: Connection, worker: str) -> None:
 def _here() -> tuple[str, str]:
     """This machine, and what tells its processes: containers of one boot have pids of their own."""
     namespace = Path("/proc/self/ns/pid")
-    return clock.host(), f"{clock.boot_id()}{namespace.readlink() if namespace.exists() else ''}"
+    return clocks.host(), f"{clocks.boot_id()}{namespace.readlink() if namespace.exists() else ''}"
 
 
 def _member(row: Mapping[Any, Any]) -> Member:

@@ -31,15 +31,17 @@ class Late:
     says: str
 
 
-def tell_unheard(database: Database, after_seconds: float = TOLD_AFTER_SECONDS) -> list[Late]:
-    """What no worker that lives can take, and has waited for so long. Each is told once."""
+def tell_unheard(database: Database, worker: str, after_seconds: float = TOLD_AFTER_SECONDS) -> list[Late]:
+    """What no worker that lives can take, and has waited for so long. Each is told once; `worker` is who asks."""
     told: list[Late] = []
     with database.deciding() as connection:
+        if connection is None:
+            return []
         moment = now(connection)
         alive = [
             one.labels
             for one in members.present(connection)
-            if one.state == members.WORKING and one.silent_seconds(moment) < one.lease_seconds
+            if one.state == members.WORKING and (one.worker == worker or one.silent_seconds(moment) < one.lease_seconds)
         ]
         waits = sa.and_(
             occurrences.c.state == WAITING, ~occurrences.c.unheard, occurrences.c.start_at <= moment - after_seconds
@@ -60,6 +62,8 @@ def end_missed(database: Database) -> list[Late]:
     """End what could not begin within its time."""
     ended: list[Late] = []
     with database.deciding() as connection:
+        if connection is None:
+            return []
         moment = now(connection)
         late = sa.and_(
             occurrences.c.state == WAITING,

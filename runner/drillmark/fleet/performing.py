@@ -55,7 +55,9 @@ class EngineProcess:
                     text=True,
                 )
         except OSError as error:
-            return Ending("unknown", f"its process could not be started: {error}", again=True)
+            return Ending(
+                "unknown", f"its process could not be started: {error}", settled=not claim.taking_over, again=True
+            )
         ending = self._wait(child, claim, stop)
         if said.stat().st_size == 0:
             said.unlink()
@@ -91,6 +93,8 @@ def _read(text: str, code: int) -> Ending:
     lines = [line for line in text.splitlines() if line.startswith("{")]
     try:
         body = json.loads(lines[-1])
-        return Ending(str(body["verdict"]), str(body["reason"])[:_TOLD_CHARACTERS], bool(body["again"]))
+        return Ending(
+            str(body["verdict"]), str(body["reason"])[:_TOLD_CHARACTERS], bool(body["again"]), bool(body["settled"])
+        )
     except (IndexError, ValueError, KeyError, TypeError):
-        return Ending("unknown", f"the engine's process ended with {code} and said nothing", again=True)
+        return Ending("unknown", f"the engine's process ended with {code} and said nothing", settled=False)

@@ -10,7 +10,7 @@ import json
 from typing import Any, Never
 
 from dbos import Serializer
-from dbos._serialization import DBOSPortableJSON, DefaultSerializer
+from dbos._serialization import DBOSPortableJSON, DefaultSerializer, exception_to_workflow_error_data
 
 from drillmark.errors import DrillmarkError
 
@@ -25,7 +25,9 @@ class JsonSerializer(Serializer):
     """Portable JSON, in both directions."""
 
     def serialize(self, data: Any) -> str:
-        """As JSON text. Raises TypeError for what has none."""
+        """As JSON text; of an exception what can be told of it. Raises TypeError for what has none."""
+        if isinstance(data, BaseException):
+            data = exception_to_workflow_error_data(data)
         return DBOSPortableJSON.serialize(data)
 
     def deserialize(self, serialized_data: str) -> Any:

@@ -28,6 +28,7 @@ workers = Table(
     Column("state", String, nullable=False),  # working, draining, gone, lost
     Column("started_at", Float, nullable=False),
     Column("beat_at", Float, nullable=False),
+    Index("fleet_workers_state", "state"),
 )
 
 # One row for each `drill@time`, for ever: it is due once, and ends once.
@@ -43,7 +44,6 @@ occurrences = Table(
     Column("priority", Integer, nullable=False),
     Column("environment", String, nullable=False),
     Column("labels", Text, nullable=False),
-    Column("undo_seconds", Float, nullable=False),
     Column("attempts", Integer, nullable=False),  # how often it may be tried
     Column("retry_after_seconds", Float, nullable=False),
     Column("attempt", Integer, nullable=False),

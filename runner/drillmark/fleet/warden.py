@@ -7,11 +7,13 @@ Imports little: there is one for each worker.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
 import subprocess
 import sys
+import threading
 
 from drillmark.processes import ProcessIdentity, identify, is_alive
 
@@ -19,7 +21,10 @@ _ARGUMENTS = 4
 
 
 class Warden:
-    """The worker's side: start it, then `tick` at least once in a lease."""
+    """The worker's side: a thread tells the warden that this process goes on, until `close`.
+
+    A thread of its own: a database that does not answer stops the worker's loop, but is no reason to end it.
+    """
 
     def __init__(self, lease_seconds: float) -> None:
         me = identify(os.getpid())
@@ -31,22 +36,22 @@ class Warden:
         assert self._child.stdin is not None
         os.set_blocking(self._child.stdin.fileno(), False)
         self._pipe = self._child.stdin.fileno()
-
-    def tick(self) -> bool:
-        """Say that this process goes on; False where the warden is gone."""
-        try:
-            os.write(self._pipe, b".")
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        return True
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._tick, args=(lease_seconds / 6,), daemon=True)
+        self._thread.start()
 
     def close(self) -> None:
         """Let it go: the worker ends."""
         assert self._child.stdin is not None
+        self._closing.set()
+        self._thread.join()
         self._child.stdin.close()
         self._child.wait(10.0)
+
+    def _tick(self, seconds: float) -> None:
+        while not self._closing.wait(seconds):
+            with contextlib.suppress(OSError):
+                os.write(self._pipe, b".")
 
 
 def watch(worker: ProcessIdentity, seconds: float) -> None:

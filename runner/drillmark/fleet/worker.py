@@ -16,8 +16,10 @@ from typing import TypeVar
 from sqlalchemy.exc import SQLAlchemyError
 
 from drillmark import clock
+from drillmark.chaos.undo import ROLLBACK_SECONDS
 from drillmark.engine.early import run_id
 from drillmark.fleet import admitting, claims, members, overdue
+from drillmark.fleet.admitting import Queued
 from drillmark.fleet.agenda import Agenda
 from drillmark.fleet.choosing import Limits
 from drillmark.fleet.claims import Claim
@@ -36,11 +38,20 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How a worker works."""
+    """How a worker works.
+
+    Attributes:
+        lease_seconds: how long it may be silent; no effect begins when its last beat is older.
+        undo_seconds: what a guard may need to undo, after the lease, before another takes over.
+        drain_seconds: how long what is under way may go on when the worker is to end.
+        look_seconds: from heartbeat to heartbeat, for the whole fleet.
+        poll_seconds: how often it looks for what it was given.
+    """
 
     labels: Mapping[str, str]
     slots: int = 2
     lease_seconds: float = 30.0
+    undo_seconds: float = ROLLBACK_SECONDS
     drain_seconds: float = 600.0
     look_seconds: int = 10
     poll_seconds: float = 0.5
@@ -69,6 +80,8 @@ class Worker:
     _draining: threading.Event = field(default_factory=threading.Event)
     _stopping: threading.Event = field(default_factory=threading.Event)
     _lost: threading.Event = field(default_factory=threading.Event)
+    _wake: threading.Event = field(default_factory=threading.Event)
+    _gone: threading.Event = field(default_factory=threading.Event)
     _active: dict[str, Claim] = field(default_factory=dict[str, Claim])
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _waited: dict[str, int] = field(default_factory=dict[str, int])
@@ -77,11 +90,13 @@ class Worker:
     def run(self) -> bool:
         """Work until drained; returns False where the others gave this worker up, and it should join anew."""
         terms = self.terms
-        with self.database.reading() as connection:
+        with self.database.transaction() as connection:
             before_ns = clock.monotonic_ns()
             self.worker = members.join(connection, terms.labels, terms.slots, terms.lease_seconds)
         self._beaten_ns = before_ns
         warden = Warden(terms.lease_seconds)
+        beats = threading.Thread(target=self._beats, daemon=True)
+        beats.start()
         self._agenda = Agenda(self.root, self.database, self.say)
         self._queue = FleetQueue(
             self.database,
@@ -97,9 +112,11 @@ class Worker:
             labels = ", ".join(f"{name}={value}" for name, value in sorted(terms.labels.items())) or "no labels"
             self.say(f"worker {self.worker} is ready: {terms.slots} at once, {labels}")
             self._guarded(self._heartbeat)
-            self._loop(warden)
+            self._loop()
         finally:
+            self._gone.set()
             self._leave(warden)
+            beats.join(terms.lease_seconds)
         return not self._lost.is_set()
 
     def drain(self) -> None:
@@ -107,48 +124,54 @@ class Worker:
         if self._draining.is_set():
             self._stopping.set()
         self._draining.set()
+        self._wake.set()
 
     def may_begin(self) -> bool:
         """Whether an effect may begin: the others still know, by a beat not older than a lease, that this one lives."""
         silent_seconds = (clock.monotonic_ns() - self._beaten_ns) / NANOSECONDS
         return not self._lost.is_set() and silent_seconds < self.terms.lease_seconds
 
-    def _loop(self, warden: Warden) -> None:
-        next_beat_ns = 0
+    def _loop(self) -> None:
+        next_burial_ns = 0
         drained_by_ns: int | None = None
-        told = False
         while not self._lost.is_set():
-            warden.tick()
             moment_ns = clock.monotonic_ns()
-            if moment_ns >= next_beat_ns:
-                next_beat_ns = moment_ns + round(self.terms.lease_seconds / 3 * NANOSECONDS)
-                self._guarded(self._beat)
+            if moment_ns >= next_burial_ns:
+                next_burial_ns = moment_ns + round(self.terms.lease_seconds / 3 * NANOSECONDS)
+                self._guarded(self._bury)
             self._guarded(self._tend)
             if self._draining.is_set():
                 if drained_by_ns is None:
                     drained_by_ns = moment_ns + round(self.terms.drain_seconds * NANOSECONDS)
-                    self._guarded(self._stop_taking)
-                if not told:
-                    told = True
                     self.say(f"draining: {len(self._active)} under way")
                 if moment_ns >= drained_by_ns:
                     self._stopping.set()
+                self._guarded(self._stop_taking)
                 if not self._active:
                     return
-            (self._stopping if self._draining.is_set() else self._draining).wait(
-                min(self.terms.poll_seconds, 1.0) if not self._stopping.is_set() else 0.05
-            )
+            self._wake.wait(self.terms.poll_seconds)
+            self._wake.clear()
+
+    def _beats(self) -> None:
+        """Say that this worker lives; in a thread of its own, as other work may take its time."""
+        while not self._gone.wait(self.terms.lease_seconds / 4):
+            self._guarded(self._beat)
+            if self._lost.is_set():
+                return
 
     def _beat(self) -> None:
         before_ns = clock.monotonic_ns()
-        with self.database.reading() as connection:
+        with self.database.transaction() as connection:
             state = members.beat(connection, self.worker)
         if state == members.LOST:
             self.say("the others have given this worker up: it touches nothing any more")
             self._lost.set()
+            self._wake.set()
             return
         self._beaten_ns = before_ns
-        grace = self.terms.lease_seconds
+
+    def _bury(self) -> None:
+        grace = max(self.terms.lease_seconds, self.terms.undo_seconds)
         for worker, names in claims.bury(self.database, grace).items():
             self.say(f"worker {worker} is lost" + (f"; to be taken over: {', '.join(names)}" if names else ""))
             assert self._queue is not None
@@ -156,32 +179,28 @@ class Worker:
 
     def _tend(self) -> None:
         """Give what is due to who is free, and see that what was given to this one arrives."""
-        with self.database.reading() as connection:
-            due = admitting.anything_due(connection)
-        if due:
-            self._admit()
-        self._look_after_own()
-
-    def _admit(self) -> None:
         assert self._queue is not None
-        for queued in admitting.admit(self.database, self.terms.limits):
-            self._queue.put(queued)
+        with self.database.transaction() as connection:
+            due, given = admitting.news(connection, self.worker)
+        if due:
+            for queued in admitting.admit(self.database, self.terms.limits):
+                self._queue.put(queued)
+        self._look_after(given)
 
-    def _look_after_own(self) -> None:
+    def _look_after(self, given: list[Queued]) -> None:
         """What was given to this worker and does not come through DBOS is put there again, or given back."""
         assert self._queue is not None
-        given = {queued.name: queued for queued in claims.given(self.database, self.worker)}
         now_ns = clock.monotonic_ns()
-        self._waited = {name: self._waited.get(name, now_ns) for name in given}
-        for name, since_ns in self._waited.items():
-            waited_seconds = (now_ns - since_ns) / NANOSECONDS
+        self._waited = {queued.name: self._waited.get(queued.name, now_ns) for queued in given}
+        for queued in given:
+            waited_seconds = (now_ns - self._waited[queued.name]) / NANOSECONDS
             if waited_seconds > _UNCLAIMED_SECONDS:
-                claims.give_back(self.database, given[name], "it did not come through the queue")
+                claims.give_back(self.database, queued, "it did not come through the queue")
             elif waited_seconds > _UNCLAIMED_SECONDS / 5:
-                self._queue.put(given[name])
+                self._queue.put(queued)
 
     def _stop_taking(self) -> None:
-        with self.database.reading() as connection:
+        with self.database.transaction() as connection:
             members.leave(connection, self.worker, members.DRAINING)
         for name in claims.hand_over(self.database, self.worker):
             self.say(f"handed over: {name}")
@@ -192,7 +211,7 @@ class Worker:
         assert self._queue is not None
         try:
             self._agenda.look()
-            late = [*overdue.tell_unheard(self.database), *overdue.end_missed(self.database)]
+            late = [*overdue.tell_unheard(self.database, self.worker), *overdue.end_missed(self.database)]
             for one in late:
                 self.say(f"{one.occurrence}: {one.says}")
             if late:
@@ -218,7 +237,7 @@ class Worker:
         if not held:
             return "taken over by another"
         self.say(f"{occurrence}: {ending.verdict}" + (f" ({ending.reason})" if ending.reason else ""))
-        self._guarded(self._admit)
+        self._wake.set()
         return ending.verdict
 
     def _claim(self, occurrence: str, turn: int) -> Claim | None:
@@ -260,7 +279,7 @@ class Worker:
         if not self._lost.is_set():
             try:
                 claims.hand_over(self.database, self.worker)
-                with self.database.reading() as connection:
+                with self.database.transaction() as connection:
                     members.leave(connection, self.worker, members.GONE)
                 if self._queue is not None:
                     self._queue.forget(self.worker)

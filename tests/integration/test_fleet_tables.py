@@ -1,0 +1,230 @@
+"""Claims, locks, deaths and endings on both databases, without a worker's process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+
+import own_database
+from drillmark.fleet import admitting, claims, members, overdue, tables
+from drillmark.fleet.choosing import Limits
+from drillmark.fleet.claims import Ending
+from drillmark.fleet.database import Database, now
+
+LEASE_SECONDS = 5.0
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory) -> Iterator[own_database.OwnServer]:
+    folder = tmp_path_factory.mktemp("fleet-server")
+    folder.chmod(0o755)
+    with own_database.running(folder / "server") as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request, tmp_path) -> Iterator[Database]:
+    url = request.getfixturevalue("server").fresh() if request.param == "postgres" else None
+    made = Database(tmp_path, url)
+    made.prepare()
+    yield made
+    made.close()
+
+
+def add(database: Database, name: str, *targets: str, **more) -> None:
+    row = {
+        "occurrence": name, "drill": name.partition("@")[0], "source": "drills/x.yaml", "priority": 0, "environment": "test",
+        "labels": json.dumps(more.pop("labels", {})), "attempts": 1, "retry_after_seconds": 0.0, "attempt": 1,
+        "state": "waiting", "turn": 0, "epoch": 0, "taking_over": False, "unheard": False, "says": "",
+    }  # fmt: skip
+    with database.transaction() as connection:
+        moment = now(connection)
+        times = {"due_at": moment - 1, "start_at": moment - 1, "until_at": moment + 3600}
+        connection.execute(sa.insert(tables.occurrences).values(row | times | more))
+        connection.execute(sa.insert(tables.wants), [{"occurrence": name, "target": target} for target in targets])
+
+
+def join(database: Database, slots: int = 4, **labels: str) -> str:
+    with database.transaction() as connection:
+        return members.join(connection, labels, slots, LEASE_SECONDS)
+
+
+def silence(database: Database, worker: str, seconds: float) -> None:
+    """A worker of another machine, not heard of for so long."""
+    with database.transaction() as connection:
+        values = {"beat_at": now(connection) - seconds, "host": "elsewhere"}
+        connection.execute(sa.update(tables.workers).where(tables.workers.c.worker == worker).values(values))
+
+
+def admit(database: Database, limits: Limits | None = None) -> dict[str, str]:
+    return {one.occurrence: one.worker for one in admitting.admit(database, limits or Limits())}
+
+
+def row(database: Database, name: str):
+    with database.transaction() as connection:
+        query = sa.select(tables.occurrences).where(tables.occurrences.c.occurrence == name)
+        return connection.execute(query).mappings().one()
+
+
+def locked(database: Database) -> dict[str, str]:
+    with database.transaction() as connection:
+        return {one.target: one.holder for one in connection.execute(sa.select(tables.locks))}
+
+
+def told(database: Database, name: str) -> list[str]:
+    with database.transaction() as connection:
+        query = sa.select(tables.happenings.c.what).where(tables.happenings.c.occurrence == name)
+        return list(connection.execute(query.order_by(tables.happenings.c.number)).scalars())
+
+
+def claim(database: Database, name: str, worker: str, run="r1"):
+    return claims.claim(database, name, row(database, name)["turn"], worker, run)
+
+
+def test_a_drill_holds_all_its_targets_until_it_has_ended(database):
+    worker = join(database)
+    add(database, "a@1", "db", "api")
+    add(database, "b@1", "api")
+    assert admit(database) == {"a@1": worker}
+    assert locked(database) == {"api": "a@1", "db": "a@1"}
+    assert row(database, "b@1")["says"] == "target api is taken by a@1"
+    held = claim(database, "a@1", worker)
+    assert admit(database) == {}
+    assert claims.finish(database, held, Ending("passed", ""))
+    assert locked(database) == {}
+    assert admit(database) == {"b@1": worker}
+    assert told(database, "a@1") == ["started", "ended"]
+
+
+def test_a_claim_is_had_once_by_the_worker_and_turn_that_it_was_given_to(database):
+    worker, other = join(database), join(database, slots=0)
+    add(database, "a@1", "db")
+    admit(database)
+    assert claims.claim(database, "a@1", 1, other, "r0") is None
+    assert claims.claim(database, "a@1", 2, worker, "r0") is None
+    held = claims.claim(database, "a@1", 1, worker, "r1")
+    assert held is not None
+    assert held.run == "r1"
+    assert claims.claim(database, "a@1", 1, worker, "r2") is None
+    assert claims.finish(database, held, Ending("passed", ""))
+    assert not claims.finish(database, held, Ending("failed", "twice"))
+    assert row(database, "a@1")["verdict"] == "passed"
+
+
+def test_the_silent_are_buried_only_when_their_guard_has_had_its_time(database):
+    lost, other = join(database), join(database, slots=0)
+    add(database, "a@1", "db")
+    admit(database)
+    held = claim(database, "a@1", lost)
+    silence(database, lost, LEASE_SECONDS + 9)
+    assert claims.bury(database, 10.0) == {}
+    silence(database, lost, LEASE_SECONDS + 11)
+    assert claims.bury(database, 10.0) == {lost: ["a@1"]}
+    # Whoever comes back: its beat counts no more, and it ends nothing.
+    with database.transaction() as connection:
+        assert members.beat(connection, lost) == members.LOST
+    assert not claims.finish(database, held, Ending("passed", ""))
+    # The targets stay locked, and somebody else takes the same run over.
+    assert locked(database) == {"db": "a@1"}
+    with database.transaction() as connection:
+        connection.execute(sa.update(tables.workers).where(tables.workers.c.worker == other).values(slots=1))
+    assert admit(database) == {"a@1": other}
+    taken = claim(database, "a@1", other, run="r2")
+    assert (taken.taking_over, taken.run) == (True, "r1")
+    assert taken.epoch > held.epoch
+    assert claims.finish(database, taken, Ending("unknown", "its worker was lost", again=True))
+    assert told(database, "a@1") == ["started", "lost", "taken_over", "ended"]
+    assert locked(database) == {}
+
+
+def test_retry_runs_it_again_as_often_as_its_policy_says(database):
+    worker = join(database)
+    add(database, "a@1", "db", attempts=2)
+    for attempt in (1, 2):
+        admit(database)
+        held = claim(database, "a@1", worker, run=f"r{attempt}")
+        assert (held.attempt, held.run) == (attempt, f"r{attempt}")
+        assert claims.finish(database, held, Ending("unknown", "cut off", again=True))
+        assert locked(database) == {}
+    assert row(database, "a@1")["state"] == "ended"
+    assert told(database, "a@1") == ["started", "retried", "started", "ended"]
+
+
+def test_what_is_not_settled_keeps_its_targets_and_is_taken_over(database):
+    worker = join(database)
+    add(database, "a@1", "db", attempts=3)
+    admit(database)
+    held = claim(database, "a@1", worker)
+    assert claims.finish(database, held, Ending("unknown", "its process said nothing", settled=False))
+    assert locked(database) == {"db": "a@1"}
+    with database.transaction() as connection:
+        connection.execute(sa.update(tables.occurrences).values(start_at=now(connection) - 1))
+    assert admit(database) == {"a@1": worker}
+    taken = claim(database, "a@1", worker)
+    assert (taken.taking_over, taken.run) == (True, "r1")
+
+
+def test_a_drain_hands_over_what_has_not_begun(database):
+    leaving, staying = join(database), join(database, slots=0)
+    add(database, "a@1", "db")
+    admit(database)
+    assert claims.hand_over(database, leaving) == ["a@1"]
+    with database.transaction() as connection:
+        members.leave(connection, leaving, members.DRAINING)
+        connection.execute(sa.update(tables.workers).where(tables.workers.c.worker == staying).values(slots=1))
+    assert locked(database) == {}
+    assert claims.claim(database, "a@1", 1, leaving, "r1") is None
+    assert admit(database) == {"a@1": staying}
+
+
+def test_what_nobody_can_take_says_so_once_and_is_missed_after_its_time(database):
+    worker = join(database, region="eu")
+    add(database, "a@1", "db", labels={"region": "mars"}, environment="test")
+    assert admit(database) == {}
+    assert overdue.tell_unheard(database, worker, after_seconds=60.0) == []
+    late = overdue.tell_unheard(database, worker, after_seconds=0.5)
+    assert [one.says for one in late] == ["nobody can take it: no worker that lives has region=mars"]
+    assert overdue.tell_unheard(database, worker, after_seconds=0.5) == []
+    assert overdue.end_missed(database) == []
+    with database.transaction() as connection:
+        connection.execute(sa.update(tables.occurrences).values(until_at=now(connection) - 1))
+    missed = overdue.end_missed(database)
+    assert len(missed) == 1
+    assert "region=mars" in missed[0].says
+    assert row(database, "a@1")["verdict"] == "missed"
+    assert told(database, "a@1") == ["unheard", "missed"]
+
+
+def test_the_more_urgent_is_first_and_limits_of_an_environment_hold(database):
+    worker = join(database)
+    add(database, "low@1", "one", priority=1)
+    add(database, "high@1", "two", priority=9)
+    assert admit(database, Limits(environments={"test": 1})) == {"high@1": worker}
+    assert admit(database, Limits(environments={"test": 1})) == {}
+    assert row(database, "low@1")["says"] == "1 drills run in environment test already, its limit"
+
+
+def test_a_worker_of_this_machine_is_dead_when_its_process_is(database):
+    worker = join(database)
+    with database.transaction() as connection:
+        gone = {"pid": 1, "process_start": "never"}
+        connection.execute(sa.update(tables.workers).where(tables.workers.c.worker == worker).values(gone))
+    assert claims.bury(database, 1000.0) == {worker: []}
+
+
+def test_the_migration_makes_the_tables_that_the_program_knows(server):
+    url = server.fresh()
+    database = Database(server.root, url)
+    with database.transaction() as connection:
+        inspector = sa.inspect(connection)
+        for table in tables.metadata.sorted_tables:
+            found = {column["name"]: column for column in inspector.get_columns(table.name, schema=tables.SCHEMA)}
+            assert set(found) == set(table.columns.keys())
+            for column in table.columns:
+                assert found[column.name]["nullable"] == column.nullable, (table.name, column.name)
+            indexes = {index["name"] for index in inspector.get_indexes(table.name, schema=tables.SCHEMA)}
+            assert indexes == {index.name for index in table.indexes}
+    database.close()
