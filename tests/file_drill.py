@@ -114,3 +114,9 @@ def put_back(served: Path) -> dict[str, Any]:
         "type": "action",
         "provider": {"type": "process", "path": "sh", "arguments": ["-c", script]},
     }
+
+
+def pause(seconds: float) -> dict[str, Any]:
+    """An action that takes its time."""
+    provider = {"type": "process", "path": "sleep", "arguments": [str(seconds)]}
+    return {"name": "wait", "type": "action", "provider": provider}

@@ -26,7 +26,16 @@ from drillmark.define.settings import Settings
 from drillmark.define.targets import Targets
 from drillmark.errors import InvalidDefinitionError, Problem, RefusedError, UsageError
 from drillmark.model.plan import Plan
-from drillmark.workspace_checks import Checked, Opened, activities, in_order, rejections, taken, time_zone_problems
+from drillmark.workspace_checks import (
+    Checked,
+    Opened,
+    activities,
+    in_order,
+    quiet_zone_problems,
+    rejections,
+    taken,
+    time_zone_problems,
+)
 from drillmark.workspace_files import Files, drill_paths, python_problem
 
 SETTINGS = places.SETTINGS
@@ -82,7 +91,11 @@ class Workspace:
     def settings(self) -> Parsed[Settings]:
         """`drillmark.yaml`."""
         data = self.files.read(SETTINGS)
-        return _unread(read_settings, data) if isinstance(data, Problem) else read_settings(data, SETTINGS)
+        if isinstance(data, Problem):
+            return _unread(read_settings, data)
+        parsed = read_settings(data, SETTINGS)
+        unknown = list(quiet_zone_problems(parsed))
+        return replace(parsed, value=None, problems=[*parsed.problems, *unknown]) if unknown else parsed
 
     @cached_property
     def targets(self) -> Parsed[Targets]:

@@ -12,9 +12,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from drillmark.define import Experiment, Parsed
 from drillmark.define.drill import Drill
+from drillmark.define.marks import Marks, get
 from drillmark.define.marks import Path as Keys
-from drillmark.define.marks import get
 from drillmark.define.nearest import nearest
+from drillmark.define.settings import Settings
 from drillmark.define.targets import Targets
 from drillmark.errors import Problem
 from drillmark.model.plan import Plan
@@ -75,10 +76,21 @@ def taken(item: Opened, first: dict[str, str]) -> Iterator[Problem]:
 
 
 def time_zone_problems(drill: Parsed[Drill]) -> Iterator[Problem]:
-    """A zone that this machine does not know. A machine that knows none at all cannot tell."""
+    """A zone of a drill's schedule that this machine does not know."""
     zone = drill.value.schedule.time_zone if drill.value and drill.value.schedule else None
-    if zone is None:
-        return
+    if zone is not None:
+        yield from _unknown_zone(zone, drill.marks, ("schedule", "time_zone"))
+
+
+def quiet_zone_problems(settings: Parsed[Settings]) -> Iterator[Problem]:
+    """The zone of the quiet hours, likewise."""
+    quiet = settings.value.notifications.quiet if settings.value else None
+    if quiet is not None:
+        yield from _unknown_zone(quiet.time_zone, settings.marks, ("notifications", "quiet", "time_zone"))
+
+
+def _unknown_zone(zone: str, marks: Marks, at: Keys) -> Iterator[Problem]:
+    """A machine that knows no zone at all cannot tell."""
     try:
         ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -86,7 +98,7 @@ def time_zone_problems(drill: Parsed[Drill]) -> Iterator[Problem]:
         if zones:
             meant = nearest(zone, zones)
             hint = f"did you mean `{meant}`?" if meant else "names are those of the IANA, such as Europe/Berlin"
-            yield drill.marks.problem(("schedule", "time_zone"), f'there is no time zone "{zone}"', hint)
+            yield marks.problem(at, f'there is no time zone "{zone}"', hint)
 
 
 def in_order(problems: list[Problem]) -> list[Problem]:

@@ -113,13 +113,12 @@ def test_settings_have_defaults():
 
 
 def test_settings_are_checked_and_later_ones_are_warned_of():
-    text = "gaps: {due: {high: 3d}}\nguard: {lease: 10s}\napprovers: [ada]\nnotifications: [{webhook: http://x/y, on: [failed]}]\nlimits: {runs_at_once: 1}\nbudgets: [{target: orders-db, slo: 99.9%}]\n"
+    text = "gaps: {due: {high: 3d}}\nguard: {lease: 10s}\napprovers: [ada]\nnotifications: {channels: [{name: ops, url: json://x/y, on: [end]}]}\nlimits: {runs_at_once: 1}\nbudgets: [{target: orders-db, slo: 99.9%}]\n"
     parsed = read_settings(text.encode(), "drillmark.yaml")
     assert parsed.value.gaps.due.high == 3 * 86400
-    assert parsed.value.notifications[0].on == ["failed"]
+    assert parsed.value.notifications.channels[0].on == ["end"]
     assert [str(warning) for warning in parsed.warnings] == [
         "drillmark.yaml:5:1: `limits` has no effect yet",
-        "drillmark.yaml:4:1: `notifications` has no effect yet",
     ]
 
 

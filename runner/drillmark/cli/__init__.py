@@ -43,6 +43,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "measure": ("measure", "Measure and judge a stored run again."),
     "verify": ("verify", "Check that a run's evidence is whole and unchanged."),
     "gaps": ("gaps", "List the gaps that drills have found."),
+    "notify": ("notify", "Send a test message to the channels, and say which are dead."),
     "discover": ("discover", "List the actions and probes that experiments may use."),
     "schema": ("schema", "Print the JSON Schema of a file that you write."),
     "db": ("db", "Drillmark's own database on PostgreSQL: migrate it, check it."),

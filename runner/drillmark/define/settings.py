@@ -6,8 +6,10 @@ from pydantic import Field
 
 from drillmark.define.base import Strict
 from drillmark.define.drill import HostPort
+from drillmark.define.notifications import Notifications
 from drillmark.define.safety import BlastRadius, Budget
-from drillmark.define.units import Name, PositiveSeconds, Seconds, Slug, Url
+from drillmark.define.telling import Logs, Metrics
+from drillmark.define.units import Name, PositiveSeconds, Seconds, Slug
 
 
 class Due(Strict):
@@ -74,15 +76,6 @@ class FleetSettings(Strict):
     )
 
 
-class Notification(Strict):
-    """Somebody to tell."""
-
-    webhook: Url = Field(description="Where the message is sent.")
-    on: list[Name] = Field(
-        default_factory=list, description="Which outcomes are told; all unless given.", examples=[["failed", "aborted"]]
-    )
-
-
 class Settings(Strict):
     """`drillmark.yaml`."""
 
@@ -94,5 +87,7 @@ class Settings(Strict):
     blast_radius: BlastRadius | None = Field(default=None, description="What drills may reach at most.")
     approvers: list[Name] = Field(default_factory=list, description="Who may approve drills in production.")
     lifters: list[Name] = Field(default_factory=list, description="Who may lift a stop; the approvers unless given.")
-    notifications: list[Notification] = Field(default_factory=list, description="Who is told of runs.")
+    notifications: Notifications = Field(default=Notifications(), description="Who is told of drills.")
+    logs: Logs = Field(default=Logs(), description="The structured log, one JSON object in each line.")
+    metrics: Metrics = Field(default=Metrics(), description="The worker's own metrics and health.")
     budgets: list[Budget] = Field(default_factory=list, description="Error budgets, which drills respect.")

@@ -10,10 +10,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from drillmark.define.settings import Settings
+from drillmark.engine.paths import WorkspacePaths
 from drillmark.engine.view import View
 from drillmark.model.entry import Entry
+from drillmark.telling import posting
 from drillmark.telling.beside import Listener, Reports
+from drillmark.telling.news import Message, approval_wanted, overdue
+from drillmark.telling.notifier import Notifier
 from drillmark.telling.views import Views
+
+__all__ = ["Message", "Views", "approval_wanted", "overdue", "tell", "views"]
+
+_TELL_SECONDS = 30.0
 
 
 def views(
@@ -24,12 +32,40 @@ def views(
     face: View,
     before: Sequence[Entry] = (),
     also: Sequence[Listener] = (),
+    on_outcome: posting.OnOutcome | None = None,
 ) -> Views:
     """All the views of one run, as a context manager that is itself the view to hand to the engine.
 
     `face` is what a person sees; `before` are the entries that a run has already that is taken up again; `also` are
-    further listeners (the worker's metrics). Raises UsageError, before anything is begun, where the settings ask for
-    what is not installed or name a variable that is not set.
+    further listeners, and `on_outcome` hears how each message to a channel went (the worker's metrics). Never raises:
+    a channel that cannot be told, or what is not installed, is said on the face.
     """
-    del settings, environment, root, before  # nothing that they ask for is built yet
-    return Views(face, also, Reports())
+    reports = Reports()
+    listeners = list(also)
+    if settings.notifications.channels:
+        around = posting.around(root, settings.notifications, environment, reports, on_outcome)
+        posts = posting.Posts(settings.notifications, around)
+        listeners.append(Notifier(posts, WorkspacePaths(root).runs, before))
+    return Views(face, listeners, reports)
+
+
+def tell(
+    settings: Settings,
+    environment: Mapping[str, str],
+    messages: Sequence[Message],
+    *,
+    root: Path,
+    on_outcome: posting.OnOutcome | None = None,
+) -> list[str]:
+    """Tell channels of what belongs to no run (an approval is wanted, a drill is overdue); also what waited is sent.
+
+    Waits for at most half a minute, and returns what could not be told, each with the channel's name and the reason.
+    With no messages it only sends what waited in quiet hours, if they are over.
+    """
+    reports = Reports()
+    around = posting.around(root, settings.notifications, environment, reports, on_outcome)
+    posts = posting.Posts(settings.notifications, around)
+    for message in messages:
+        posts.put(message)
+    posts.close(_TELL_SECONDS)
+    return reports.take()

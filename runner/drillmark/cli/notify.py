@@ -1,0 +1,40 @@
+"""`drillmark notify`: a test message to the channels, which shows whether they are there."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+
+@click.command()
+@click.argument("names", metavar="[CHANNEL]...", nargs=-1)
+@click.pass_context
+def command(context: click.Context, names: tuple[str, ...]) -> None:
+    """Send a test message to the channels, and say which are dead.
+
+    CHANNEL is the name of one in drillmark.yaml; all of them unless given. Quiet hours and `on` do not matter here.
+    Exits with 1 where a channel could not be told.
+    """
+    from drillmark import workspace
+    from drillmark.define.nearest import hint_for
+    from drillmark.errors import EXIT_FAILED, UsageError
+    from drillmark.telling.channels import Address, DeadChannelError
+    from drillmark.telling.news import Message
+
+    channels = {channel.name: channel for channel in workspace.load_settings(workspace.find()).notifications.channels}
+    if not channels:
+        raise UsageError("there are no channels", hint="list some under `notifications.channels` in drillmark.yaml")
+    for name in names:
+        if name not in channels:
+            raise UsageError(f"there is no channel {name!r}", hint=hint_for(name, channels))
+    message = Message("end", "this is a test", "If you can read this, you will hear of drills.")
+    dead = False
+    for name in names or channels:
+        try:
+            Address(channels[name], os.environ).send(message)
+            click.echo(f"{name}: told")
+        except DeadChannelError as error:
+            dead = True
+            click.echo(f"{name}: NOT told: {error}")
+    context.exit(EXIT_FAILED if dead else 0)
