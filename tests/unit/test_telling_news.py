@@ -198,7 +198,7 @@ def test_what_waits_is_kept_by_channel_and_survives_a_torn_line(tmp_path):
         ("jsons://example.org/x?token=hunter2-hunter2", "the value of `token` stands in the file"),
         ("hunter2-hunter2", "this is no address of a channel"),
         ("json://example.org/$hunter2-hunter2", "a `$` that begins no variable"),
-        ("json://[hunter2-hunter2/x", "this is no address of a channel"),
+        ("jsons://me:hunter2@hunter2@example.org/x", "the password stands in the file"),
     ],
 )
 def test_a_secret_that_stands_in_the_file_is_refused_and_not_told_back(url, wrong):

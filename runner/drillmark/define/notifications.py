@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Literal
-from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
@@ -22,6 +21,7 @@ ADDRESS_PATTERN = r"^(?:\$\{[A-Za-z_][A-Za-z0-9_]*\}|[a-z][a-z0-9+.-]{0,30}://)\
 # Their address is a place alone. Every other service has a token, a key or a password in it.
 _WITHOUT_SECRET = frozenset({"json", "jsons", "xml", "xmls", "form", "forms", "syslog", "dbus", "mailto", "mailtos"})
 _SECRET_NAME = re.compile(r"pass|pwd|secret|token|key|credential|auth", re.IGNORECASE)
+_PASSWORD = re.compile(r"[^/#]*?:([^/#]+)@")
 _FROM_ENVIRONMENT = "write ${NAME} in its place, and set NAME in the environment of what runs drills"
 
 
@@ -43,14 +43,12 @@ def _address(value: object) -> str:
 
 
 def _refuse_literal_secrets(rest: str) -> None:
-    try:
-        parts = urlsplit(f"//{rest}")
-        password = parts.password or ""
-    except ValueError:
-        raise wrong("this is no address of a channel") from None
-    if password and not VARIABLE.fullmatch(password):
+    place, _, query = rest.partition("?")
+    password = _PASSWORD.match(place)
+    if password and not VARIABLE.fullmatch(password[1]):
         raise wrong("the password stands in the file", _FROM_ENVIRONMENT)
-    for name, text in parse_qsl(parts.query):
+    for pair in query.partition("#")[0].split("&"):
+        name, _, text = pair.partition("=")
         if _SECRET_NAME.search(name) and not VARIABLE.fullmatch(text):
             raise wrong(f"the value of `{name}` stands in the file", _FROM_ENVIRONMENT)
 
