@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import overload
 
 from drillmark import files, samples
 from drillmark.engine.paths import WorkspacePaths
@@ -82,6 +83,34 @@ def read_entries(workspace: Path, row: RunRow) -> tuple[Entry, ...]:
     finally:
         store.close()
     return entries or read_exported(workspace / row.directory)
+
+
+class KnownEntries(Sequence[Entry]):
+    """The journal of a run, read when somebody looks: mostly nobody does, and a long one takes a while.
+
+    Empty where it cannot be read. Whoever wants what stood there before a run goes on looks before that.
+    """
+
+    def __init__(self, workspace: Path, row: RunRow) -> None:
+        self._place = workspace, row
+        self._entries: tuple[Entry, ...] | None = None
+
+    @overload
+    def __getitem__(self, index: int) -> Entry: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Entry]: ...
+    def __getitem__(self, index: int | slice) -> Entry | Sequence[Entry]:
+        return self._read()[index]
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def _read(self) -> tuple[Entry, ...]:
+        if self._entries is None:
+            self._entries = ()
+            with suppress(JournalError):
+                self._entries = read_entries(*self._place)
+        return self._entries
 
 
 def read_exported(directory: Path) -> tuple[Entry, ...]:

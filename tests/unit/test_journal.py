@@ -8,7 +8,8 @@ import sqlite3
 import pytest
 
 from builders import RUN, Journal
-from drillmark import clock
+from drillmark import clock, runs
+from drillmark.engine.paths import WorkspacePaths
 from drillmark.errors import JournalError, StaleEpochError
 from drillmark.journal import entries
 from drillmark.journal.store import JournalStore, RunRow
@@ -162,3 +163,37 @@ def test_a_chain_that_is_no_run_is_kept_beside_them(store):
     assert [row.run for row in store.runs()] == [row.run for row in store.newest(9)] == [RUN]
     assert store.find("@") == []
     assert store.count() == 1
+
+
+@pytest.mark.parametrize("text", ['{"n":NaN}', '{"n":[-Infinity]}', '{"n":1e999}', '{"n":', "[1]", '{"n":1} x', ""])
+def test_what_no_journal_writes_is_not_read_either(store, tmp_path, text):
+    first = append(store, None, what="a")
+    append(store, first, what="b")
+    connection = sqlite3.connect(tmp_path / "journal.sqlite3")
+    connection.execute("update entries set data = ? where sequence = 2", (text,))
+    connection.commit()
+    connection.close()
+    with pytest.raises(JournalError):
+        store.read(RUN)
+    line = entries.to_line(first).replace('{"what":"a"}', text)
+    with pytest.raises(JournalError, match="not a journal entry"):
+        entries.from_line(line)
+
+
+def test_blanks_around_an_entry_change_nothing(store):
+    first = append(store, None, what="a", share=0.25)
+    assert entries.from_line(f"\n {entries.to_line(first)} \r") == first
+
+
+def test_the_journal_of_a_run_is_only_read_when_somebody_looks(tmp_path):
+    row = RunRow(RUN, "drill", "target", "reports/runs/x", 1, 0)
+    known = runs.KnownEntries(tmp_path, row)
+    kept = JournalStore(WorkspacePaths(tmp_path).journal)
+    kept.create(row)
+    first = append(kept, None, what="a")
+    assert list(known) == [first]
+    append(kept, first, what="b")
+    assert len(known) == 1
+    kept.close()
+    WorkspacePaths(tmp_path).journal.write_bytes(b"not a database" * 100)
+    assert list(runs.KnownEntries(tmp_path, row)) == []

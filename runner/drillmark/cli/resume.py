@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
-
-if TYPE_CHECKING:
-    from drillmark.model.entry import Entry
 
 
 @click.command()
@@ -20,13 +15,11 @@ def command(context: click.Context, run: str, *, as_json: bool) -> None:
     RUN is its id, the beginning of it, or `last`. What may still be in effect is undone or adopted, the rest of the
     drill is run where that is possible, and the result is measured. The exit code is that of the verdict.
     """
-    from contextlib import suppress
-
     from drillmark import places, runs
     from drillmark.cli import views
     from drillmark.cli.run import prepare_lab, tell_end, use_lab
     from drillmark.engine import resume
-    from drillmark.errors import JournalError, LabError, UsageError
+    from drillmark.errors import LabError, UsageError
 
     root = places.with_runs()
     row = runs.find(root, run)
@@ -45,10 +38,7 @@ def command(context: click.Context, run: str, *, as_json: bool) -> None:
             # A lab that does not come up is no reason to leave a fault.
             click.echo(f"warning: {error}", err=True)
 
-    before: tuple[Entry, ...] = ()
-    with suppress(JournalError):  # `resume` says so, after it has undone what stands in the undo file
-        before = runs.read_entries(root, row)
-    with views.everyone(root, plan, quiet=as_json, before=before) as view:
+    with views.everyone(root, plan, quiet=as_json, before=runs.KnownEntries(root, row)) as view:
         ended = resume.resume(root, row, view=view, prepare=prepare)
     tell_end(ended, as_json=as_json)
     context.exit(ended.exit_code)

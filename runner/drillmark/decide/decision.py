@@ -27,6 +27,8 @@ class Decision:
 
 def decide(plan: Plan, entries: Sequence[Entry]) -> Decision:
     """The next effect of the run, or none where it has ended."""
+    # What was only seen decides nothing, and is most of a long journal: leave it out once, not in each look below.
+    entries = [entry for entry in entries if entry.kind is not Kind.EVENT or "voided" in entry.data]
     if any(entry.kind is Kind.RUN_ENDED for entry in entries):
         return Decision(None, "the run has ended")
     known = attempts(entries)

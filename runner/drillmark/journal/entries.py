@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -19,6 +20,21 @@ from drillmark.model.stamp import Stamp
 FIRST_PREVIOUS_HASH = "0" * 64
 # Made once: a long journal asks a hundred thousand times.
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+_KINDS: dict[str, Kind] = {kind.value: kind for kind in Kind}
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"no JSON number: {text[:40]}")
+    return value
+
+
+def _refused(text: str) -> float:
+    raise ValueError(f"no JSON: {text}")
+
+
+_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_refused)
 
 
 def canonical(value: Any) -> str:
@@ -46,25 +62,48 @@ def to_line(entry: Entry) -> str:
 def from_line(line: str) -> Entry:
     """The inverse of `to_line`. Raises JournalError where the line is not an entry."""
     try:
-        return from_body(json.loads(line))
+        return _entry(parse(line))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise JournalError(f"not a journal entry: {line[:80]!a} ({str(error)[:200]!a})") from error
 
 
-def from_body(body: Any) -> Entry:
-    """An entry out of its JSON. Raises ValueError, KeyError or TypeError where it is none."""
+def parse(text: str) -> Any:
+    """JSON, read as strictly as it is written: NaN and infinity are none. Raises ValueError or RecursionError.
+
+    What comes out of here can be written again, so that nobody has to try it.
+    """
+    try:
+        value, end = _DECODER.raw_decode(text)
+    except json.JSONDecodeError:
+        return _DECODER.decode(text)  # blanks before it, or no JSON at all
+    return value if end == len(text) else _DECODER.decode(text)
+
+
+def from_texts(texts: tuple[int, str, int, str, str, str, str, str]) -> Entry:
+    """An entry out of its fields as they are stored, in the order of `Entry`'s: stamp and data are texts of JSON.
+
+    Raises ValueError, KeyError, TypeError or RecursionError where it is none.
+    """
+    sequence, run, epoch, kind, stamp, data, previous_hash, digest = texts
+    return _entry(
+        {
+            "sequence": sequence, "run": run, "epoch": epoch, "kind": kind, "stamp": parse(stamp), "data": parse(data),
+            "previous_hash": previous_hash, "hash": digest,
+        }
+    )  # fmt: skip
+
+
+def _entry(body: Any) -> Entry:
     for name in ("sequence", "epoch"):
         if type(body[name]) is not int:
             raise ValueError(f"{name} is not a whole number")
     if not isinstance(body["data"], dict):
         raise TypeError("data is not an object")
-    # Read as strictly as it is written: NaN and infinity are no JSON.
-    canonical(body["data"])
     return Entry(
         sequence=body["sequence"],
         run=str(body["run"]),
         epoch=body["epoch"],
-        kind=Kind(body["kind"]),
+        kind=_KINDS.get(body["kind"]) or Kind(body["kind"]),
         stamp=Stamp.from_json(body["stamp"]),
         data=cast("dict[str, Any]", body["data"]),
         previous_hash=str(body["previous_hash"]),
@@ -105,18 +144,20 @@ class Last:
         return "" if self.outcome is None else str(self.outcome.data.get("status", ""))
 
 
-def last(entries: Iterable[Entry], effect: Effect, key: str = "") -> Last | None:
+def last(entries: Sequence[Entry], effect: Effect, key: str = "") -> Last | None:
     """The last attempt at an effect, or None where it was never begun."""
-    intent: Entry | None = None
-    outcome: Entry | None = None
-    for entry in entries:
-        if entry.kind not in (Kind.INTENT, Kind.OUTCOME) or entry.effect is not effect or entry.key != key:
+    outcomes: list[Entry] = []
+    # From the end: what is asked for was mostly done last.
+    for entry in reversed(entries):
+        kind = entry.kind
+        if (kind is not Kind.INTENT and kind is not Kind.OUTCOME) or entry.effect is not effect or entry.key != key:
             continue
-        if entry.kind is Kind.INTENT:
-            intent, outcome = entry, None
-        elif intent is not None and entry.data.get("attempt", 1) == intent.data.get("attempt", 1):
-            outcome = entry
-    return None if intent is None else Last(intent, outcome)
+        if kind is Kind.OUTCOME:
+            outcomes.append(entry)
+            continue
+        attempt = entry.data.get("attempt", 1)
+        return Last(entry, next((one for one in outcomes if one.data.get("attempt", 1) == attempt), None))
+    return None
 
 
 def _body_of(entry: Entry) -> dict[str, Any]:

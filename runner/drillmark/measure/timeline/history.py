@@ -72,6 +72,7 @@ class History:
     entries: tuple[Entry, ...]
     finished: bool  # the run came to the point from which on it is measured
     _ran: dict[tuple[Effect, str], Ran]
+    _events: dict[str, list[Entry]]
 
     def one(self, effect: Effect) -> Ran:
         """An effect without a key; empty where it was never begun."""
@@ -86,9 +87,9 @@ class History:
         """Entries of a kind."""
         return (entry for entry in self.entries if entry.kind is kind)
 
-    def events(self, what: str) -> list[Entry]:
+    def events(self, what: str) -> Sequence[Entry]:
         """Events of that name."""
-        return [entry for entry in self.of(Kind.EVENT) if entry.data.get("what") == what]
+        return self._events.get(what, [])
 
 
 def read(entries: Sequence[Entry]) -> History:
@@ -107,7 +108,7 @@ def read(entries: Sequence[Entry]) -> History:
         )
         if finished:
             break
-    return History(tuple(counted), finished, _index_effects(counted))
+    return History(tuple(counted), finished, _index_effects(counted), _index_events(counted))
 
 
 def stamp_in(value: Any) -> Stamp | None:
@@ -116,6 +117,15 @@ def stamp_in(value: Any) -> Stamp | None:
         return Stamp.from_json(value)
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _index_events(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
+    found: dict[str, list[Entry]] = {}
+    for entry in entries:
+        what = entry.data.get("what")
+        if entry.kind is Kind.EVENT and isinstance(what, str):
+            found.setdefault(what, []).append(entry)
+    return found
 
 
 def _index_effects(entries: Sequence[Entry]) -> dict[tuple[Effect, str], Ran]:
