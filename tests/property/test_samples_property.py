@@ -10,7 +10,9 @@ from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
 from drillmark import samples
+from drillmark.errors import SampleFileError
 from drillmark.model.evidence import Table
+from drillmark.samples import whole
 
 Row = tuple[int, str, int, str, bool]
 
@@ -129,3 +131,32 @@ def test_following_gives_each_row_once_however_the_file_grows(content: list[Row]
             beats += np.asarray(table["beat"]).tolist()
         assert found == [row[:4] for row in content]
         assert beats == [row[0] for row in content]
+
+
+@seed(20244)
+@settings(max_examples=60, deadline=None)
+@given(content=rows, close=st.booleans(), data=st.data())
+def test_read_in_pieces_is_as_read_at_once(content: list[Row], close: bool, data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "beats.dms"
+        write(path, content, close=close)
+        content_of_file = bytearray(path.read_bytes())
+        if data.draw(st.booleans()):
+            content_of_file[data.draw(st.integers(0, len(content_of_file) - 1))] ^= data.draw(st.integers(1, 255))
+        path.write_bytes(content_of_file[: data.draw(st.integers(0, len(content_of_file)))])
+        answers: list[Table | str] = []
+        for read in (lambda: samples.Tail(path).read_new(), lambda: whole.read(path, data.draw(st.integers(1, 2000)))):
+            try:
+                answers.append(read())
+            except SampleFileError as error:
+                answers.append(str(error))
+        first, second = answers
+        if isinstance(first, str) or isinstance(second, str):
+            assert first == second
+            return
+        for name, values in first.columns.items():
+            assert values.dtype == second.columns[name].dtype
+            assert values.tolist() == second.columns[name].tolist()
+        assert (first.texts, first.meta, first.torn, first.closed) == (
+            second.texts, second.meta, second.torn, second.closed,
+        )  # fmt: skip

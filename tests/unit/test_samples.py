@@ -206,7 +206,7 @@ def test_following_waits_for_the_rest_of_a_block(tmp_path: Path) -> None:
 def test_following_in_pieces_gives_every_row_once_in_bounded_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece_bytes: int
 ) -> None:
-    monkeypatch.setattr(reader, "_PIECE_BYTES", piece_bytes)
+    monkeypatch.setattr(reader, "PIECE_BYTES", piece_bytes)
     path = tmp_path / "beats.dms"
     tail = samples.Tail(path)
     assert list(tail.pieces()) == []
@@ -222,7 +222,7 @@ def test_following_in_pieces_gives_every_row_once_in_bounded_memory(
 
 @pytest.mark.parametrize("piece_bytes", [1, 1 << 21])
 def test_a_survey_tells_what_reading_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece_bytes: int) -> None:
-    monkeypatch.setattr(reader, "_PIECE_BYTES", piece_bytes)
+    monkeypatch.setattr(reader, "PIECE_BYTES", piece_bytes)
     path = tmp_path / "beats.dms"
     beats(path, 10)
     data = path.read_bytes()

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
         LedgerKind,
         LedgerOp,
     )
-    from drillmark.samples.reader import Survey, Tail, digest, read, read_from, survey, texts
+    from drillmark.samples.reader import Survey, Tail, digest, read_from, survey, texts
+    from drillmark.samples.whole import read
     from drillmark.samples.writer import SampleWriter
 
 __all__ = [
@@ -65,7 +66,7 @@ __getattr__ = lazily.parts(
         "Survey": "reader",
         "Tail": "reader",
         "digest": "reader",
-        "read": "reader",
+        "read": "whole",
         "read_from": "reader",
         "survey": "reader",
         "texts": "reader",

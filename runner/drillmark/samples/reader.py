@@ -1,4 +1,4 @@
-"""Reads sample files: whole, or what is new since the last look.
+"""Walks over sample files, and follows those that grow. `whole` reads one that does not.
 
 A file that was cut, or damaged, reads as the rows before that place, and says `torn`. Sizes in the file are
 believed only as far as the file's own bytes and the CRC bear them out, so nothing absurd is ever allocated.
@@ -32,8 +32,8 @@ from drillmark.samples.layout import (
     decode_header,
 )
 
-# So much of a file is in memory at a time where it is followed, as long as its blocks are not larger.
-_PIECE_BYTES = 1 << 21
+# So much of a file is in memory at a time, as long as its blocks are not larger.
+PIECE_BYTES = 1 << 21
 
 
 @dataclass(slots=True)
@@ -68,18 +68,6 @@ class Survey:
     closed: bool
 
 
-def read(path: Path) -> Table:
-    """The rows of a sample file.
-
-    Raises:
-        SampleFileError: it is not there, cannot be opened, or is no sample file at all. A file that was cut
-            or damaged on the way is none of these: see `Table.torn` and `Table.closed`.
-    """
-    scan = Scan()
-    walk(path, scan)
-    return _table(path, scan)
-
-
 def read_from(path: Path, offset: int) -> tuple[Table, int]:
     """The rows after `offset` (0: all), and the offset to go on from next time.
 
@@ -100,7 +88,7 @@ def survey(path: Path) -> Survey:
         rows += len(piece)
         if rows < tail.scan.rows:
             break  # a word that no block has brought
-    walk(path, tail.scan, until=tail.offset + _PIECE_BYTES)  # is anything left? Raises where there is no such file
+    walk(path, tail.scan, until=tail.offset + PIECE_BYTES)  # is anything left? Raises where there is no such file
     torn = tail.scan.torn or tail.scan.header is None or rows < tail.scan.rows
     return Survey(rows, tail.scan.meta, torn=torn, closed=tail.scan.closed and not torn)
 
@@ -129,7 +117,7 @@ class Tail:
     def read_new(self) -> Table:
         """The rows that came since the last call. Raises SampleFileError as `read` does."""
         if not self.path.exists():
-            return _empty(self.path)
+            return empty(self.path)
         walk(self.path, self.scan)
         table = _table(self.path, self.scan)
         self.scan.parts = {}
@@ -140,14 +128,14 @@ class Tail:
 
         `torn` says nothing here: a piece may end within a block, which then belongs to the next one.
         """
-        limit = _PIECE_BYTES
+        limit = PIECE_BYTES
         while self.path.exists():
             before = self.scan.offset
             walk(self.path, self.scan, until=before + limit)
             if self.scan.offset > before:
                 table = _table(self.path, self.scan)
                 self.scan.parts = {}
-                limit = _PIECE_BYTES
+                limit = PIECE_BYTES
                 yield table
             elif not self.scan.torn or limit > CONTROL_LIMIT_BYTES + BLOCK.size:
                 return  # nothing more, or damage: no whole block is as large as that
@@ -256,13 +244,18 @@ def _take_control(scan: Scan, payload: bytes) -> bool:
 
 def _table(path: Path, scan: Scan) -> Table:
     if scan.header is None:
-        return _empty(path)
+        return empty(path)
     columns: dict[str, NDArray[Any]] = {}
     for name, kind in scan.header.columns.items():
         columns[name] = np.frombuffer(b"".join(scan.parts.get(name, [])), dtype=NUMPY_TYPE[kind])
+    return checked(scan, columns)
+
+
+def checked(scan: Scan, columns: dict[str, NDArray[Any]]) -> Table:
+    """The table, up to the first row that cannot be."""
     torn = scan.torn
     # A word that no block has brought can only be damage that happens to have a right CRC.
-    for name in scan.header.text_columns:
+    for name in scan.words:
         bad = np.flatnonzero((columns[name] < 0) | (columns[name] >= len(scan.words[name])))
         if len(bad):
             columns = {key: values[: bad[0]] for key, values in columns.items()}
@@ -271,7 +264,8 @@ def _table(path: Path, scan: Scan) -> Table:
     return Table(columns, words, dict(scan.meta), torn=torn, closed=scan.closed and not torn)
 
 
-def _empty(path: Path) -> Table:
+def empty(path: Path) -> Table:
+    """The table of a file of which no header is there."""
     # A worker of the load has its number in its files (`load-users-2`), a marker writer its name (`ledger-<name>`).
     stem = path.stem.rstrip("0123456789").removesuffix("-")
     layout = LAYOUTS.get(stem) or LAYOUTS.get(stem.split("-")[0], {})

@@ -80,12 +80,31 @@ def read(
     if whole is False:
         raise UnmeasurableError("the load's samples are not whole: slow requests may be missing from them")
     start = requests["start_ns"].astype(np.int64) - frame.zero_of(requests, "load.dms")
-    ok = requests["ok"] != 0
-    latency = requests["latency_ns"].astype(np.int64)
-    order = np.argsort(start, kind="stable")
-    completed = np.sort((start + latency)[ok])
+    ok, latency = requests["ok"] != 0, requests["latency_ns"].astype(np.int64, copy=False)
     at = np.sort(users["at_ns"].astype(np.int64) - frame.zero_of(users, "load-users.dms"))
-    return Load(start[order], np.where(ok, latency, FOREVER)[order], ok[order], completed, alive(at, ended))
+    return arranged(start, latency, ok, alive(at, ended))
+
+
+def arranged(
+    start: NDArray[np.int64],
+    latency: NDArray[np.int64],
+    ok: NDArray[np.bool_],
+    windows: NDArray[np.int64],
+    error: int = 0,
+) -> Load:
+    """The requests in the order in which they were sent. `start` and `ok` may be kept; `latency` is left as it is.
+
+    An hour of load is eighteen million requests, so that no more copies are made than must be.
+    """
+    completed = start[ok]
+    completed += latency[ok]
+    completed.sort()
+    latency = np.where(ok, latency, FOREVER)
+    # Mostly it is in that order: what is longest in flight is not written first.
+    if len(start) > 1 and not (start[1:] >= start[:-1]).all():
+        order = np.argsort(start, kind="stable")
+        start, latency, ok = start[order], latency[order], ok[order]
+    return Load(start, latency, ok, completed, windows, error)
 
 
 def alive(at: NDArray[np.int64], ended: Sequence[Span]) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drillmark.measure.service.beats import FOREVER
-from drillmark.measure.service.load import Load, alive
+from drillmark.measure.service.load import Load, alive, arranged
 from drillmark.measure.timeline.frame import Frame, Span, UnmeasurableError
 from drillmark.model.evidence import Evidence, LoadPart, Table
 
@@ -43,9 +43,7 @@ def read(evidence: Evidence, frame: Frame, *, ended: Sequence[Span] = (), whole:
             windows, np.stack([lived[:, 0] + off, np.maximum(lived[:, 0] + off, lived[:, 1] - off)], axis=1)
         )
     start, latency, ok = np.concatenate(starts), np.concatenate(latencies), np.concatenate(oks)
-    order = np.argsort(start, kind="stable")
-    completed = np.sort((start + latency)[ok])
-    return Load(start[order], np.where(ok, latency, FOREVER)[order], ok[order], completed, windows, error)
+    return arranged(start, latency, ok, windows, error)
 
 
 def _tables(part: LoadPart) -> tuple[Table, Table]:
