@@ -78,9 +78,10 @@ def is_injected(root: Path, served: Path) -> bool:
     return until("the fault", lambda: not served.exists())
 
 
-def post(url: str, body: Any) -> int:
+def post(url: str, body: Any, **headers: str) -> int:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    request = urllib.request.Request(url, data=data, method="POST", headers={"Content-Type": "application/json"})
+    headers = {"Content-Type": "application/json"} | headers
+    request = urllib.request.Request(url, data=data, method="POST", headers=headers)
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
             return answer.status
@@ -237,6 +238,15 @@ def test_a_busy_port_is_told_before_anything_begins(tmp_path, service):
     assert not list((root / "reports").glob("runs/*"))
 
 
+def test_a_token_that_is_not_set_is_told_before_anything_begins(tmp_path, service):
+    settings = {"alerts": {"listen": "127.0.0.1:0", "token": "${DRILLMARK_TEST_NO_SUCH_TOKEN}"}}
+    root = make(tmp_path, service, settings=settings, observe=ALERTS)
+    refused = drillmark(root, "run", DRILL)
+    assert refused.returncode == 3, refused.stdout + refused.stderr
+    assert "the token in DRILLMARK_TEST_NO_SUCH_TOKEN, which is not set" in refused.stderr
+    assert not (root / "reports/runs").exists()
+
+
 def test_alerts_in_a_check_are_judged(tmp_path, service):
     root = make(
         tmp_path, service, objectives={"time_to_detect": "20s"}, settings=FREE, observe=ALERTS, mode="check",
@@ -301,6 +311,40 @@ class TestReceiver:
         os.kill(receiver.process.pid, signal.SIGCONT)
         wait_for(lambda: any(line["what"] == "alerts_away" for line in self.lines(receiver)))
         assert receiver.end() == 0
+
+    def test_who_does_not_know_the_token_is_refused_and_that_is_told_without_what_was_sent(self, tmp_path):
+        config = {"host": "127.0.0.1", "port": 0, "rules": [{"webhook": "/alerts", "match": {"alertname": "FileDown"}}]}
+        config["token_variable"] = "TOKEN_OF_THE_TEST"
+        environment = {"TOKEN_OF_THE_TEST": "right-8f2c"}
+        child = Child("drillmark.observe.alerts", "alerts", tmp_path, config, environment=environment)
+        try:
+            url = f"{child.go().status()['url']}/alerts"
+            told = firing(alertname="FileDown")
+            wrong = (
+                {},
+                {"Authorization": "Bearer wrong-77ab"},
+                {"Authorization": "right-8f2c"},
+                {"Authorization": "\xff"},
+            )
+            assert [post(url, told, **headers) for headers in wrong] == [401] * 4
+            assert post(f"{url}/api/v2/alerts", b"[]") == 401
+            assert post(url, told, Authorization="Bearer right-8f2c") == 200
+        finally:
+            ended = child.end()
+        assert ended == 0
+        heard = [line for line in self.lines(child) if line["what"] == "alert"]
+        assert [(line["status"], line["matched"]) for line in heard] == [("unreadable", False)] * 5 + [("firing", True)]
+        assert {line["error"] for line in heard[:5]} == {"it was refused: its token is missing or wrong"}
+        left = "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
+        assert "8f2c" not in left
+        assert "77ab" not in left
+
+    def test_without_its_token_a_receiver_hears_nobody(self, tmp_path):
+        config = {"host": "127.0.0.1", "port": 0, "rules": [], "token_variable": "DRILLMARK_TEST_NO_SUCH_TOKEN"}
+        child = Child("drillmark.observe.alerts", "alerts", tmp_path, config).go()
+        assert child.status()["state"] == "failed"
+        assert "DRILLMARK_TEST_NO_SUCH_TOKEN, which is not set" in child.status()["error"]
+        assert child.process.wait(60) == 1
 
     def test_a_port_that_is_taken_in_the_last_moment_is_named(self, receiver, tmp_path):
         port = int(receiver.status()["url"].rsplit(":", 1)[1])

@@ -273,3 +273,12 @@ def test_checking_writes_nothing(tmp_path):
     before = sorted(path for path in root.rglob("*") if "__pycache__" not in path.parts)
     workspaces.load_plan(DRILL, root=root)
     assert sorted(root.rglob("*")) == before
+
+
+def test_a_token_that_is_written_out_is_refused_and_not_shown(tmp_path):
+    root = workspace(tmp_path, settings="alerts: {token: hunter2-8f2c}\n")
+    found = "".join(problems(root))
+    assert "drillmark.yaml:1:17: `alerts.token`: a secret does not stand in this file" in found
+    assert "8f2c" not in found
+    (root / "drillmark.yaml").write_text("alerts: {token: '${ALERTS_TOKEN}'}\n")
+    assert workspaces.load_settings(root).alerts.token == "${ALERTS_TOKEN}"

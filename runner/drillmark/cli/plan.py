@@ -129,7 +129,8 @@ def _observed(plan: Plan) -> list[str]:
         told += [pace, *(f"  {_told(item)}" for item in plan.probes.activities)]
     if plan.alerts:
         where = f"{plan.alerts.host}:{plan.alerts.port or 'a free port'}"
-        told.append(f"alerts received on {where}: {', '.join(_alert(rule) for rule in plan.alerts.rules)}")
+        token = f" with the token in {plan.alerts.token_variable}" if plan.alerts.token_variable else ""
+        told.append(f"alerts received on {where}{token}: {', '.join(_alert(rule) for rule in plan.alerts.rules)}")
     for one in plan.markers:
         name = f"{one.name}: " if one.name else ""
         told.append(

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from typing import Annotated
+
 from pydantic import Field
 
-from drillmark.define.base import Strict
+from drillmark.define.base import Strict, wrong
 from drillmark.define.drill import HostPort
 from drillmark.define.notifications import Notifications
 from drillmark.define.safety import BlastRadius, Budget
 from drillmark.define.telling import Logs, Metrics
-from drillmark.define.units import Name, PositiveSeconds, Seconds, Slug
+from drillmark.define.units import Name, PositiveSeconds, Seconds, Slug, Written
+
+_VARIABLE = r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}$"
+
+
+def _variable(value: object) -> str:
+    if isinstance(value, str) and re.fullmatch(_VARIABLE, value):
+        return value
+    # Never shown: it may be the secret itself.
+    raise wrong("a secret does not stand in this file", "write ${NAME}, and set NAME where drills are run")
 
 
 class Due(Strict):
@@ -49,6 +61,11 @@ class AlertSettings(Strict):
     )
     clock_error: Seconds = Field(
         default=1.0, description="How far the clock of the machine that raises alerts may be off; 1s unless given."
+    )
+    token: Annotated[str, Written(_variable, _VARIABLE, ("${ALERTS_TOKEN}",))] | None = Field(
+        default=None,
+        description="What senders must know (`Authorization: Bearer`), as ${NAME} from the environment; "
+        "anybody may send unless given.",
     )
 
 

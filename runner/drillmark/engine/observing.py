@@ -169,6 +169,7 @@ def _configs(hands: Hands) -> dict[str, dict[str, Any]]:
         configs["alerts"] = {
             "host": plan.alerts.host,
             "port": plan.alerts.port,
+            "token_variable": plan.alerts.token_variable,
             "rules": [rule.model_dump(mode="json") for rule in plan.alerts.rules],
         }
     return configs

@@ -250,6 +250,10 @@ def _create(  # everything that a run needs before its first entry
 def _refuse_busy_port(plan: Plan) -> None:
     """Before anything is written or begun: a drill that would not hear its alerts is not started."""
     if plan.alerts is not None:
+        variable = plan.alerts.token_variable
+        if variable and not os.environ.get(variable):
+            words = f"alerts are to carry the token in {variable}, which is not set"
+            raise RefusedError(words, hint="set it in the environment of what runs drills")
         hint = "wait for the other drill, or set alerts.listen in drillmark.yaml (port 0: one that is free)"
         _try_port(plan.alerts.host, plan.alerts.port, "receive alerts", hint)
     if plan.load is not None and plan.load.master_host is not None:

@@ -180,11 +180,12 @@ class PlannedAlert(Frozen):
 
 
 class PlannedAlerts(Frozen):
-    """The alert receiver. Port 0: one that is free."""
+    """The alert receiver. Port 0: one that is free. `token_variable`: where its token stands; empty: it has none."""
 
     host: str = "127.0.0.1"
     port: int = 9095
     clock_error_seconds: float = 1.0  # how far the clock of who raises alerts may be off
+    token_variable: str = ""
     rules: list[PlannedAlert] = Field(default_factory=list)
 
 

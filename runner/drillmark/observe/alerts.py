@@ -1,16 +1,19 @@
 """The alert receiver: `python -m drillmark.observe.alerts CONFIG.json`. A small web server that alerts are sent to.
 
 It writes down what it received and when, and judges nothing. It answers 200 only once that is on the disk, so that
-Alertmanager sends again what was not. It reads bodies of anybody who can reach its port, so it must never do
-anything else with them.
+Alertmanager sends again what was not. It reads bodies of anybody who can reach its port and knows its token, if it has
+one, so it must never do anything else with them. Must never write the token down, nor what was sent in its place.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hmac
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
@@ -35,9 +38,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Receiver:
     """The routes of one run, and what became of each request. `failed` is set where the file cannot be written."""
 
-    def __init__(self, log: AlertLog, rules: Rules, stop: asyncio.Event) -> None:
+    def __init__(self, log: AlertLog, rules: Rules, stop: asyncio.Event, *, token: str = "") -> None:
         self._log = log
         self._stop = stop
+        self._wanted = f"Bearer {token}".encode() if token else b""
         self.failed: Exception | None = None
         self.application = web.Application(client_max_size=LIMIT_BYTES)
         paths = {f"{route.rstrip('/')}{PROMETHEUS_PATH}": route for route in rules} | {route: route for route in rules}
@@ -47,6 +51,8 @@ class Receiver:
     def _handler(self, route: str, wanted: list[dict[str, str]]) -> Handler:
         async def receive(request: web.Request) -> web.Response:
             received = clock.now()
+            if not self._known(request):
+                return self._refuse(received, route, 401, "it was refused: its token is missing or wrong")
             try:
                 async with asyncio.timeout(_BODY_SECONDS):
                     body = await request.read()
@@ -60,6 +66,10 @@ class Receiver:
                 return self._give_up(error)
 
         return receive
+
+    def _known(self, request: web.Request) -> bool:
+        sent = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
+        return not self._wanted or hmac.compare_digest(sent, self._wanted)
 
     def _take(self, received: Stamp, route: str, wanted: list[dict[str, str]], body: bytes) -> web.Response:
         try:
@@ -76,7 +86,8 @@ class Receiver:
             self._log.unreadable(received, route, why)
         except OSError as error:
             return self._give_up(error)
-        return web.json_response({"error": why}, status=status)
+        headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
+        return web.json_response({"error": why}, status=status, headers=headers)
 
     def _give_up(self, error: Exception) -> web.Response:
         self.failed = error
@@ -91,7 +102,7 @@ async def receive(me: child.Child) -> None:
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.call_later(0.0 if me.stop_requested else me.remaining_seconds, stop.set)
     log = AlertLog(me.run_dir / NAME)
-    receiver = Receiver(log, _rules(me.config["rules"]), stop)
+    receiver = Receiver(log, _rules(me.config["rules"]), stop, token=_token(me))
     runner = web.AppRunner(receiver.application, access_log=None, handle_signals=False, shutdown_timeout=_END_SECONDS)
     await runner.setup()
     host, port = str(me.config["host"]), int(me.config["port"])
@@ -122,6 +133,15 @@ async def _watch_itself(stop: asyncio.Event, log: AlertLog) -> None:
         if now.monotonic_ns - before.monotonic_ns > _AWAY_NS:
             log.away(before, now)
         before = now
+
+
+def _token(me: child.Child) -> str:
+    """What senders must know; empty where anybody may send. Raises ChildError where it is not to be had."""
+    variable = str(me.config.get("token_variable") or "")
+    token = os.environ.get(variable, "") if variable else ""
+    if variable and not token:
+        raise child.ChildError(f"alerts are to carry the token in {variable}, which is not set")
+    return token
 
 
 def _rules(rules: list[dict[str, Any]]) -> Rules:

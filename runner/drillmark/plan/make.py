@@ -235,6 +235,7 @@ def _alerts(alerts: list[Alert] | None, settings: Settings) -> model.PlannedAler
         host=host,
         port=int(port),
         clock_error_seconds=settings.alerts.clock_error,
+        token_variable=(settings.alerts.token or "").strip("${}"),
         rules=[model.PlannedAlert(webhook=alert.webhook, match=alert.match) for alert in alerts],
     )
 
