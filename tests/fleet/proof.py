@@ -33,6 +33,7 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 
 import short_worker  # noqa: E402
 
+import file_drill  # noqa: E402
 import own_database  # noqa: E402
 from drillmark.fleet.agenda import Agenda  # noqa: E402
 from drillmark.fleet.database import Database  # noqa: E402
@@ -123,7 +124,7 @@ class Machine:
         environment = os.environ | {
             "DRILLMARK_DATABASE_URL": url,
             "DRILLMARK_WORKSPACE": str(self.root),
-            "PYTHONPATH": str(Path(__file__).parent),
+            "PYTHONPATH": f"{Path(__file__).parents[2] / 'runner'}:{Path(__file__).parent}",
             "PROOF_TARGETS": self.targets,
         }
         with self.log.open("a") as output:
@@ -165,7 +166,7 @@ class Fleet:
         return int(self.execute(statement)[0][0])
 
 
-def write_drills(root: Path, drills: int, minutes: int, engine: int, engine_minutes: int) -> None:
+def write_drills(root: Path, url: str, drills: int, minutes: int, engine: int, engine_minutes: int) -> None:
     """Drills whose times are all in the last hour, and never again for a year."""
     begin = datetime.now(tz=UTC) - timedelta(hours=1)
     targets: dict[str, object] = {}
@@ -176,11 +177,11 @@ def write_drills(root: Path, drills: int, minutes: int, engine: int, engine_minu
         count = minutes if number < drills else engine_minutes
         crons = [begin + timedelta(minutes=each) for each in range(count)]
         assert crons[0].day == crons[-1].day or count < 60
-        _write_drill(root, name, begin, count, targets)
+        _write_drill(root, url, name, begin, count, targets)
     (root / "targets.yaml").write_text(yaml.safe_dump({"targets": targets}))
 
 
-def _write_drill(root: Path, name: str, begin: datetime, count: int, targets: dict[str, object]) -> None:
+def _write_drill(root: Path, url: str, name: str, begin: datetime, count: int, targets: dict[str, object]) -> None:
     # One hour's minutes: cron's minute field alone tells them, on one day of one year.
     minutes = ",".join(str(each) for each in range(count))
     provider = {"type": "python", "module": "proof_actions", "arguments": {"target": name}}
@@ -191,14 +192,19 @@ def _write_drill(root: Path, name: str, begin: datetime, count: int, targets: di
         "probes": ["answers"],
         "activities": [
             gone,
-            {"name": "answers", "type": "probe", "tolerance": True, "provider": provider | {"func": "answers"}},
+            {
+                "name": "answers",
+                "type": "probe",
+                "tolerance": 200,
+                "provider": {"type": "http", "url": url, "timeout": 10},
+            },
         ],
     }
     drill = {
         "id": name, "title": f"A row in a table, {name}", "owner": "team", "target": name, "mode": "check",
         "fault": f"experiments/{name}.yaml",
         "objectives": {"slo": {"availability": "90%"}},
-        "phases": {"baseline": "300ms", "fault": "500ms", "soak": "300ms", "hold": "200ms"},
+        "phases": {"baseline": "1500ms", "fault": "2s", "soak": "2s", "hold": "1s"},
         "schedule": {
             "cron": f"{minutes} {begin.hour} {begin.day} {begin.month} *",
             "missed": {"run_within": "30d"}, "retry": {"times": 5, "wait": "1s"},
@@ -216,14 +222,15 @@ def _write_drill(root: Path, name: str, begin: datetime, count: int, targets: di
 
 @contextmanager
 def fleet(root: Path, drills: int, minutes: int, engine: int = 0, engine_minutes: int = 0) -> Iterator[Fleet]:
-    with own_database.running(root / "server") as server:
+    root.mkdir(parents=True, exist_ok=True)
+    with own_database.running(root / "server") as server, file_drill.serving(root / "served") as service:
         url = server.fresh()
         name = url.rpartition("/")[2]
         server.execute(short_worker.SCHEMA, name=name)
         machines: list[Machine] = []
         for machine in MACHINES:
             place = root / machine
-            write_drills(place, drills, minutes, engine, engine_minutes)
+            write_drills(place, service, drills, minutes, engine, engine_minutes)
             machines.append(Machine(machine, place, Cable(server.port), name, url, root / f"{machine}.log"))
         made = Fleet(server, name, root, machines)
         database = Database(machines[0].root, url)

@@ -6,8 +6,9 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from drillmark.cli.run import Duration
 
 if TYPE_CHECKING:
     from drillmark.define.settings import Settings
+    from drillmark.fleet.overdue import Late
     from drillmark.fleet.worker import Terms
 
 
@@ -71,6 +73,8 @@ def command(
     database.prepare()
     worker = Worker(root, database, _terms(settings, dict(labels), slots, drain), EngineProcess(root), say)
 
+    worker.on_missed = lambda late: _file(root, late, say)
+
     def stop(_number: int, _frame: FrameType | None) -> None:
         worker.drain()
 
@@ -96,6 +100,17 @@ def _terms(settings: Settings, labels: Mapping[str, str], slots: int, drain_seco
         drain_seconds=drain_seconds,
         limits=Limits(limits.runs_at_once, dict(limits.environments)) if limits else Limits(),
     )
+
+
+def _file(root: Path, late: Late, say: Callable[[str], None]) -> None:
+    """What did not run is a gap: nobody knows what it would have shown."""
+    from drillmark.errors import DrillmarkError
+    from drillmark.fleet import gaps
+
+    try:
+        say(f"{late.occurrence}: filed {', '.join(gaps.file_missed(root, late))}")
+    except DrillmarkError as error:
+        say(f"{late.occurrence}: its gap could not be filed: {error}")
 
 
 def _say(text: str) -> None:

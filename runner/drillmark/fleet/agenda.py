@@ -20,6 +20,7 @@ from sqlalchemy.engine import Connection
 from drillmark import calendar
 from drillmark.calendar import CalendarFile, Due, Occurrence, windows, zones
 from drillmark.calendar.missed import GRACE
+from drillmark.decisions import State, Trigger
 from drillmark.define import read_drill, read_targets
 from drillmark.define.drill import Drill
 from drillmark.define.schedule import RunWithin, Schedule
@@ -29,6 +30,7 @@ from drillmark.fleet.admitting import ENDED, WAITING
 from drillmark.fleet.database import Database, now, tell
 from drillmark.fleet.overdue import MISSED
 from drillmark.fleet.tables import drills, occurrences, wants
+from drillmark.fleet.wishes import Wishes, occurrence_of
 from drillmark.workspace import TARGETS
 from drillmark.workspace_files import Files
 
@@ -58,9 +60,11 @@ class Agenda:
     root: Path
     database: Database
     say: Callable[[str], None]
+    wishes: Wishes | None = None
     _planned: dict[str, Planned] = field(default_factory=dict[str, Planned])
     _seen: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
     _targets: Targets | None = None
+    _triggered: set[str] = field(default_factory=set[str])
 
     def look(self) -> int:
         """Write a row for everything that is due within the next minute; returns how many are new."""
@@ -71,8 +75,10 @@ class Agenda:
             if unknown:
                 self._recall(connection, unknown, moment)
         until = moment + AHEAD
+        decided = self.wishes.state(moment) if self.wishes else State()
         ripe = [one for one in self._planned.values() if one.next_at is None or one.next_at <= until]
-        new = 0
+        ripe = [one for one in ripe if one.drill.id not in decided.paused]
+        new = sum(self._trigger(trigger, moment) for trigger in decided.triggers if moment - trigger.at < BEGINS_WITHIN)
         for one in ripe:
             try:
                 new += self._note(one, until)
@@ -115,6 +121,25 @@ class Agenda:
             if _insert(connection, row | _times(each.occurrence, None) | ended):
                 tell(connection, each.occurrence.id, "missed", says=each.words)
         return new
+
+    def _trigger(self, trigger: Trigger, moment: datetime) -> int:
+        """Somebody wants it now, outside its schedule: once, whoever sees it first."""
+        name = occurrence_of(trigger)
+        if name in self._triggered:
+            return 0
+        self._triggered.add(name)
+        one = next((one for one in self._planned.values() if one.drill.id == trigger.drill), None)
+        if one is None:
+            self.say(f"{trigger.drill}: {trigger.by} wants it to run, and no drill with a schedule is called that")
+            return 0
+        at = moment.timestamp()
+        times = {"due_at": trigger.at.timestamp(), "start_at": at, "until_at": at + BEGINS_WITHIN.total_seconds()}
+        with self.database.transaction() as connection:
+            if not _insert(connection, self._row(one) | times | {"occurrence": name, "state": WAITING}):
+                return 0
+            targets = self._locked(one.drill)
+            connection.execute(sa.insert(wants), [{"occurrence": name, "target": target} for target in targets])
+        return 1
 
     def _row(self, one: Planned) -> dict[str, object]:
         retry = one.schedule.retry

@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from drillmark import clock
 from drillmark.chaos.undo import ROLLBACK_SECONDS
 from drillmark.engine.early import run_id
+from drillmark.errors import DrillmarkError
 from drillmark.fleet import admitting, claims, members, overdue
 from drillmark.fleet.admitting import Queued
 from drillmark.fleet.agenda import Agenda
@@ -27,6 +28,7 @@ from drillmark.fleet.database import Database, short
 from drillmark.fleet.performing import Performer
 from drillmark.fleet.queue import FleetQueue
 from drillmark.fleet.warden import Warden
+from drillmark.fleet.wishes import Wishes
 from drillmark.model.stamp import NANOSECONDS
 
 _SWEPT_AFTER = timedelta(hours=1)
@@ -64,7 +66,7 @@ class Worker:
 
     Attributes:
         say: told what happens, a line each.
-        looks: called at each heartbeat after the agenda was looked at (notifications of what is overdue, say).
+        on_missed: called for what could not begin within its time.
     """
 
     root: Path
@@ -72,7 +74,7 @@ class Worker:
     terms: Terms
     performer: Performer
     say: Callable[[str], None]
-    on_late: Callable[[list[overdue.Late]], None] = lambda _late: None
+    on_missed: Callable[[overdue.Late], None] = lambda _late: None
     worker: str = ""
     _agenda: Agenda | None = None
     _queue: FleetQueue | None = None
@@ -97,7 +99,7 @@ class Worker:
         warden = Warden(terms.lease_seconds)
         beats = threading.Thread(target=self._beats, daemon=True)
         beats.start()
-        self._agenda = Agenda(self.root, self.database, self.say)
+        self._agenda = Agenda(self.root, self.database, self.say, Wishes(self.root))
         self._queue = FleetQueue(
             self.database,
             self.worker,
@@ -211,14 +213,16 @@ class Worker:
         assert self._queue is not None
         try:
             self._agenda.look()
-            late = [*overdue.tell_unheard(self.database, self.worker), *overdue.end_missed(self.database)]
-            for one in late:
+            for one in overdue.tell_unheard(self.database, self.worker):
                 self.say(f"{one.occurrence}: {one.says}")
-            if late:
-                self.on_late(late)
+            for one in overdue.end_missed(self.database):
+                self.say(f"{one.occurrence}: {one.says}")
+                self.on_missed(one)
             self._queue.sweep(datetime.now(tz=UTC) - _SWEPT_AFTER)
         except SQLAlchemyError as error:
             self._say_cut_off(error)
+        except DrillmarkError as error:
+            self.say(f"the calendar cannot be read: {error}")
 
     def _perform(self, occurrence: str, turn: int) -> str:
         """Perform what DBOS brought; called in a thread of DBOS's. Returns how it ended, and never raises."""

@@ -1,0 +1,116 @@
+"""What is due becomes one row each, whoever looks; pauses, triggers, and what is missed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+import file_drill
+from drillmark import decisions
+from drillmark.engine.paths import WorkspacePaths
+from drillmark.fleet import gaps, tables
+from drillmark.fleet.agenda import Agenda
+from drillmark.fleet.database import Database
+from drillmark.fleet.overdue import Late
+from drillmark.fleet.wishes import Wishes
+from drillmark.journal.opening import open_store
+from drillmark.model.entry import Kind
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    return file_drill.make(
+        tmp_path / "ws",
+        ("http://127.0.0.1:9/", tmp_path / "served"),
+        schedule={"cron": "* * * * *", "missed": {"run_within": "1h"}, "priority": 7, "retry": {"times": 2}},
+    )
+
+
+@pytest.fixture
+def database(root):
+    made = Database(root)
+    made.prepare()
+    yield made
+    made.close()
+
+
+def look(root: Path, database: Database) -> list[str]:
+    """A worker that looks for the first time; what is in the table then."""
+    said: list[str] = []
+    Agenda(root, database, said.append, Wishes(root)).look()
+    with database.transaction() as connection:
+        found = list(connection.execute(sa.select(tables.occurrences.c.occurrence)).scalars())
+    assert not said
+    return sorted(found)
+
+
+def look_back(database: Database, minutes: float) -> None:
+    with database.transaction() as connection:
+        earlier = tables.drills.c.looked_until - 60 * minutes
+        connection.execute(sa.update(tables.drills).values(looked_until=earlier))
+
+
+def decide(root: Path, kind: Kind, **data: object) -> None:
+    store = open_store(WorkspacePaths(root))
+    decisions.append(store, kind, data)
+    store.close()
+
+
+def test_two_that_look_write_each_time_once(root, database):
+    look(root, database)
+    look_back(database, 5)
+    first = look(root, database)
+    assert len(first) >= 5
+    assert look(root, database) == first
+    with database.transaction() as connection:
+        row = connection.execute(sa.select(tables.occurrences)).mappings().first()
+    assert row is not None
+    assert (row["priority"], row["attempts"], row["environment"]) == (7, 3, "test")
+    assert row["until_at"] == row["start_at"] + 3600
+
+
+def test_a_new_drill_owes_nothing_of_its_past_and_a_new_schedule_neither(root, database):
+    assert len(look(root, database)) <= 1
+    look_back(database, 500)
+    drill = root / file_drill.DRILL
+    drill.write_text(drill.read_text().replace("run_within: 1h", "run_within: 2h"))
+    assert len(look(root, database)) <= 2
+
+
+def test_what_is_too_late_has_ended_as_missed(root, database):
+    look(root, database)
+    look_back(database, 75)
+    look(root, database)
+    with database.transaction() as connection:
+        query = sa.select(tables.occurrences.c.state, sa.func.count()).group_by("state")
+        counts = {str(state): int(count) for state, count in connection.execute(query)}
+    assert counts["ended"] >= 10
+    assert counts["waiting"] >= 55
+
+
+def test_a_paused_drill_waits_and_a_trigger_runs_it_once(root, database):
+    look(root, database)
+    decide(root, Kind.PAUSE, drill="file-lost", by="ann", reason="busy")
+    look_back(database, 5)
+    before = look(root, database)
+    assert len(before) <= 1
+    decide(root, Kind.TRIGGER, drill="file-lost", by="ann", reason="now")
+    after = look(root, database)
+    assert len(after) == len(before) + 1
+    assert look(root, database) == after
+    decide(root, Kind.UNPAUSE, drill="file-lost", by="ann")
+    assert len(look(root, database)) >= 5
+
+
+def test_what_never_ran_is_a_gap_of_its_own(root):
+    at = (datetime.now(tz=UTC) - timedelta(hours=2)).strftime("%Y-%m-%dT%H:%MZ")
+    late = Late(f"file-lost@{at}", "file-lost", file_drill.DRILL, "nobody can take it: no worker lives")
+    filed = gaps.file_missed(root, late)
+    assert len(filed) == 1
+    assert gaps.file_missed(root, late) == filed
+    text = next((root / "reports" / "gaps").glob("GAP-*.yaml")).read_text()
+    assert "unmeasured" in text
+    assert "no worker lives" in text
