@@ -1,4 +1,4 @@
-"""`drillmark report`: a run's report as a page, a picture or JSON."""
+"""`drillmark report`: a run's report as a page, Markdown, a PDF, a picture or JSON; or the report of a period."""
 
 from __future__ import annotations
 
@@ -16,26 +16,56 @@ PICTURE = "report.png"
 
 
 @click.command()
-@click.argument("run", default="last")
+@click.argument("run", required=False)
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(["html", "png", "json"]),
+    type=click.Choice(["html", "md", "pdf", "png", "json"]),
     default="html",
     show_default=True,
-    help="A page, the picture alone, or the result.",
+    help="A page, Markdown with pictures, a PDF, the picture alone, or the result.",
 )
+@click.option("--quarter", "period", metavar="2026Q4", help="All drills of a period: 2026Q4, 2026H2, 2026 or 202611.")
 @click.option("--open", "opened", is_flag=True, help="Open it afterwards.")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write it there, not into the run.")
 @click.option("--dark", is_flag=True, help="Draw the picture for a dark background (png).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: the same as --format json.")
-def command(run: str, *, kind: str, opened: bool, output: Path | None, dark: bool, as_json: bool) -> None:
-    """Write a run's report.
+def command(
+    run: str | None,
+    *,
+    kind: str,
+    period: str | None,
+    opened: bool,
+    output: Path | None,
+    dark: bool,
+    as_json: bool,
+) -> None:
+    """Write a run's report, or that of a period.
 
-    RUN is its id, the beginning of it, `last`, or the folder where it lies. The page goes to report.html in the run's
-    folder, the picture to report.png, JSON to the screen.
+    RUN is its id, the beginning of it, `last` (the default), or the folder where it lies. The page goes to report.html
+    in the run's folder, Markdown to report.md with pictures beside it, the picture to report.png, JSON to the screen.
+    With --quarter it is a page of all drills of that time, in reports/periods.
     """
-    from drillmark.cli import stored, terminal
+    from drillmark.cli import report_period, terminal
+
+    kind = "json" if as_json else kind
+    if period is not None:
+        if run is not None:
+            raise UsageError("a period has no RUN", hint="leave out one of them: RUN, or --quarter")
+        report_period.command(period, kind=kind, opened=opened, output=output)
+        return
+    found, result = _stored(run or "last")
+    if kind == "json":
+        _json(result, output)
+        return
+    path = _made(found, result, kind, output, dark=dark)
+    terminal.echo_lines([(str(path), "")])
+    if opened:
+        click.launch(str(path))
+
+
+def _stored(run: str) -> tuple[StoredRun, dict[str, Any]]:
+    from drillmark.cli import stored
     from drillmark.report import files
 
     found = stored.find(run)
@@ -44,13 +74,17 @@ def command(run: str, *, kind: str, opened: bool, output: Path | None, dark: boo
         raise UsageError(
             f"run {found.run} has no result yet", hint=f"`drillmark resume {found.run}` ends it, then it can be told"
         )
-    if as_json or kind == "json":
-        _json(result, output)
-        return
-    path = _page(found, result, output) if kind == "html" else _picture(found, result, output, dark=dark)
-    terminal.echo_lines([(str(path), "")])
-    if opened:
-        click.launch(str(path))
+    return found, result
+
+
+def _made(found: StoredRun, result: dict[str, Any], kind: str, output: Path | None, *, dark: bool) -> Path:
+    from drillmark.cli import report_forms
+
+    if kind == "md":
+        return report_forms.markdown(found, result, output)
+    if kind == "pdf":
+        return report_forms.pdf(found, result, output)
+    return _page(found, result, output) if kind == "html" else _picture(found, result, output, dark=dark)
 
 
 def _json(result: dict[str, Any], output: Path | None) -> None:

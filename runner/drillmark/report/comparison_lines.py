@@ -28,26 +28,36 @@ def _lines(comparison: dict[str, Any], *, everything: bool) -> Iterator[Line]:
             yield text, ""
     yield "", ""
     for text in comparison["summary"]:
-        yield from ((line, "head") for line in textwrap.wrap(text, _WIDTH, subsequent_indent="  "))
+        yield from _wrapped(text, "head")
     for note in comparison["notes"]:
-        yield from ((line, "doubt") for line in textwrap.wrap(f"note: {note}", _WIDTH, subsequent_indent="  "))
+        yield from _wrapped(f"note: {note}", "doubt")
     if not any(row["kind"] == "differs" for row in comparison["rows"]):
-        yield from (("", ""), ("no sure difference", "head"))
+        yield from _titled("no sure difference", "head")
     for kind, title in comparing.KINDS.items():
         rows = [row for row in comparison["rows"] if row["kind"] == kind]
         if kind == "reported":
             yield from _reported(rows, runs, everything=everything)
         elif kind == "same":
             names = ", ".join(row["name"] for row in rows)
-            wrapped = textwrap.wrap(f"{title}: {names or 'nothing'}", _WIDTH, subsequent_indent="  ")
-            yield from (("", ""), *((text, "dim") for text in wrapped))
+            yield "", ""
+            yield from _wrapped(f"{title}: {names or 'nothing'}", "dim")
         else:
             yield from _block(title, rows, runs)
 
 
+def _titled(text: str, style: sentences.Style) -> Iterator[Line]:
+    yield "", ""
+    yield text, style
+
+
+def _wrapped(text: str, style: sentences.Style) -> Iterator[Line]:
+    for line in textwrap.wrap(text, _WIDTH, subsequent_indent="  "):
+        yield line, style
+
+
 def _block(title: str, rows: list[dict[str, Any]], runs: list[dict[str, Any]]) -> Iterator[Line]:
     if rows:
-        yield from (("", ""), (title, "head"))
+        yield from _titled(title, "head")
         yield from _table(rows, runs) if len(runs) == _SIDE_BY_SIDE else _list(rows, runs)
 
 
@@ -59,7 +69,7 @@ def _reported(rows: list[dict[str, Any]], runs: list[dict[str, Any]], *, everyth
     if everything:
         yield from _block(comparing.KINDS["reported"], rest, runs)
     elif rest:
-        yield from (("", ""), (f"and {words.plural(len(rest), 'number')} that nothing is judged by: --all", "dim"))
+        yield from _titled(f"and {words.plural(len(rest), 'number')} that nothing is judged by: --all", "dim")
 
 
 def _table(rows: list[dict[str, Any]], runs: list[dict[str, Any]]) -> Iterator[Line]:

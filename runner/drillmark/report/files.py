@@ -6,7 +6,7 @@ Each file is replaced as a whole, mode 0600. Must never write half a result.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,10 +43,10 @@ def write(
     write_durably(run_dir / REPORT, report_text(result, run_dir.parent.parent))
 
 
-def report_text(result: dict[str, Any], reports: Path) -> str:
+def report_text(result: dict[str, Any], reports: Path, pictures: Mapping[str, str] | None = None) -> str:
     """The text of `report.md`, by the template of the workspace's `reports` folder or the shipped one.
 
-    That of a bare experiment has none.
+    That of a bare experiment has none. `pictures`: name of a chart -> file beside the text.
     """
     own, shipped = reports / "templates" / TEMPLATE, shipped_template()
     if result["mode"] == "experiment":
@@ -55,11 +55,11 @@ def report_text(result: dict[str, Any], reports: Path) -> str:
     from drillmark.report import markdown  # noqa: PLC0415
 
     if not own.is_file() or own.resolve() == shipped.resolve():
-        return markdown.render(result, shipped.read_text(encoding="utf-8"))
+        return markdown.render(result, shipped.read_text(encoding="utf-8"), pictures)
     try:
-        return markdown.render(result, own.read_text(encoding="utf-8"))
+        return markdown.render(result, own.read_text(encoding="utf-8"), pictures)
     except (UsageError, OSError, ValueError) as error:
-        text = markdown.render(result, shipped.read_text(encoding="utf-8"))
+        text = markdown.render(result, shipped.read_text(encoding="utf-8"), pictures)
         return f"{text}\n(reports/templates/{TEMPLATE} was not used: {words.markdown(str(error))})\n"
 
 

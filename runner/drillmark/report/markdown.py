@@ -1,14 +1,14 @@
 """`report.md` from the result document and a template. Pure: the template's text is handed in.
 
 A workspace may bring its own `reports/templates/report.md.j2`; it sees `r` (the document), `verdict`, `headline`,
-`then` (what to do next), `others`, and the filters below. Every text of a drill or a service goes through `md` and
-cannot make markup.
+`then` (what to do next), `pictures` (files, by the name of the chart; empty: there is none), `others`, and the filters
+below. Every text of a drill or a service goes through `md` and cannot make markup.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jinja2
@@ -34,8 +34,8 @@ STAMP_WORDS = {
 }
 
 
-def render(document: dict[str, Any], template: str) -> str:
-    """The report. Raises UsageError where the template is wrong."""
+def render(document: dict[str, Any], template: str, pictures: Mapping[str, str] | None = None) -> str:
+    """The report. `pictures`: name of a chart -> file beside it. Raises UsageError where the template is wrong."""
     try:
         text = (
             _environment()
@@ -45,6 +45,7 @@ def render(document: dict[str, Any], template: str) -> str:
                 verdict=sentences.verdict_words(document),
                 headline=sentences.headline(document),
                 then=sentences.next_step(document),
+                pictures={"gauges": "", "picture": "", "waterfall": ""} | dict(pictures or {}),
                 others=[item for item in document["objectives"] if item["name"] not in {"rto", "rpo"}],
             )
         )

@@ -69,7 +69,7 @@ def availability(series: Series) -> list[Panel]:
 
 def latency(series: Series) -> list[Panel]:
     """Latencies of the load, or of the beats where there is none."""
-    values = [row[name] for row in series.load for name in ("p50", "p95", "p99") if row[name] is not None]
+    values = _latencies(series)
     name = "Latency of the beats" if series.load_is_beats else "Latency of the load"
     if not values:
         return why_not(series, "Latency", "load")
@@ -96,12 +96,18 @@ def latency(series: Series) -> list[Panel]:
     ]
 
 
+def _latencies(series: Series) -> list[float]:
+    return [row[name] for row in series.load for name in ("p50", "p95", "p99") if row[name] is not None]
+
+
 def throughput(series: Series) -> list[Panel]:
     """Answered rightly as a line, failed as bars."""
     values = [row[name] for row in series.load for name in ("ok", "errors") if row[name] is not None]
     if not values:
         return []
     height = 70
+    # The latencies' panel brings the rows; where nothing was answered, there is none.
+    rows = [] if _latencies(series) else [{"name": "load", "values": series.load}]
     errors = mark(
         "rect",
         "load",
@@ -119,7 +125,7 @@ def throughput(series: Series) -> list[Panel]:
             marks=[missing("missing_throughput", height), errors, line("load", "ok", "rate", "accent")],
             scales=[scale("rate", "linear", [0, max(1.0, *values) * 1.1], height)],
             axes=[left("rate", tickCount=3, format="~s")],
-            data=[rows_missing(series, "throughput")],
+            data=[*rows, rows_missing(series, "throughput")],
             keys=[("line", "accent", "answered rightly"), ("bar", "bad", "failed")],
         )
     ]

@@ -59,7 +59,7 @@ def render(told: Material, assets: Assets) -> str:
     drawn = charts.define(document, told.series, told.earlier)
     scripts = [*(text for text in assets.libraries if drawn.named()), assets.script]
     try:
-        template = _environment(assets.templates).get_template(TEMPLATE)
+        template = environment(assets.templates).get_template(TEMPLATE)
         return template.render(
             r=document,
             policy=policy(scripts, [assets.style]),
@@ -129,7 +129,8 @@ def _advice(document: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _environment(templates: Mapping[str, str]) -> jinja2.Environment:
+def environment(templates: Mapping[str, str]) -> jinja2.Environment:
+    """Templates in a sandbox, every text escaped."""
     environment = SandboxedEnvironment(
         loader=jinja2.DictLoader(dict(templates)),
         undefined=jinja2.StrictUndefined,
