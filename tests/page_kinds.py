@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import report_kinds
 from drillmark import pages
+from drillmark.model.entry import Kind
 from drillmark.model.evidence import Evidence
 from drillmark.report import page, series
 from drillmark.report.charts import Earlier
@@ -25,3 +27,35 @@ def of_kind(name: str, earlier: list[Earlier] | None = None, **changes: Any) -> 
     """The page of that kind of result, by the shipped templates; `changes` go into the document."""
     document = report_kinds.kind(name) | changes
     return page.render(material(document, report_kinds.evidence_of(name), earlier), pages.assets(None))
+
+
+def of_made(made: report_kinds.Made) -> str:
+    """The page of a result that was made elsewhere."""
+    return of(dict(made), made.evidence)
+
+
+def hostile(text: str, *, log_line: int = 1_000_000) -> str:
+    """A page on which everything that people or targets write is `text`, with a very long line in the journal."""
+    document = report_kinds.kind("service level missed")
+    evidence = report_kinds.evidence_of("service level missed")
+    document |= {"title": text, "owner": text, "target": text, "source": text, "reasons": [text], "errors": [text]}
+    document["rto"] |= {"reason": text, "flags": [text]}
+    document["evidence"]["versions"] = {text: text}
+    for gap in document["gaps"]:
+        gap |= {"title": text, "owner": text, "recommendation": text, "observed": text}
+    for step in document["timeline"]:
+        step["name"] = text
+    for item in document["objectives"]:
+        item["reason"] = text
+    entries = []
+    for entry in evidence.entries:
+        more = {"error": text, "page": f"<html><body>{text}</body></html>", "log": "x" * log_line}
+        entries.append(replace(entry, data=dict(entry.data) | (more if entry.kind is Kind.OUTCOME else {})))
+    target = evidence.plan.target.model_copy(update={"name": text})
+    return of(
+        document, replace(evidence, entries=tuple(entries), plan=evidence.plan.model_copy(update={"target": target}))
+    )
+
+
+def of(document: dict[str, Any], evidence: Evidence) -> str:
+    return page.render(material(document, evidence), pages.assets(None))

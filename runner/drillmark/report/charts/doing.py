@@ -70,7 +70,7 @@ def writes(series: Series) -> list[Panel]:
     top, bottom = max(1, up) * 1.1, max(max(1, up) * 0.25, down * 1.15)
     return [
         Panel(
-            "Acknowledged writes",
+            "Writes acknowledged",
             height,
             marks=marks,
             scales=[scale("count", "linear", [-bottom, top], height)],
@@ -117,7 +117,7 @@ def progress(series: Series) -> list[Panel]:
     axes[0]["encode"] = {"labels": {"update": {"text": {"signal": "format(datum.value, '~s') + 'B'"}}}}
     return [
         Panel(
-            "Recovery: bytes, and how fast",
+            "Recovery",
             height,
             marks=marks,
             scales=[scale("bytes", "linear", [0, top], height), scale("pace", "linear", [0, rate], height)],

@@ -11,6 +11,7 @@ from drillmark.report.charts.theme import FAINT, config
 
 _ROW, _TRACK = 88, 36
 _TICKS = (1e-3, 1e-2, 0.1, 1, 10, 60, 600, 3600, 6 * 3600, 86400, 7 * 86400, 30 * 86400, 365 * 86400)
+_MINUTE = 60
 _COLOURS = {"passed": "good", "failed": "bad", "unknown": "doubt", "not_applicable": "muted"}
 SHAPES = {"passed": "circle", "failed": "cross", "unknown": "diamond", "not_applicable": "triangle-up"}
 LEFT = RIGHT = 16
@@ -36,7 +37,7 @@ def specification(document: dict[str, Any], earlier: list[Earlier], *, width: in
     dots = _dots(earlier)
     low, high = _domain(rows, dots)
     ticks = [tick for tick in _TICKS if low <= tick <= high]
-    labels = [{"at": tick, "label": words.duration(tick)} for tick in ticks]
+    labels = [{"at": tick, "label": "1 min" if tick == _MINUTE else words.duration(tick)} for tick in ticks]
     height = _ROW * 2
     return {
         "$schema": "https://vega.github.io/schema/vega/v6.json",

@@ -57,7 +57,7 @@ def mark(kind: str, data: str | None = None, **channels: Any) -> Spec:
     return made if data is None else made | {"from": {"data": data}}
 
 
-def line(data: str, y: str, scale: str, stroke: str, *, dash: list[int] | None = None, width: float = 1.6) -> Spec:
+def line(data: str, y: str, scale: str, stroke: str, *, dash: list[float] | None = None, width: float = 1.6) -> Spec:
     """A line over bins, broken where there is no value."""
     return mark(
         "line",

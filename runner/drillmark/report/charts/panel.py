@@ -26,15 +26,18 @@ class Panel:
     keys: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
 
     def title(self) -> list[Spec]:
-        """Its name, and the keys at the right."""
-        made = [text(self.name, x=0, y=-12, fontWeight=600)]
+        """Its name, and the keys at the right, where there is room for both."""
+        made: list[Spec] = []
         back = 0.0
         for kind, stroke, name in reversed(self.keys):
             made.append(text(name, x={"signal": f"width - {back:g}"}, y=-12, align="right", fill=value("muted")))
-            back += len(name) * 5.5 + 6
+            back += len(name) * 6 + 6
             made.append(_key(kind, stroke, back))
             back += 26
-        return made
+        need = back + len(self.name) * 7
+        for each in made:
+            each["encode"]["update"]["opacity"] = {"signal": f"width < {need:g} ? 0 : 1"}
+        return [text(self.name, x=0, y=-12, fontWeight=600), *made]
 
 
 def why_not(series: Series, name: str, note: str) -> list[Panel]:
@@ -43,10 +46,6 @@ def why_not(series: Series, name: str, note: str) -> list[Panel]:
     if not why:
         return []
     return [Panel(name, 18, [text(f"not shown: {why}"[:110], x=4, y=9, fill=value("muted"), fontStyle="italic")])]
-
-
-def _rows_missing(series: Series, panel: str) -> Spec:
-    return {"name": f"missing_{panel}", "values": [row for row in series.missing if row["panel"] == panel]}
 
 
 def rows_missing(series: Series, panel: str) -> Spec:

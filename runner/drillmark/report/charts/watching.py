@@ -6,13 +6,17 @@ from drillmark.report.charts.marks import hatch, line, mark, missing, stretch, v
 from drillmark.report.charts.panel import Panel, left, rows_missing, scale, why_not
 from drillmark.report.series import Series
 
-_LATENCIES = (("p50", [], 1.8), ("p95", [5, 3], 1.4), ("p99", [1.5, 2.5], 1.4))
+_LATENCIES: tuple[tuple[str, list[float], float], ...] = (
+    ("p50", [], 1.8),
+    ("p95", [5, 3], 1.4),
+    ("p99", [1.5, 2.5], 1.4),
+)
 
 
 def beats(series: Series) -> list[Panel]:
     """Good is thin, bad is tall, absent is hatched."""
     found: list[Panel] = []
-    for strip, name in (("users", "Beats: could a user use it?"), ("copy", "Beats of the restored copy")):
+    for strip, name in (("users", "Beats"), ("copy", "Beats of the copy")):
         rows = [row for row in series.beats if row["strip"] == strip]
         if not rows:
             continue
@@ -57,7 +61,7 @@ def availability(series: Series) -> list[Panel]:
     )
     return [
         Panel(
-            "Availability by beats",
+            "Availability",
             height,
             marks=[missing("missing_availability", height), area, line("availability", "v", "share", "good")],
             scales=[scale("share", "linear", [0, 1], height)],

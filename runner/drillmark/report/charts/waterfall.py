@@ -17,7 +17,7 @@ def specification(bars: list[Bar], *, width: int = 760) -> Spec:
     rows = [
         {
             "kind": bar.kind,
-            "name": words.harmless(bar.name, limit=60),
+            "said": _said(bar),
             "from": bar.begin,
             "to": bar.end,
             "row": number,
@@ -76,13 +76,18 @@ def _marks() -> list[Spec]:
         cornerRadius=1.5,
     )
     name = text(
-        {"signal": "datum.kind + (datum.kind === datum.name ? '' : ': ' + datum.name) + '  ' + datum.took"},
+        {"signal": "datum.said + ' · ' + datum.took"},
         x={"signal": f"{right} ? max({end}, {begin} + 2) : {begin}"},
         y={"signal": f"datum.row * {_ROW} + 10"},
         align={"signal": f"{right} ? 'right' : 'left'"},
         fontWeight={"signal": "datum.most ? 600 : 400"},
     ) | {"from": {"data": "rows"}}
     return [bar, name]
+
+
+def _said(bar: Bar) -> str:
+    name = words.harmless(bar.name.removeprefix(f"{bar.kind}: "), limit=60)
+    return bar.kind if name == bar.kind else f"{bar.kind}: {name}"
 
 
 def _took(seconds: float) -> str:

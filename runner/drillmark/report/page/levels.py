@@ -35,7 +35,7 @@ def table(document: dict[str, Any]) -> dict[str, Any] | None:
         }
         for name, level in levels.items()
     ]
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "title": _INDICATORS[name],
             "objective": _stated(name, levels),
@@ -43,7 +43,7 @@ def table(document: dict[str, Any]) -> dict[str, Any] | None:
         }
         for name in names
     ]
-    rows += [row for row in (_beats(share, levels, names) for share in ("p50", "p95", "p99")) if row]
+    rows += [row for row in (_beats(share, levels) for share in ("p50", "p95", "p99")) if row]
     return {"phases": phases, "rows": sorted(rows, key=lambda row: _place(row["title"]))}
 
 
@@ -74,15 +74,14 @@ def _cell(name: str, level: dict[str, Any]) -> dict[str, Any]:
     return {"text": observed, "met": met, "reason": reason}
 
 
-def _beats(share: str, levels: dict[str, Any], names: list[str]) -> dict[str, Any] | None:
+def _beats(share: str, levels: dict[str, Any]) -> dict[str, Any] | None:
     """Open loop: no stall of the load can flatter them."""
     if not any(sum(level["beats"].values()) for level in levels.values()):
         return None
-    cells = []
+    cells: list[dict[str, Any]] = []
     for level in levels.values():
         value = level["beat_latency_seconds"][share]
         counted = level["beats"]["good"] + level["beats"]["bad"]
         text = words.duration(value) if value is not None else "not answered in time" if counted else "no beats"
         cells.append({"text": text, "met": "", "reason": ""})
-    del names
     return {"title": f"Beat latency {share}", "objective": "", "cells": cells}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -139,7 +139,7 @@ def environment(templates: Mapping[str, str]) -> jinja2.Environment:
         autoescape=True,
         finalize=_harmless,
     )
-    environment.filters.update(FILTERS)
+    environment.filters |= FILTERS
     return environment
 
 
@@ -155,7 +155,7 @@ def _lines(text: str) -> Markup:
     return Markup("{}").format(text)
 
 
-FILTERS = {
+FILTERS: dict[str, Callable[..., Any]] = {
     "lines": _lines,
     "interval": figures.interval,
     "duration": words.duration,

@@ -42,9 +42,10 @@ def phases(facts: Facts, end: float) -> list[Row]:
             edges = found.setdefault(name, [begin, until])
             edges[0], edges[1] = min(edges[0], begin), max(edges[1], until)
     # Sorted by time, a phase ends at the latest where the next one begins.
-    rows = sorted(({"name": name, "from": a, "to": b} for name, (a, b) in found.items()), key=lambda row: row["from"])
+    rows: list[Row] = [{"name": name, "from": a, "to": b} for name, (a, b) in found.items()]
+    rows.sort(key=lambda row: row["from"])
     for row, later in pairwise(rows):
-        row["to"] = min(row["to"], later["from"]) if row["to"] > later["from"] else row["to"]
+        row["to"] = min(row["to"], later["from"])
     return [row for row in rows if row["to"] >= row["from"]]
 
 

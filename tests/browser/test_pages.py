@@ -1,0 +1,191 @@
+"""Every kind of result in a real Chromium: opened, photographed at desktop and phone size and in print; nothing is
+complained of, nothing leaves the file, and axe finds no violation.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import page_kinds
+import page_runs
+from debian import needs
+from drillmark.report.charts import Earlier
+from exhaustive import sample
+
+pytestmark = [needs("chromium"), pytest.mark.realtime]
+
+AXE = "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})"
+EARLIER = [
+    Earlier("20260101T100000Z-x-000001", "2026-01-01", "passed", {"lo": 3.0, "hi": 3.4}, {"lo": 0.0, "hi": 0.4}),
+    Earlier("20260201T100000Z-x-000002", "2026-02-01", "failed", {"lo": 31.0, "hi": 35.0}, {"lo": 90.0, "hi": 120.0}),
+    Earlier("20260215T100000Z-x-000003", "2026-02-15", "unknown", {"lo": 3.0, "hi": None}, None),
+]
+# The issue's own list; what has no load has markers, and the other way round.
+KINDS = {
+    "passed": "load",
+    "failed": "rto missed",
+    "unknown": "unknown",
+    "straddling": "straddling",
+    "censored": "censored",
+    "aborted": "aborted",
+    "refused": "refused",
+    "no-recovery": "no recovery",
+    "ended-by-undo": "ended by undo",
+    "holes": "holes",
+    "no-markers": "no markers",
+    "no-load": "passed",
+    "one-beat": "one beat",
+    "simulated": "simulated",
+    "experiment": "experiment",
+}
+LARGE = {"fourteen-hours": page_runs.fourteen_hours, "a-million-requests": lambda: page_runs.hour(1_000_000)}
+
+
+def text_of(name: str) -> str:
+    return page_kinds.of_made(LARGE[name]()) if name in LARGE else page_kinds.of_kind(KINDS[name], EARLIER)
+
+
+def axe() -> str:
+    import axe_playwright_python
+
+    return (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+
+
+def violations(page) -> list[str]:
+    page.evaluate(axe())  # through the debugger: the page's own policy would not let it in
+    found = page.evaluate(AXE)["violations"]
+    return [f"{one['id']}: {one['help']}: {[node['html'][:160] for node in one['nodes'][:4]]}" for one in found]
+
+
+# Always the largest; of the others a sample in every run, and all of them in an exhaustive one.
+@pytest.mark.parametrize("name", [*sample(list(KINDS), 5), "a-million-requests", *sample(["fourteen-hours"], 0)])
+def test_every_kind_of_result(browser, tmp_path, screenshots, name):
+    path = tmp_path / f"{name}.html"
+    path.write_text(text_of(name), encoding="utf-8")
+    assert path.stat().st_size <= 3_000_000
+    opened = browser.open(path)
+    page = opened.page
+    assert page.locator("section > h2").all_inner_texts() == [
+        "Promised and observed", "What happened", "Where the time went", "Service level", "Gaps", "Timeline",
+        "How this was measured",
+    ]  # fmt: skip
+    assert page.locator(".sentence").first.inner_text()
+    page.screenshot(path=str(screenshots / f"{name}-desktop.png"), full_page=True)
+    assert violations(page) == []
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
+    page.screenshot(path=str(screenshots / f"{name}-phone.png"), full_page=True)
+    page.emulate_media(media="print", color_scheme="dark")
+    page.set_viewport_size({"width": 720, "height": 1000})
+    page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
+    page.screenshot(path=str(screenshots / f"{name}-print.png"), full_page=True)
+    opened.at_peace()
+    page.context.close()
+
+
+def test_dark_has_the_same_contrast(browser, tmp_path, screenshots):
+    for name in sample(["failed", "holes"], 1):
+        path = tmp_path / f"{name}.html"
+        path.write_text(text_of(name), encoding="utf-8")
+        opened = browser.open(path, dark=True)
+        opened.page.locator("details").evaluate_all("all => all.forEach(one => one.open = true)")
+        opened.page.screenshot(path=str(screenshots / f"{name}-dark.png"), full_page=True)
+        assert violations(opened.page) == []
+        opened.at_peace()
+        opened.page.context.close()
+
+
+def test_zoom_and_moment_move_the_whole_picture_also_by_keyboard(browser, tmp_path):
+    path = tmp_path / "page.html"
+    path.write_text(text_of("passed"), encoding="utf-8")
+    opened = browser.open(path)
+    page = opened.page
+
+    def shown() -> str:
+        return page.locator("#chart-picture svg").inner_html()
+
+    whole = shown()
+    page.get_by_role("button", name="The outage").focus()
+    page.keyboard.press("Enter")
+    close = shown()
+    assert close != whole
+    page.get_by_role("button", name="All", exact=True).click()
+    assert shown() == whole
+    page.locator("#moment").focus()
+    page.keyboard.press("PageUp")
+    said = page.locator("#readout").inner_text()
+    assert all(word in said for word in ("beats", "availability", "p99", "writes survived")), said
+    box = page.locator("#chart-picture").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + 300)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 300, steps=4)
+    page.mouse.up()
+    assert shown() != whole
+    page.mouse.dblclick(box["x"] + box["width"] * 0.5, box["y"] + 300)
+    opened.at_peace()
+    page.context.close()
+
+
+def test_the_timeline_is_filtered_and_a_figure_leads_to_its_entry(browser, tmp_path):
+    path = tmp_path / "page.html"
+    path.write_text(text_of("failed"), encoding="utf-8")
+    page = browser.open(path).page
+    rows = page.locator(".journal tbody tr:visible")
+    every = rows.count()
+    intents = page.locator(".filter button[data-kind=intent]")
+    intents.click()
+    assert 0 < rows.count() < every
+    assert intents.get_attribute("aria-pressed") == "false"
+    # The formula, filled in, is one click away; so is each entry, also one that the filter hides.
+    card = page.locator(".card").first
+    card.locator("summary").click()
+    assert "RTA = [max(0, c - b), d - a]" in card.inner_text()
+    card.locator("a.entry").first.click()
+    page.wait_for_function("document.querySelector('.journal tr:target details').open")
+    assert page.locator(".journal tr:target").is_visible()
+    page.context.close()
+
+
+def test_without_scripts_every_number_is_there(browser, tmp_path):
+    path = tmp_path / "page.html"
+    path.write_text(text_of("failed"), encoding="utf-8")
+    context = browser.chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(path.as_uri())
+    text = page.locator("body").inner_text()
+    assert "Charts and filters need the scripts" in text
+    assert "5.8 s (5.7 to 5.9)" in text
+    context.close()
+
+
+HOSTILE = "</script><script>document.title='taken'</script><img src=x onerror=alert(1)>"
+
+
+def test_what_others_wrote_stays_text(browser, tmp_path):
+    """Script in a title, a probe's error page of HTML, a log line of a megabyte, and more of the same everywhere."""
+    path = tmp_path / "page.html"
+    path.write_text(page_kinds.hostile(HOSTILE), encoding="utf-8")
+    assert path.stat().st_size <= 3_000_000
+    opened = browser.open(path)
+    page = opened.page
+    assert "taken" not in page.title().split(": ")[0]
+    assert HOSTILE in page.locator("h1").inner_text()
+    assert page.locator("img").count() == 0
+    assert page.locator("script").count() == 4  # the charts' definitions, two libraries, the page's own
+    assert "more characters stand in journal.jsonl" in page.locator(".journal").inner_html()
+    opened.at_peace()
+    page.context.close()
+
+
+def test_the_policy_lets_nothing_out_and_no_other_script_run(browser, tmp_path):
+    path = tmp_path / "page.html"
+    text = text_of("failed").replace(
+        "</main>", "<script>window.taken = 1</script><img src='http://127.0.0.1:9/x'></main>"
+    )
+    path.write_text(text, encoding="utf-8")
+    opened = browser.open(path)
+    assert opened.page.evaluate("window.taken") is None
+    assert len([said for said in opened.complaints if "Content Security Policy" in said]) >= 2, opened.complaints
+    opened.page.context.close()
