@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from drillmark import places, workspace_chaos
+from drillmark import places, workspace_chaos, workspace_named
 from drillmark import plan as planning
 from drillmark.define import Experiment, Parsed, read_drill, read_experiment, read_settings, read_targets
 from drillmark.define.drill import Drill
@@ -30,6 +30,7 @@ from drillmark.workspace_checks import (
     Checked,
     Opened,
     activities,
+    budget_problems,
     in_order,
     quiet_zone_problems,
     rejections,
@@ -174,7 +175,7 @@ class Workspace:
         if experiment is not None:
             problems += experiment.problems
             warnings += experiment.warnings
-        problems += time_zone_problems(drill)
+        problems += [*time_zone_problems(drill), *budget_problems(self.settings, self.targets)]
         if problems or drill.value is None or self.targets.value is None or self.settings.value is None:
             return Checked(item.source, None, in_order(problems), in_order(warnings))
         plan = planning.make(
@@ -185,6 +186,7 @@ class Workspace:
             experiment=experiment,
             sources=self._hashes(drill),
         )
+        plan = plan.model_copy(update={"sources": plan.sources | workspace_named.hashes(self.root, plan)})
         refusals = [*planning.unsupported(drill), *self._overlays(plan)]
         return Checked(item.source, plan, [], in_order(warnings), refusals)
 

@@ -14,7 +14,7 @@ from drillmark.define import Experiment, Parsed
 from drillmark.define.drill import Drill
 from drillmark.define.marks import Marks, get
 from drillmark.define.marks import Path as Keys
-from drillmark.define.nearest import nearest
+from drillmark.define.nearest import hint_for, nearest
 from drillmark.define.settings import Settings
 from drillmark.define.targets import Targets
 from drillmark.errors import Problem
@@ -73,6 +73,16 @@ def taken(item: Opened, first: dict[str, str]) -> Iterator[Problem]:
     if isinstance(name, str) and first.setdefault(name, item.source) != item.source:
         message = f"the id `{name}` is taken by {first[name]}"
         yield item.drill.marks.problem(("id",), message, "ids are unique in a workspace")
+
+
+def budget_problems(settings: Parsed[Settings], targets: Parsed[Targets]) -> Iterator[Problem]:
+    """An error budget of a target that is not there: nobody would be held to it."""
+    known = targets.value.targets if targets.value else None
+    for index, budget in enumerate(settings.value.budgets if settings.value and known is not None else []):
+        if known is not None and budget.target not in known:
+            hint = hint_for(budget.target, known, what="there are")
+            at: Keys = ("budgets", index, "target")
+            yield settings.marks.problem(at, f"{targets.file} has no target `{budget.target}`", hint)
 
 
 def time_zone_problems(drill: Parsed[Drill]) -> Iterator[Problem]:

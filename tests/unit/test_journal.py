@@ -32,6 +32,7 @@ def test_what_is_appended_is_read_back_and_chained(store):
     first = append(store, None, what="a", text="ä\u0000\u2028")
     second = append(store, first, what="b")
     assert store.read(RUN) == (first, second)
+    assert (store.length(RUN), store.length("@none")) == (2, 0)
     assert second.previous_hash == first.hash
     assert entries.first_break(store.read(RUN)) == ""
 

@@ -10,6 +10,9 @@ from drillmark.cli import terminal
 from drillmark.errors import EXIT_INVALID, InvalidDefinitionError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from drillmark.model.plan import Plan, PlannedActivity, PlannedAlert, PlannedSimulation
     from drillmark.workspace import Checked
 
@@ -36,9 +39,9 @@ def command(context: click.Context, drill: str, *, as_json: bool) -> None:
         terminal.echo_json({"problems": [validate.as_json(problem) for problem in checked.problems]})
         context.exit(EXIT_INVALID)
     elif as_json:
-        terminal.echo_json(_document(checked, checked.plan))
+        terminal.echo_json(_document(checked, checked.plan) | {"refused_by": _refused_by(workspace.root, checked.plan)})
     else:
-        terminal.echo_lines(lines(checked, checked.plan))
+        terminal.echo_lines(lines(checked, checked.plan, _refused_by(workspace.root, checked.plan)))
 
 
 def _document(checked: Checked, plan: Plan) -> dict[str, Any]:
@@ -53,7 +56,14 @@ def _document(checked: Checked, plan: Plan) -> dict[str, Any]:
     }
 
 
-def lines(checked: Checked, plan: Plan) -> list[tuple[str, str]]:
+def _refused_by(root: Path, plan: Plan) -> list[dict[str, str]]:
+    """The rules by which a run would be refused at this moment, of the user of this process."""
+    from drillmark.engine import permission
+
+    return [{"rule": one.rule, "words": one.words, "hint": one.hint} for one in permission.look(root, plan)]
+
+
+def lines(checked: Checked, plan: Plan, refused: Sequence[dict[str, str]] = ()) -> list[tuple[str, str]]:
     """The plan for people: (text, style)."""
     from drillmark import plan as planning
     from drillmark.report.words import harmless
@@ -76,6 +86,9 @@ def lines(checked: Checked, plan: Plan) -> list[tuple[str, str]]:
             told += [
                 (f"  {problem.file}:{problem.line}:{problem.column}: {problem.message}", "") for problem in problems
             ]
+    if refused:
+        told.append(("A run would be refused at this moment", "doubt"))
+        told += [(f"  {one['rule']}: {one['words']}", "") for one in refused]
     told.append((f"Plan {planning.digest(plan)}", "dim"))
     told.append(("Nothing was touched.", "dim"))
     return [(harmless(text), style) for text, style in told]

@@ -58,7 +58,7 @@ def command(context: click.Context, drill: str, *, timeout: float | None, reques
     root = workspace.find()
     plan = workspace.load_plan(drill, root=root)
     # Where runs are stopped, the engine refuses in a moment: no lab is made for that.
-    if not WorkspacePaths(root).abort.exists():
+    if not WorkspacePaths(root).abort.exists() and not _is_stopped(root):
         prepare_lab(root, plan, quiet=as_json)
     from drillmark.engine import start
 
@@ -66,6 +66,16 @@ def command(context: click.Context, drill: str, *, timeout: float | None, reques
         ended = start.run(root, plan, view=view, timeout_seconds=timeout, requester=requester)
     tell_end(ended, as_json=as_json)
     context.exit(ended.exit_code)
+
+
+def _is_stopped(root: Path) -> bool:
+    from drillmark.engine import deciding
+    from drillmark.errors import JournalError
+
+    try:
+        return deciding.state(root).stop is not None
+    except JournalError:
+        return False  # told by the engine, which needs the journal
 
 
 def prepare_lab(root: Path, plan: Plan, *, quiet: bool) -> None:

@@ -54,7 +54,21 @@ def read(root: Path, at_most: int | None = None) -> tuple[list[dict[str, Any]], 
         rows = store.newest(count if at_most is None else at_most)
     finally:
         store.close()
-    return [_about(root, row.run, row.drill, row.target, row.directory) for row in rows], count
+    found = [_about(root, row.run, row.drill, row.target, row.directory) for row in rows]
+    _mark_outdated(root, found)
+    return found, count
+
+
+def _mark_outdated(root: Path, rows: list[dict[str, Any]]) -> None:
+    """Say of the newest pass of each drill whether its plan is another one by now."""
+    from drillmark import last_pass
+
+    seen: set[str] = set()
+    for row in rows:
+        row["needs_new_run"] = False
+        if row["verdict"] == "passed" and row["drill"] not in seen:
+            seen.add(row["drill"])
+            row["needs_new_run"] = last_pass.changed_since(root, root / row["directory"])
 
 
 def _about(root: Path, run: str, drill: str, target: str, directory: str) -> dict[str, Any]:
@@ -90,6 +104,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
         verdict = "lost: resume it" if row["state"] == "lost" else "no result"
     else:
         verdict = "aborted" if row["aborted"] else words.outcome(row["verdict"])
+        verdict += ", needs a new run" if row["needs_new_run"] else ""
     numbers = [
         words.interval(sentences.interval(row[key])) if row[key] else "-" for key in ("rta_seconds", "rpa_seconds")
     ]

@@ -11,6 +11,7 @@ from drillmark.errors import EXIT_INVALID
 
 if TYPE_CHECKING:
     from drillmark.errors import Problem
+    from drillmark.last_pass import LastPass
     from drillmark.workspace import Checked, Workspace
 
 
@@ -24,6 +25,7 @@ def command(context: click.Context, files: tuple[str, ...], *, as_json: bool) ->
     FILES are drills, `targets.yaml` or `drillmark.yaml`; without any, the whole workspace is checked. Exits with 2
     where anything is wrong.
     """
+    from drillmark import last_pass
     from drillmark import workspace as workspaces
 
     workspace = workspaces.Workspace(workspaces.find())
@@ -32,10 +34,12 @@ def command(context: click.Context, files: tuple[str, ...], *, as_json: bool) ->
     checked = workspace.check_all([source for source in sources if source not in own])
     problems, warnings = _all(workspace, checked)
     refusals = [problem for item in checked for problem in item.refusals]
+    plans = {item.plan.drill: item.plan for item in checked if item.plan}
+    passes = last_pass.of(workspace.root, plans, plans)
     if as_json:
-        terminal.echo_json(_document(checked, problems, warnings, refusals))
+        terminal.echo_json(_document(checked, problems, warnings, refusals, passes))
     else:
-        terminal.echo_lines(_lines(checked, problems, warnings, refusals))
+        terminal.echo_lines(_lines(checked, problems, warnings, refusals, passes))
     if problems:
         context.exit(EXIT_INVALID)
 
@@ -51,7 +55,11 @@ def _all(workspace: Workspace, checked: list[Checked]) -> tuple[list[Problem], l
 
 
 def _lines(
-    checked: list[Checked], problems: list[Problem], warnings: list[Problem], refusals: list[Problem]
+    checked: list[Checked],
+    problems: list[Problem],
+    warnings: list[Problem],
+    refusals: list[Problem],
+    passes: dict[str, LastPass],
 ) -> list[tuple[str, str]]:
     from drillmark.report import words
 
@@ -66,6 +74,11 @@ def _lines(
             lines.append((words.harmless(f"{place}: {kind}{message}"), style))
             if problem.hint:
                 lines.append((words.harmless(f"  HINT: {problem.hint}"), "dim"))
+    lines += [
+        (words.harmless(f"{item.source}: {passes[item.plan.drill].words}"), "doubt")
+        for item in checked
+        if item.plan and item.plan.drill in passes and passes[item.plan.drill].changed
+    ]
     good = sum(1 for item in checked if not item.problems)
     said = f"{words.plural(good, 'drill')} good"
     if problems:
@@ -78,7 +91,11 @@ def _lines(
 
 
 def _document(
-    checked: list[Checked], problems: list[Problem], warnings: list[Problem], refusals: list[Problem]
+    checked: list[Checked],
+    problems: list[Problem],
+    warnings: list[Problem],
+    refusals: list[Problem],
+    passes: dict[str, LastPass],
 ) -> dict[str, Any]:
     from drillmark import plan as planning
 
@@ -90,8 +107,11 @@ def _document(
                 "id": item.plan.drill if item.plan else None,
                 "plan_hash": planning.digest(item.plan) if item.plan else None,
                 "valid": not item.problems,
+                "last_pass": found.run if found else None,
+                "needs_new_run": bool(found and found.changed),
             }
             for item in checked
+            for found in [passes.get(item.plan.drill) if item.plan else None]
         ],
         "problems": [as_json(problem) for problem in problems],
         "warnings": [as_json(problem) for problem in warnings],

@@ -233,11 +233,13 @@ def _target_problems(target: dict[str, Any], marks: Marks, at: Path, secrets: An
 
 def _named_problems(target: dict[str, Any], activities: dict[str, Any], marks: Marks, at: Path) -> Iterator[Problem]:
     """Names of activities that do not exist, or are of the wrong type."""
-    for key in ("probes", "side", "source", "discard", "verify", "preflight", "identity", "effect"):
-        value = target.get(key)
+    counting = ("scope", "counted_by")
+    for key in ("probes", "side", "source", "discard", "verify", "preflight", "identity", "effect", counting):
+        value = get(target, *counting) if key is counting else target.get(key)
         listed = value if isinstance(value, list) else [] if value is None else [value]
         for index, name in enumerate(listed):
-            path: Path = (*at, key, index) if isinstance(value, list) else (*at, key)
+            own: Path = key if isinstance(key, tuple) else (key,)
+            path: Path = (*at, *own, index) if isinstance(value, list) else (*at, *own)
             if not isinstance(name, str):
                 continue
             if name not in activities:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from drillmark import decisions, runs, workspace
 from drillmark.decisions import Approval, State
+from drillmark.define.nearest import hint_for
 from drillmark.engine import aborting
 from drillmark.engine.paths import WorkspacePaths
 from drillmark.errors import DrillmarkError, InvalidDefinitionError, UsageError
@@ -57,8 +58,9 @@ def wanted(root: Path, what: str, requester: str | None) -> Wanted:
     """The plan that is meant: of a drill as it stands in its file by now, or of a run as it wanted it."""
     source = _drill_source(root, what)
     if source is None:
-        return _of_run(root, runs.find(root, what), requester)
-    checked = workspace.Workspace(root).check(source)
+        return _of_run(root, _run(root, what), requester)
+    # What Chaos Toolkit says against it is told by `validate`, and when it is run; it makes no other plan.
+    checked = workspace.Workspace(root, ask=lambda _experiments, _activities: ({}, {})).check(source)
     if checked.plan is None:
         raise InvalidDefinitionError(checked.problems)
     plan, hash_ = checked.plan, digest(checked.plan)
@@ -91,7 +93,7 @@ def withdraw(root: Path, what: str, *, by: str | None, reason: str | None) -> li
         # A drill whose file is gone or wrong may be withdrawn all the same; so its id was looked for first.
         source = _drill_source(root, what)
         drill = _id_of(root, source) if source else ""
-        hash_ = "" if source else _of_run(root, runs.find(root, what), "-").plan_hash
+        hash_ = "" if source else _of_run(root, _run(root, what), "-").plan_hash
         mine = [one for one in held if one.drill == drill or one.plan_hash == hash_]
     if not mine:
         raise UsageError(f"nothing is approved of {what}", hint="`drillmark approve` lists what is")
@@ -148,6 +150,14 @@ def _id_of(root: Path, source: str) -> str:
     raw = read_drill((root / source).read_bytes(), source).raw
     found = raw.get("id") if isinstance(raw, dict) else None
     return found if isinstance(found, str) else ""
+
+
+def _run(root: Path, what: str) -> RunRow:
+    try:
+        return runs.find(root, what)
+    except UsageError as error:
+        known = [_id_of(root, source) for source in workspace.Workspace(root).drills()]
+        raise UsageError(f"there is no drill {what}, and {error}", hint=hint_for(what, known, what="drills")) from error
 
 
 def _of_run(root: Path, row: RunRow, requester: str | None) -> Wanted:

@@ -13,9 +13,13 @@ from typing import TYPE_CHECKING, Any
 from drillmark import places, safety
 from drillmark.engine.context import Context
 from drillmark.engine.interruption import Interrupted
+from drillmark.engine.paths import WorkspacePaths
 from drillmark.errors import DrillmarkError
+from drillmark.journal.opening import open_if_there
+from drillmark.journal.port import Store
 from drillmark.model.digest import digest
 from drillmark.model.entry import Kind
+from drillmark.model.plan import Plan
 from drillmark.safety import facts, hits, refusing
 from drillmark.safety.model import Judged, Refusal
 
@@ -31,13 +35,26 @@ def who() -> str:
         return "somebody"  # a user without a name, as in some containers
 
 
+def look(root: Path, plan: Plan) -> tuple[Refusal, ...]:
+    """What would forbid a run of this plan at this moment, if the user of this process wanted it. Makes nothing."""
+    store = open_if_there(WorkspacePaths(root))
+    try:
+        return _judged(root, plan, store, who()).refusals
+    finally:
+        if store is not None:
+            store.close()
+
+
 def ask(context: Context) -> Judged:
-    """Everything that forbids the run to begin. What cannot be looked up forbids it, too."""
-    root = context.workspace.root
+    """Everything that forbids the run to begin."""
+    return _judged(context.workspace.root, context.plan, context.store, requester(context))
+
+
+def _judged(root: Path, plan: Plan, store: Store | None, requester: str) -> Judged:
+    """What cannot be looked up forbids it, too."""
     try:
         settings = _settings(root)
-        found = facts.gather(root, context.plan, settings, context.store, requester(context))
-        return safety.judge(context.plan, settings, found)
+        return safety.judge(plan, settings, facts.gather(root, plan, settings, store, requester))
     except DrillmarkError as error:
         return Judged((Refusal("settings", f"the rules cannot be read: {error}", error.hint),))
 

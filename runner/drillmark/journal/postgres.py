@@ -138,6 +138,16 @@ class PostgresStore:
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise JournalError(f"cannot read the journal of run {run} in {self._database.place}: {error}") from error
 
+    def length(self, run: str) -> int:
+        """How many entries a run, or a chain, has."""
+
+        def work(connection: Connection) -> int:
+            text = "select coalesce(max(sequence), 0) from drillmark.entries where run = %s"
+            row = connection.execute(text, (run,)).fetchone()
+            return int(row[0]) if row else 0
+
+        return self._database.run(work)
+
     def runs(self) -> list[RunRow]:
         """Every run, oldest first."""
         return self._rows("order by started_wall_ns, run")

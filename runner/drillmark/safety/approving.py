@@ -54,11 +54,11 @@ def approver(by: str, approvers: Sequence[str], requester: str) -> str:
         raise UsageError("nobody may approve: drillmark.yaml names no approvers", hint="approvers: [NAME, NAME]")
     found = next((name for name in approvers if same(name, by)), None)
     if found is None:
-        raise UsageError(f"{by} is none of the approvers", hint=hint_for(by, approvers, what="approvers"))
+        raise UsageError(f"drillmark.yaml names no approver {by}", hint=hint_for(by, approvers, what="approvers"))
     if same(found, requester):
         others = [name for name in approvers if not same(name, requester)]
         hint = f"{', '.join(others)} may" if others else "name another one in drillmark.yaml"
-        raise UsageError(f"{found} asked for it and cannot approve it: that takes two", hint=hint)
+        raise UsageError(f"the requester {found} cannot approve it too: that takes two", hint=hint)
     return found
 
 
@@ -69,7 +69,7 @@ def lifter(by: str, lifters: Sequence[str], approvers: Sequence[str]) -> str:
         raise UsageError("nobody may lift a stop: drillmark.yaml names nobody", hint="lifters: [NAME]")
     found = next((name for name in allowed if same(name, by)), None)
     if found is None:
-        raise UsageError(f"{by} may not lift a stop", hint=hint_for(by, allowed, what="who may"))
+        raise UsageError(f"a stop cannot be lifted by {by}", hint=hint_for(by, allowed, what="who may"))
     return found
 
 

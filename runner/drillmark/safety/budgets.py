@@ -32,7 +32,7 @@ class UntoldError(DrillmarkError):
     code = "budget"
 
 
-def look(root: Path, store: Store, budget: Budget) -> BudgetFact:
+def look(root: Path, store: Store | None, budget: Budget) -> BudgetFact:
     """One budget at this moment."""
     asked = budget.prometheus
     source = "our own runs" if asked is None else asked.url

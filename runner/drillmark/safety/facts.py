@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from drillmark.define.settings import Settings
 
 
-def gather(root: Path, plan: Plan, settings: Settings | None, store: Store, requester: str) -> Facts:
-    """Everything that is judged, at this moment."""
+def gather(root: Path, plan: Plan, settings: Settings | None, store: Store | None, requester: str) -> Facts:
+    """Everything that is judged, at this moment. `store` None: there is no journal yet, so nobody decided anything."""
     now = moment()
     state, undecided = decisions.State(), ""
     try:
-        state = decisions.state(decisions.read(store), now)
+        state = decisions.state(() if store is None else decisions.read(store), now)
     except DrillmarkError as error:
         undecided = str(error)
     return Facts(
@@ -45,7 +45,7 @@ def moment() -> datetime:
     return datetime.fromtimestamp(clock.now().wall_ns / NANOSECONDS, tz=UTC)
 
 
-def _budgets(root: Path, plan: Plan, settings: Settings | None, store: Store) -> tuple[BudgetFact, ...]:
+def _budgets(root: Path, plan: Plan, settings: Settings | None, store: Store | None) -> tuple[BudgetFact, ...]:
     mine = [one for one in settings.budgets if one.target == plan.target.name] if settings and not plan.bare else []
     if not mine:
         return ()

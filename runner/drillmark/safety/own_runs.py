@@ -20,8 +20,10 @@ from drillmark.model.stamp import NANOSECONDS
 _MOST_PERIODS = 2.5  # a longer gap between beats is an absence
 
 
-def bad_seconds(root: Path, store: Store, target: str, over_seconds: float, *, without: str = "") -> float:
+def bad_seconds(root: Path, store: Store | None, target: str, over_seconds: float, *, without: str = "") -> float:
     """Seconds of outage that runs of a target caused since so long ago. Raises DrillmarkError where nobody can tell."""
+    if store is None:
+        return 0.0  # there was never a run
     since_ns = clock.now().wall_ns - round(over_seconds * NANOSECONDS)
     rows = [row for row in store.runs() if row.target == target and row.started_wall_ns >= since_ns]
     return sum(of_run(root, store, row) for row in rows if row.run != without)

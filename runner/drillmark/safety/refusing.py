@@ -82,9 +82,14 @@ def _window(plan: Plan, facts: Facts) -> Iterator[Refusal]:
     if plan.window is None:
         hint = "give the drill `schedule.window`: the hours in which it may begin"
         yield Refusal("production.window", f"{plan.drill} reaches production and has no window", hint)
-    elif not window.is_open(plan.window, facts.now):
-        local = f"{facts.now:%a %Y-%m-%d %H:%M %Z}"
-        yield Refusal("production.window", f"it is {local}, and the window is {window.words(plan.window)}")
+        return
+    words = window.words(plan.window)
+    try:
+        closed = "" if window.is_open(plan.window, facts.now) else f"it is {facts.now:%a %Y-%m-%d %H:%M %Z}"
+    except (KeyError, ValueError, OSError) as error:
+        closed = f"whether it is open cannot be told ({error})"
+    if closed:
+        yield Refusal("production.window", f"{closed}, and the window is {words}")
 
 
 def _approval(plan: Plan, approvers: list[str], facts: Facts) -> tuple[Approval | None, list[Refusal]]:

@@ -1,36 +1,22 @@
-"""Whether a window is open. Pure: the moment is handed in."""
+"""Whether the window of a plan is open. Pure: the moment is handed in, and how windows are read is the calendar's."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from drillmark.model.plan import PlannedWindow
 
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
 
 def is_open(window: PlannedWindow, now: datetime) -> bool:
     """Whether a run may begin at `now`. A window over midnight belongs to the day on which it opens."""
-    local = now.astimezone(ZoneInfo(window.time_zone))
-    days = days_of(window.days)
-    clock = f"{local:%H:%M}"
-    yesterday = (local - timedelta(days=1)).weekday()
-    if window.opens < window.closes:
-        return local.weekday() in days and window.opens <= clock < window.closes
-    return (local.weekday() in days and clock >= window.opens) or (yesterday in days and clock < window.closes)
+    # Whoever has no window does not wait for the calendar.
+    from drillmark.calendar import windows  # noqa: PLC0415
+    from drillmark.define.schedule import Window  # noqa: PLC0415
 
-
-def days_of(text: str | None) -> frozenset[int]:
-    """Days of the week, Monday is 0: `tue-thu,sat`. A range may go over the week's end: `sat-mon`."""
-    if text is None:
-        return frozenset(range(7))
-    found: set[int] = set()
-    for part in text.split(","):
-        first, _, last = part.partition("-")
-        begin, end = _DAYS.index(first), _DAYS.index(last or first)
-        found.update((begin + step) % 7 for step in range((end - begin) % 7 + 1))
-    return frozenset(found)
+    written = {"days": window.days} if window.days else {}
+    declared = Window.model_validate(written | {"from": window.opens, "to": window.closes})
+    return windows.is_open(declared, now, ZoneInfo(window.time_zone))
 
 
 def words(window: PlannedWindow) -> str:
