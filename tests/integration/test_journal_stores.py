@@ -178,6 +178,7 @@ def test_a_chain_that_is_no_run_stands_beside_them(store):
     entry = append(store, None, run="@decisions", what="x")
     store.begin_chain("@decisions")
     assert store.read("@decisions") == (entry,)
+    assert (store.length("@decisions"), store.length("@none")) == (1, 0)
     assert [row.run for row in store.runs()] == [row.run for row in store.newest(9)] == [RUN]
     assert store.find("@") == []
     assert store.count() == 1

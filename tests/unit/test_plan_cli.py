@@ -57,7 +57,8 @@ def test_validate_for_machines(run):
     assert result.exit_code == 2
     document = json.loads(result.stdout)
     assert document["valid"] is False
-    assert document["drills"] == [{"source": "drills/lost.yaml", "id": None, "plan_hash": None, "valid": False}]
+    nothing = {"id": None, "plan_hash": None, "valid": False, "last_pass": None, "needs_new_run": False}
+    assert document["drills"] == [{"source": "drills/lost.yaml"} | nothing]
     assert [(item["file"], item["line"], item["column"]) for item in document["problems"]] == [
         ("drills/lost.yaml", 1, 1),
         ("drills/lost.yaml", 3, 1),
