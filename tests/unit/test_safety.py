@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from drillmark.decisions import Approval, State, Stop
-from drillmark.define import read_settings
+from drillmark.define import read_settings, read_targets
 from drillmark.errors import UsageError
 from drillmark.model.digest import digest
 from drillmark.model.plan import (
@@ -454,3 +454,22 @@ def test_only_who_is_named_lifts_a_stop():
 def test_what_is_said_is_told_apart_from_what_is_not():
     told = said(python(ns="a", account_id="1"), {})
     assert (told.namespaces, told.accounts, told.selects, told.unclear) == ({"a"}, {"1"}, False, {})
+
+
+@pytest.mark.parametrize(
+    ("scope", "words"),
+    [
+        ("{counted_by: cuont}", "`cuont` is none of this target's activities"),
+        ("{counted_by: kill}", "`kill` is an action, a probe is needed here"),
+        ("{instances: 0}", "a target of 0 instances is empty"),
+        ("{instances: 2, counted_by: count}", "contradict each other"),
+        ("{counted_by: count}", ""),
+    ],
+)
+def test_the_scope_of_a_target_is_checked(scope, words):
+    provider = "provider: {type: python, module: os, func: getcwd}"
+    activities = f"[{{name: count, type: probe, {provider}}}, {{name: kill, type: action, {provider}}}]"
+    text = f"targets: {{t: {{environment: lab, scope: {scope}, activities: {activities}}}}}"
+    problems = read_targets(text.encode(), "targets.yaml").problems
+    assert bool(problems) == bool(words)
+    assert words in " ".join(map(str, problems))

@@ -233,12 +233,12 @@ def _target_problems(target: dict[str, Any], marks: Marks, at: Path, secrets: An
 
 def _named_problems(target: dict[str, Any], activities: dict[str, Any], marks: Marks, at: Path) -> Iterator[Problem]:
     """Names of activities that do not exist, or are of the wrong type."""
-    counting = ("scope", "counted_by")
-    for key in ("probes", "side", "source", "discard", "verify", "preflight", "identity", "effect", counting):
-        value = get(target, *counting) if key is counting else target.get(key)
+    keys = ("probes", "side", "source", "discard", "verify", "preflight", "identity", "effect")
+    places: list[tuple[Path, object]] = [((key,), target.get(key)) for key in keys]
+    for own, value in [*places, (("scope", "counted_by"), get(target, "scope", "counted_by"))]:
+        key = own[-1]
         listed = value if isinstance(value, list) else [] if value is None else [value]
         for index, name in enumerate(listed):
-            own: Path = key if isinstance(key, tuple) else (key,)
             path: Path = (*at, *own, index) if isinstance(value, list) else (*at, *own)
             if not isinstance(name, str):
                 continue
