@@ -136,12 +136,14 @@ class ActivityWorker:
         attempt: int = 1,
         configuration: Mapping[str, Any] | None = None,
         secrets: Mapping[str, Any] | None = None,
+        traceparent: str = "",
     ) -> None:
         """Begin an activity. Raises RuntimeError while another one runs.
 
         `configuration` and `secrets` stand in for the worker's own, for an activity of an experiment with its own.
+        `traceparent` is the context of a trace that the activity hands on.
         """
-        fields: dict[str, Any] = {"activity": activity, "attempt": attempt}
+        fields: dict[str, Any] = {"activity": activity, "attempt": attempt, "traceparent": traceparent}
         if configuration is not None:
             fields["configuration"] = dict(configuration)
         if secrets is not None:

@@ -16,7 +16,7 @@ from chaoslib import substitute
 from chaoslib.hypothesis import within_tolerance
 
 from drillmark import clock
-from drillmark.chaos import bare, checks, resolved, settle
+from drillmark.chaos import bare, checks, resolved, settle, tracing
 from drillmark.chaos.inside import announce
 from drillmark.chaos.values import cut, failure_text, jsonable, provider_failure
 
@@ -69,6 +69,7 @@ class Performer:
     def _run(self, request: dict[str, Any]) -> dict[str, Any]:
         activity, variables = request["activity"], request["variables"]
         announce(self._hello["run_dir"], variables, request["attempt"])
+        activity = tracing.hand_on(activity, request.get("traceparent", ""))
         settled = self._settle(request.get("configuration"), request.get("secrets"), variables)
         problems = [] if self._hello.get("lenient") else [*settled.problems, *checks.control_problems([activity])]
         if problems:

@@ -28,6 +28,7 @@ from chaoslib.run import initialize_run_journal
 from chaoslib.settings import loaded_settings
 from chaoslib.types import Dry
 
+from drillmark.chaos import tracing
 from drillmark.chaos.events import EventLog, Phase, What
 from drillmark.chaos.layout import dereference, name_of, places
 from drillmark.chaos.recording import Place, Recorder
@@ -224,7 +225,8 @@ class _Player:
         place = Place(phase, index)
 
         def execute() -> Any:
-            return _execute_activity(experiment, activity, configuration, secrets, dry, event_registry, runs)
+            traced = tracing.hand_on(activity, tracing.of_experiment(phase, index))
+            return _execute_activity(experiment, traced, configuration, secrets, dry, event_registry, runs)
 
         if phase is Phase.ROLLBACKS:
             return self._undo(place, activity, runs if runs is not None else [], execute)

@@ -282,7 +282,7 @@ def targets_warnings(raw: Any, marks: Marks) -> list[Problem]:
 
 def settings_warnings(raw: Any, marks: Marks) -> list[Problem]:
     """Settings that are checked, and have no effect yet."""
-    later = ("limits", "logs")
+    later = ("limits",)
     return [
         marks.problem((key,), f"`{key}` has no effect yet", at_key=True)
         for key in later

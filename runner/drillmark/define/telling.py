@@ -16,7 +16,7 @@ class Logs(Strict):
 
     to: WorkspacePath | None = Field(
         default=None,
-        description="Where it goes: `stderr`, or a file from the workspace root; a worker's to `stderr` unless given.",
+        description="Where it goes: `stderr`, or a file from the workspace root; nowhere unless given.",
         examples=["stderr", "logs/drillmark.jsonl"],
     )
     level: Literal["debug", "info", "warning", "error"] = Field(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from drillmark.chaos.asking import CHECK_SECONDS, resolved_by
 from drillmark.chaos.experiments import ExperimentChild
 from drillmark.engine.context import Context
 from drillmark.engine.pulse import Pulse
+from drillmark.model import trace
 from drillmark.model.evidence import Evidence
 from drillmark.model.plan import PlannedActivity
 from drillmark.model.stamp import NANOSECONDS, Stamp
@@ -97,6 +99,7 @@ class Hands:
             attempt=attempt,
             configuration=own.get("configuration"),
             secrets=own.get("secrets"),
+            traceparent=trace.under_way(self.context.entries) if trace.is_on(os.environ) else "",
         )
         self.own_worker()
         return self._await(worker)

@@ -6,12 +6,14 @@ does so in a thread of its own (`beside`), and what fails there is said on the d
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from drillmark.define.settings import Settings
 from drillmark.engine.paths import WorkspacePaths
 from drillmark.engine.view import View
+from drillmark.model import trace
 from drillmark.model.entry import Entry
 from drillmark.telling import posting
 from drillmark.telling.beside import Listener, Reports
@@ -41,12 +43,45 @@ def views(
     a channel that cannot be told, or what is not installed, is said on the face.
     """
     reports = Reports()
+    runs = WorkspacePaths(root).runs
     listeners = list(also)
+    outcomes = [on_outcome] if on_outcome is not None else []
+    if settings.logs.to is not None:
+        with _said(reports, "the log"):
+            from drillmark.telling.logs import Log  # noqa: PLC0415 - not everybody has the extra
+
+            log = Log(settings.logs, root, before)
+            listeners.append(log)
+            outcomes.append(log.told)
+    if trace.is_on(environment):
+        with _said(reports, "OpenTelemetry"):
+            from drillmark.telling.opentelemetry import OpenTelemetry  # noqa: PLC0415
+
+            listeners.append(OpenTelemetry(environment, runs, before, reports))
     if settings.notifications.channels:
-        around = posting.around(root, settings.notifications, environment, reports, on_outcome)
-        posts = posting.Posts(settings.notifications, around)
-        listeners.append(Notifier(posts, WorkspacePaths(root).runs, before))
+        around = posting.around(root, settings.notifications, environment, reports, _each(outcomes))
+        # First, so that it has told before a log of its messages is closed.
+        listeners.insert(0, Notifier(posting.Posts(settings.notifications, around), runs, before))
     return Views(face, listeners, reports)
+
+
+@contextmanager
+def _said(reports: Reports, name: str) -> Generator[None]:
+    """What is not installed, or cannot be opened, is said, and the drill goes on without it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        reports.add(f"{name} is left out: {error.name} is not installed: pip install 'drillmark[telling]'")
+    except Exception as error:  # noqa: BLE001 - settings of foreign libraries, files that cannot be written
+        reports.add(f"{name} is left out: {type(error).__name__}: {error}")
+
+
+def _each(outcomes: Sequence[posting.OnOutcome]) -> posting.OnOutcome:
+    def told(channel: str, message: Message, outcome: posting.Outcome, reason: str) -> None:
+        for one in outcomes:
+            one(channel, message, outcome, reason)
+
+    return told
 
 
 def tell(
