@@ -46,7 +46,7 @@ def test_systemd_takes_the_unit(tmp_path):
     assert (done.returncode, ours) == (0, []), done.stderr
     unit.write_text(text.replace("KillMode=mixed", "KillMode=mixd"))
     assert (
-        "KillMode"
+        "kill mode"
         in subprocess.run(
             ["systemd-analyze", "verify", "--man=no", str(unit)],
             capture_output=True,

@@ -12,10 +12,14 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from drillmark import clock
+from drillmark.engine.paths import WorkspacePaths
 from drillmark.engine.view import Live
 from drillmark.errors import UsageError
 from drillmark.journal.entries import follow
+from drillmark.journal.opening import open_store
+from drillmark.journal.store import RunRow
 from drillmark.model.entry import Kind
+from drillmark.telling.following import Follower
 from drillmark.telling.health import Health
 from drillmark.telling.metrics import Facts, WorkerMetrics
 from drillmark.telling.news import Message
@@ -169,3 +173,31 @@ def test_a_port_that_is_taken_is_said():
         with pytest.raises(UsageError, match=f"cannot listen on {place}: Address already in use") as error:
             Server(place, WorkerMetrics(), Health())
         assert "metrics.listen" in error.value.hint
+
+
+def test_a_run_of_another_process_is_followed_by_its_journal(tmp_path):
+    metrics = WorkerMetrics()
+    follower = Follower(metrics, tmp_path)
+    store = open_store(WorkspacePaths(tmp_path))
+    store.create(RunRow("r1", "d", "t", "reports/runs/r1", 1, 0))
+    ended = (Kind.RUN_ENDED, {"verdict": "passed", "exit_code": 0})
+    last = None
+
+    def append(kind, data):
+        nonlocal last
+        last = store.append(last, run="r1", epoch=1, kind=kind, stamp=clock.now(), data=data)
+
+    follower.look(["r1"])
+    append(*STARTED)
+    append(*INJECT)
+    follower.look(["r1"])
+    follower.look(["r1"])
+    assert samples(metrics)["drillmark_fault_in_effect{drill=d,target=t}"] == 1
+    append(Kind.UNDONE, {"experiment": "x"})
+    append(*ended)
+    store.close()
+    follower.look([])
+    follower.look([])
+    found = samples(metrics)
+    assert found["drillmark_fault_in_effect{drill=d,target=t}"] == 0
+    assert found["drillmark_runs_total{drill=d,verdict=passed}"] == 1

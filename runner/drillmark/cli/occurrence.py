@@ -53,15 +53,16 @@ def main() -> None:
 
 def _run(root: Path, body: dict[str, Any]) -> dict[str, object]:
     from drillmark import workspace
+    from drillmark.cli import views
     from drillmark.cli.run import prepare_lab
     from drillmark.engine import start
 
     plan = workspace.load_plan(root / body["source"], root=root)
     prepare_lab(root, plan, quiet=True)
     ordered = {name: body[name] for name in ("occurrence", "worker", "attempt", "epoch")}
-    ended = start.run(
-        root, plan, run=str(body["run"]), ordered=ordered, requester=str(body.get("requester") or SCHEDULE)
-    )
+    requester = str(body.get("requester") or SCHEDULE)
+    with views.unwatched(root) as view:
+        ended = start.run(root, plan, view=view, run=str(body["run"]), ordered=ordered, requester=requester)
     return _told(ended.verdict, "; ".join(ended.reasons), again=ended.verdict == "unknown")
 
 

@@ -178,18 +178,30 @@ def everyone(root: Path, plan: Plan, *, quiet: bool, before: Sequence[Entry] = (
     `before` are the entries of a run that is taken up again. Settings that cannot be read tell nobody, which is said:
     they must not keep a fault from being undone.
     """
+    with choose(plan, quiet=quiet) as face, _beside(root, face, before) as view:
+        yield view
+
+
+@contextmanager
+def unwatched(root: Path, before: Sequence[Entry] = ()) -> Generator[View]:
+    """The same for a run that nobody looks at (a worker's): what must be read goes to stderr."""
+    with QuietView() as face, _beside(root, face, before) as view:
+        yield view
+
+
+@contextmanager
+def _beside(root: Path, face: View, before: Sequence[Entry]) -> Generator[View]:
     from drillmark import telling, workspace
     from drillmark.define.settings import Settings
     from drillmark.errors import DrillmarkError
 
-    with choose(plan, quiet=quiet) as face:
-        try:
-            settings = workspace.load_settings(root)
-        except DrillmarkError as error:
-            face.notice(f"warning: nobody is notified of this run: {error}")
-            settings = Settings()
-        with telling.views(settings, os.environ, root=root, face=face, before=before) as view:
-            yield view
+    try:
+        settings = workspace.load_settings(root)
+    except DrillmarkError as error:
+        face.notice(f"warning: nobody is notified of this run: {error}")
+        settings = Settings()
+    with telling.views(settings, os.environ, root=root, face=face, before=before) as view:
+        yield view
 
 
 def lines(*, quiet: bool) -> PlainView | QuietView:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drillmark.cli import terminal
+from drillmark.cli import showing, terminal
 from drillmark.cli.run import Duration
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ def command(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    stays = worker.run()
+    with showing.shown(settings, worker, say):
+        stays = worker.run()
     database.close()
     if not stays:
         say("joining anew")

@@ -128,6 +128,11 @@ class Worker:
         self._draining.set()
         self._wake.set()
 
+    def under_way(self) -> list[str]:
+        """The runs that this worker has in hand."""
+        with self._lock:
+            return [claim.run for claim in self._active.values() if claim.run]
+
     def may_begin(self) -> bool:
         """Whether an effect may begin: the others still know, by a beat not older than a lease, that this one lives."""
         silent_seconds = (clock.monotonic_ns() - self._beaten_ns) / NANOSECONDS
