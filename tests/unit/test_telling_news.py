@@ -47,6 +47,13 @@ def test_a_refused_run_has_not_started():
     assert message.text.startswith("target busy")
 
 
+def test_an_approval_that_is_wanted_is_news():
+    (message,) = told(STARTED, (Kind.EVENT, {"what": "approval_wanted", "plan_hash": "x", "requester": "ada"}))
+    assert (message.event, message.drill) == ("approval_wanted", "orders-db-lost")
+    assert message.title == "orders-db-lost wants an approval"
+    assert "drillmark approve orders-db-lost --by NAME" in message.text
+
+
 def test_an_abort_is_news_once_with_who_and_why():
     stop = (Kind.ABORT, {"by": "kill_switch", "reason": "maintenance\x1b[31m"})
     start, message = told(STARTED, GUARD, stop, stop)

@@ -63,7 +63,7 @@ class Newsroom:
         for entry in entries:
             self.entry(entry, "")
 
-    def entry(self, entry: Entry, sentence: str) -> list[Message]:
+    def entry(self, entry: Entry, sentence: str) -> list[Message]:  # noqa: PLR0911 (one for each kind)
         """The news in an entry. What ends a run is told by `ended`, which also knows the result."""
         data = entry.data
         match entry.kind:
@@ -77,6 +77,8 @@ class Newsroom:
                 return [self._message("start", f"{self.drill} has started", self._what())]
             case Kind.ABORT:
                 return self._abort(data)
+            case Kind.EVENT if data.get("what") == "approval_wanted":
+                return [approval_wanted(self.drill, self._what())]
             case Kind.GUARD if data.get("what") in ("acting", "undo_failed"):
                 return self._guard(data)
             case Kind.RESUMED:
@@ -151,7 +153,8 @@ class Newsroom:
 
 def approval_wanted(drill: str, reason: str) -> Message:
     """A drill waits for somebody to approve it."""
-    text = f"{words.harmless(reason, limit=_LONGEST_TEXT)}\ndrillmark approve {drill} --by NAME"
+    lines = "\n".join(words.harmless(line, limit=_LONGEST_TEXT) for line in reason.split("\n"))
+    text = f"{lines}\ndrillmark approve {drill} --by NAME"
     return Message("approval_wanted", f"{drill} wants an approval", text, "warning", drill)
 
 
