@@ -133,7 +133,7 @@ def _actual(judged: Document) -> Document | None:
 
 
 def _counts(inside: Sequence[Ran]) -> dict[str, int]:
-    found = dict.fromkeys(("passed", "failed", "unknown", "aborted", "refused", "no_result"), 0)
+    found: dict[str, int] = {"passed": 0, "failed": 0, "unknown": 0, "aborted": 0, "refused": 0, "no_result": 0}
     for ran in inside:
         if ran.result is None:
             found["no_result"] += 1
