@@ -7,7 +7,6 @@ delete an entry.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import psycopg
@@ -188,19 +187,11 @@ class PostgresStore:
 
 def _entries(connection: Connection, run: str) -> tuple[Entry, ...]:
     rows = connection.execute(
-        "select sequence, epoch, kind, stamp, data, previous_hash, hash from drillmark.entries"
+        "select sequence, run, epoch, kind, stamp, data, previous_hash, hash from drillmark.entries"
         " where run = %s order by sequence",
         (run,),
     ).fetchall()
-    return tuple(
-        entries.from_body(
-            {
-                "sequence": sequence, "run": run, "epoch": epoch, "kind": kind, "stamp": json.loads(stamp),
-                "data": json.loads(data), "previous_hash": previous_hash, "hash": digest,
-            }
-        )
-        for sequence, epoch, kind, stamp, data, previous_hash, digest in rows
-    )  # fmt: skip
+    return tuple(map(entries.from_texts, rows))
 
 
 def _row(connection: Connection, run: str) -> RunRow | None:
