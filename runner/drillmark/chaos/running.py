@@ -14,7 +14,6 @@ import logging
 import signal
 import threading
 import traceback
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import chaoslib.activity
@@ -22,9 +21,7 @@ import chaoslib.control
 import chaoslib.hypothesis
 import chaoslib.rollback
 import chaoslib.run
-from chaoslib import notification
 from chaoslib.caching import cache_activities
-from chaoslib.run import initialize_run_journal
 from chaoslib.settings import loaded_settings
 from chaoslib.types import Dry
 
@@ -32,6 +29,7 @@ from drillmark.chaos import tracing
 from drillmark.chaos.events import EventLog, Phase, What
 from drillmark.chaos.layout import dereference, name_of, places
 from drillmark.chaos.recording import Place, Recorder
+from drillmark.chaos.runner import AfterControls, OurRunner, no_record, notify, plays, registry_of
 from drillmark.chaos.values import jsonable
 
 if TYPE_CHECKING:
@@ -78,33 +76,12 @@ def play(prepared: Prepared, channel: Channel, events: EventLog, redactor: Redac
     journal = recorder.journal or {}
     status, deviated = str(journal.get("status")), bool(journal.get("deviated"))
     if prepared.notifies:
-        _notify(prepared.settings, redactor.value(jsonable(journal)))
+        notify(prepared.settings, redactor.value(jsonable(journal)))
     if not recorder.method_began and not recorder.gate_failed:
         events.write(What.FAILED, status=status, error="a control interrupted the experiment before its method")
         return False
     events.write(What.FINISHED, status=status, deviated=deviated, error=error)
     return True
-
-
-class _Runner(chaoslib.run.Runner):
-    """chaoslib's runner, configured beforehand, without its signal handlers: signals are the parent's business."""
-
-    def __init__(self, prepared: Prepared) -> None:
-        super().__init__(prepared.strategy, prepared.schedule)
-        self._prepared = prepared
-
-    def play(self) -> None:
-        prepared = self._prepared
-        self._run(
-            prepared.strategy,
-            prepared.schedule,
-            prepared.experiment,
-            initialize_run_journal(prepared.experiment),
-            prepared.settled.configuration,
-            prepared.settled.secrets,
-            prepared.settings,
-            self.event_registry,
-        )
 
 
 class _Player:
@@ -134,9 +111,9 @@ class _Player:
         cache_activities(self._experiment)
         loaded_settings.set(self._prepared.settings)
         self._experiment["dry"] = Dry.from_string(self._prepared.dry or "")
-        runner = _Runner(self._prepared)
+        runner = OurRunner(self._prepared)
         runner.register_event_handler(self._recorder)
-        runner.register_event_handler(_AfterControls(self._refuse_without_controls))
+        runner.register_event_handler(AfterControls(self._refuse_without_controls))
         runner.play()
         # A control that leaves with chaoslib's code for "without rollbacks" gets none of them skipped either.
         undone = self._waived or self._recorder.phase is Phase.ROLLBACKS
@@ -182,7 +159,7 @@ class _Player:
     ) -> None:
         if not self._recorder.method_began:
             return
-        if _plays(strategy, journal):
+        if plays(strategy, journal):
             self._undo_all(journal, lambda: _run_rollback(strategy, pool, experiment, journal, *others))
         else:
             self._waived = True
@@ -260,7 +237,7 @@ class _Player:
             recorder.never_started(place, activity, error)
         run = place.run
         if run is None:
-            run = _no_record(activity)
+            run = no_record(activity)
             runs.append(run)
         if "status" not in run:
             run["status"] = "failed"
@@ -272,7 +249,7 @@ class _Player:
         found = dereference(self._experiment, activity) or activity
         bare = {key: value for key, value in found.items() if key != "controls"}
         settled = self._prepared.settled
-        registry = _registry(self._recorder)
+        registry = registry_of(self._recorder)
         runs = (self._recorder.journal or {}).get("rollbacks")
         # An empty experiment has no controls.
         return lambda: _execute_activity({}, bare, settled.configuration, settled.secrets, None, registry, runs)
@@ -295,49 +272,6 @@ class _Player:
     def _refuse_without_controls(self) -> None:
         if self._control_errors:
             raise ControlError("; ".join(self._control_errors))
-
-
-class _AfterControls(chaoslib.run.RunEventHandler):
-    def __init__(self, check: Callable[[], None]) -> None:
-        self._check = check
-
-    def running(self, *_arguments: Any, **_named: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Called after the controls were configured, before anything else."""
-        self._check()
-
-
-def _plays(strategy: str, journal: dict[str, Any]) -> bool:
-    """Whether chaoslib itself would play the rollbacks now."""
-    match strategy:
-        case "never":
-            return False
-        case "deviated":
-            return bool(journal["deviated"])
-        case "default":
-            return journal["status"] not in ("failed", "interrupted")
-        case _:
-            return True
-
-
-def _notify(settings: dict[str, Any], journal: dict[str, Any]) -> None:
-    """Tell the channels of the settings, as `chaos run` does."""
-    flow = notification.RunFlowEvent
-    event = flow.RunCompleted if journal.get("status") == "completed" else flow.RunFailed
-    notification.notify(settings, event, journal)
-    if journal.get("deviated"):
-        notification.notify(settings, flow.RunDeviated, journal)
-
-
-def _no_record(activity: dict[str, Any]) -> dict[str, Any]:
-    """Chaoslib's record of an activity that it did not even begin to record."""
-    now = datetime.now(UTC).isoformat()
-    return {"activity": activity.copy(), "output": None, "start": now, "end": now, "duration": 0.0}
-
-
-def _registry(recorder: Recorder) -> chaoslib.run.EventHandlerRegistry:
-    registry = chaoslib.run.EventHandlerRegistry()
-    registry.register(recorder)
-    return registry
 
 
 def _leave_the_method(_number: int, _frame: object) -> None:
