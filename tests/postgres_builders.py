@@ -121,7 +121,7 @@ class Server:
             cursor = connection.execute(statement, values or None)
             return cursor.fetchall() if cursor.description else []
 
-    def back_up(self, name: str) -> Path:
+    def back_up(self, name: str, *, seconds: float = 60) -> Path:
         place = self.backups / name
         argv = [
             postgres.binary("pg_basebackup"),
@@ -133,25 +133,26 @@ class Server:
             "fast",
             "--manifest-checksums=SHA256",
         ]
-        postgres.run(argv, timeout_seconds=60)
+        postgres.run(argv, timeout_seconds=seconds)
         return place
 
-    def archive_all(self) -> None:
+    def archive_all(self, *, seconds: float = 20.0) -> None:
         """Switch the log, and wait until what was written until now is archived."""
         # With nothing written since the last switch there would be nothing to archive.
         self.execute("select pg_logical_emit_message(false, 'test', 'more')")
         name = self.execute("select pg_walfile_name(pg_current_wal_lsn())")[0][0]
         self.execute("select pg_switch_wal()")
-        wait_for((self.archive / name).exists)
+        wait_for((self.archive / name).exists, seconds)
 
 
 @contextmanager
-def running_server(root: Path) -> Iterator[Server]:
+def running_server(root: Path, *, segment_megabytes: int = 1) -> Iterator[Server]:
     server = Server(root, postgres.free_port())
     for folder in (root, server.archive, server.backups):
         folder.mkdir(parents=True, exist_ok=True)
     postgres.hand_over(root)
-    argv = [postgres.binary("initdb"), "-D", server.data, "-U", "postgres", "-A", "trust", "-N", "--wal-segsize", "1"]
+    argv = [postgres.binary("initdb"), "-D", server.data, "-U", "postgres", "-A", "trust", "-N"]
+    argv += ["--wal-segsize", str(segment_megabytes)]
     postgres.run(argv, timeout_seconds=60)
     archive = f"{server.archive}/%f"
     settings = {
@@ -162,8 +163,8 @@ def running_server(root: Path) -> Iterator[Server]:
         "archive_command": f'cp "%p" "{archive}.part" && mv "{archive}.part" "{archive}"',
         "shared_buffers": "16MB",
         "dynamic_shared_memory_type": "mmap",
-        "max_wal_size": "32MB",
-        "min_wal_size": "4MB",
+        "max_wal_size": f"{32 * segment_megabytes}MB",
+        "min_wal_size": f"{4 * segment_megabytes}MB",
         "log_line_prefix": "%m [%p] ",
         "log_timezone": "UTC",
     }
