@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from drillmark import places, workspace_chaos, workspace_named
+from drillmark import places, workspace_chaos, workspace_named, workspace_settings
 from drillmark import plan as planning
-from drillmark.define import Experiment, Parsed, read_drill, read_experiment, read_settings, read_targets
+from drillmark.define import Experiment, Parsed, layers, read_drill, read_experiment, read_targets
 from drillmark.define.drill import Drill
 from drillmark.define.marks import Path as Keys
 from drillmark.define.marks import get
@@ -52,9 +52,12 @@ def find(start: Path | None = None) -> Path:
     return places.workspace(start)
 
 
-def load_settings(root: Path) -> Settings:
-    """The workspace's settings. Raises InvalidDefinitionError with every problem."""
-    parsed = Workspace(root).settings
+def load_settings(root: Path, environment: str = "") -> Settings:
+    """The workspace's settings; for a drill, with its target's `environment`.
+
+    Raises InvalidDefinitionError with every problem, and UsageError where an environment is named that is not there.
+    """
+    parsed = Workspace(root).settings_in(environment)
     if parsed.value is None:
         raise InvalidDefinitionError(parsed.problems)
     return parsed.value
@@ -87,16 +90,22 @@ class Workspace:
         self.ask = ask or workspace_chaos.objections
         self.files = Files(self.root)
         self._experiments: dict[str, Experiment] = {}
+        self._settings: dict[str, Parsed[Settings]] = {}
 
     @cached_property
     def settings(self) -> Parsed[Settings]:
-        """`drillmark.yaml`."""
-        data = self.files.read(SETTINGS)
-        if isinstance(data, Problem):
-            return _unread(read_settings, data)
-        parsed = read_settings(data, SETTINGS)
-        unknown = list(quiet_zone_problems(parsed))
-        return replace(parsed, value=None, problems=[*parsed.problems, *unknown]) if unknown else parsed
+        """`drillmark.yaml`, with the overlay of the environment that was named, variables and flags."""
+        return self.settings_in("")
+
+    def settings_in(self, target_environment: str) -> Parsed[Settings]:
+        """The same for a drill on a target of that environment, whose overlay counts where none was named."""
+        environment = workspace_settings.environment_of(self.root, target_environment)
+        if environment not in self._settings:
+            parsed = layers.combine(workspace_settings.read(self.files, environment))
+            unknown = list(quiet_zone_problems(parsed))
+            whole = replace(parsed, value=None, problems=[*parsed.problems, *unknown]) if unknown else parsed
+            self._settings[environment] = whole
+        return self._settings[environment]
 
     @cached_property
     def targets(self) -> Parsed[Targets]:
@@ -170,18 +179,19 @@ class Workspace:
     def _conclude(self, item: Opened, more: list[Problem]) -> Checked:
         drill, experiment = item.drill, item.experiment
         against, doubtful = planning.check(drill, self.targets, experiment)
-        problems = [*self.settings.problems, *self.targets.problems, *drill.problems, *item.problems, *against, *more]
-        warnings = [*self.settings.warnings, *self.targets.warnings, *drill.warnings, *doubtful]
+        settings = self.settings_in(self._environment(drill))
+        problems = [*settings.problems, *self.targets.problems, *drill.problems, *item.problems, *against, *more]
+        warnings = [*settings.warnings, *self.targets.warnings, *drill.warnings, *doubtful]
         if experiment is not None:
             problems += experiment.problems
             warnings += experiment.warnings
-        problems += [*time_zone_problems(drill), *budget_problems(self.settings, self.targets)]
-        if problems or drill.value is None or self.targets.value is None or self.settings.value is None:
+        problems += [*time_zone_problems(drill), *budget_problems(settings, self.targets)]
+        if problems or drill.value is None or self.targets.value is None or settings.value is None:
             return Checked(item.source, None, in_order(problems), in_order(warnings))
         plan = planning.make(
             drill.value,
             self.targets.value,
-            self.settings.value,
+            settings.value,
             source=item.source,
             experiment=experiment,
             sources=self._hashes(drill),
@@ -190,15 +200,28 @@ class Workspace:
         refusals = [*planning.unsupported(drill), *self._overlays(plan)]
         return Checked(item.source, plan, [], in_order(warnings), refusals)
 
+    def _environment(self, drill: Parsed[Drill]) -> str:
+        """The environment in which the drill's target stands, as far as that can be told."""
+        targets = self.targets.value.targets if self.targets.value else {}
+        target = targets.get(drill.value.target) if drill.value else None
+        return target.environment if target else ""
+
     def _overlays(self, plan: Plan) -> Iterator[Problem]:
-        overlay = f"environments/{plan.target.environment}.yaml"
-        if (self.root / overlay).exists():
-            yield Problem(overlay, 0, 0, "overlays for environments are not supported yet", "write it in targets.yaml")
+        """A drill is held by its own target's environment: another one's settings may allow too much."""
+        named, own = workspace_settings.chosen(self.root), plan.target.environment
+        overlay = workspace_settings.overlay(own)
+        if named and named != own and (self.root / overlay).exists():
+            message = (
+                f"target {plan.target.name} stands in environment {own}, and the settings of {named} were asked for"
+            )
+            yield Problem(overlay, 1, 1, message, f"run it with --environment {own}, or without")
 
     def _hashes(self, drill: Parsed[Drill]) -> dict[str, str]:
         """SHA-256 of every file that the plan was made of."""
         named = [path for keys, path in drill_paths(drill.raw) if keys[0] in ("fault", "load")]
-        contents = {path: self.files.read(path) for path in (SETTINGS, TARGETS, drill.file, *named)}
+        environment = workspace_settings.environment_of(self.root, self._environment(drill))
+        overlays = [workspace_settings.overlay(environment)] if environment else []
+        contents = {path: self.files.read(path) for path in (SETTINGS, *overlays, TARGETS, drill.file, *named)}
         return {
             path: hashlib.sha256(data).hexdigest()
             for path, data in sorted(contents.items())

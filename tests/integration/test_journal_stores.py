@@ -92,6 +92,14 @@ def test_an_unknown_run_has_no_entries_and_takes_none(store):
         store.raise_epoch("nobody", 2)
 
 
+def test_length_and_epoch_are_told_without_reading(store):
+    assert (store.length(RUN), store.epoch_of(RUN)) == (0, 1)
+    append(store, append(store, None, what="a"), what="b")
+    store.raise_epoch(RUN, 3)
+    assert (store.length(RUN), store.epoch_of(RUN)) == (2, 3)
+    assert (store.length("nobody"), store.epoch_of("nobody")) == (0, 0)
+
+
 def test_two_writers_at_one_sequence_only_one_wins(store, open_another):
     first = append(store, None, what="a")
     append(open_another(), first, what="b")
@@ -185,6 +193,22 @@ def test_a_chain_that_is_no_run_stands_beside_them(store):
 
 
 # What PostgreSQL alone can do to a journal.
+
+
+def test_a_copy_of_the_undo_file_is_kept_for_others_by_whoever_has_the_run(server):
+    url = server.fresh()
+    store, other = PostgresStore(url), PostgresStore(url)
+    store.create(ROW)
+    assert other.kept_undo(RUN) is None
+    for body in ("one", "two \\u0000 ä"):
+        store.keep_undo(RUN, 1, body)
+        assert other.kept_undo(RUN) == body
+    other.raise_epoch(RUN, 2)
+    with pytest.raises(StaleEpochError):
+        store.keep_undo(RUN, 1, "late")
+    assert other.kept_undo(RUN) == body
+    store.close()
+    other.close()
 
 
 def test_the_variable_decides_where_the_journal_is(server, tmp_path, monkeypatch):

@@ -247,14 +247,29 @@ def test_what_is_not_supported_yet_is_refused_by_run(tmp_path):
     assert caught.value.exit_code == 3
 
 
-def test_overlays_are_refused_for_now(tmp_path):
+def test_the_overlay_of_the_targets_environment_counts_for_its_drills(tmp_path, monkeypatch):
     root = workspace(tmp_path)
     (root / "environments").mkdir()
-    (root / "environments/staging.yaml").write_text("{}")
-    assert workspaces.Workspace(root, ask=nothing_against).check(DRILL).refusals == []
-    (root / "environments/lab.yaml").write_text("{}")
-    (found,) = workspaces.Workspace(root, ask=nothing_against).check(DRILL).refusals
-    assert found.message == "overlays for environments are not supported yet"
+    (root / "environments/staging.yaml").write_text("guard: {lease: 50s}")
+
+    def lease():
+        (checked,) = workspaces.Workspace(root, ask=nothing_against).check_all([DRILL])
+        assert checked.problems == []
+        return checked.plan.fault.lease_seconds, checked.plan.sources, checked.refusals
+
+    assert lease()[0] == 30.0
+    (root / "environments/lab.yaml").write_text("guard: {lease: 40s}")
+    seconds, sources, refusals = lease()
+    assert (seconds, refusals) == (40.0, [])
+    assert "environments/lab.yaml" in sources
+    # Another environment's settings may allow what this target's do not.
+    monkeypatch.setenv("DRILLMARK_ENVIRONMENT", "staging")
+    (refusal,) = lease()[2]
+    assert "stands in environment lab, and the settings of staging were asked for" in refusal.message
+    monkeypatch.setenv("DRILLMARK_ENVIRONMENT", "stagin")
+    with pytest.raises(UsageError, match="there is no environment 'stagin'") as caught:
+        lease()
+    assert "staging" in caught.value.hint
 
 
 def test_two_drills_with_one_id(tmp_path):

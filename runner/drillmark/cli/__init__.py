@@ -50,6 +50,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "notify": ("notify", "Send a test message to the channels, and say which are dead."),
     "discover": ("discover", "List the actions and probes that experiments may use."),
     "schema": ("schema", "Print the JSON Schema of a file that you write."),
+    "config": ("config", "Show each setting, its value, and where that came from."),
     "db": ("db", "Drillmark's own database on PostgreSQL: migrate it, check it."),
     "lab": ("lab", "The embedded lab: a real PostgreSQL with backups."),
 }
@@ -165,12 +166,18 @@ def _leave_quietly() -> Never:
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, "-V", "--version", prog_name="drillmark")
+@click.option("--environment", metavar="NAME", help="Take the settings of environments/NAME.yaml.")
+@click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Change a setting: guard.lease=45s.")
 @click.pass_context
-def main(context: click.Context) -> None:
+def main(context: click.Context, environment: str | None, settings: tuple[str, ...]) -> None:
     """Rehearse disasters and measure what comes of them.
 
     A drill breaks a system on purpose, recovers it, and measures the observed RTO and RPO against
     what you promised.
     """
+    if environment is not None or settings:
+        from drillmark import workspace_settings
+
+        workspace_settings.hand_on(environment, settings)
     if context.invoked_subcommand is None:
         click.echo(context.get_help())

@@ -69,7 +69,6 @@ def _run(root: Path, body: dict[str, Any]) -> dict[str, object]:
 def _take_over(root: Path, body: dict[str, Any]) -> dict[str, object]:
     """Where the run's folder is here, as `resume` does; else from the journal and the copy of its undo file."""
     from drillmark.cli.run import use_lab
-    from drillmark.database import copies
     from drillmark.engine import overtaking, resume
     from drillmark.engine.paths import RunPaths, WorkspacePaths
     from drillmark.journal.opening import open_store
@@ -83,7 +82,7 @@ def _take_over(root: Path, body: dict[str, Any]) -> dict[str, object]:
             return _told("unknown", f"{lost}, and the run had not begun", again=True)
         use_lab(root)
         if not RunPaths(root / row.directory).epoch.exists():
-            ended = overtaking.overtake(root, store, row, worker=str(body["worker"]), copy=copies.read(row.run))
+            ended = overtaking.overtake(root, store, row, worker=str(body["worker"]), copy=store.kept_undo(row.run))
             if ended is None:
                 return _told("unknown", f"{lost}, and the run had not begun", again=True)
             return _told(ended.verdict, "; ".join(ended.reasons), again=ended.verdict == "unknown")

@@ -137,3 +137,12 @@ Text = Annotated[str, worded(r"^(?=.*\S)[^\x00-\x1f]{1,500}$", "text on one line
 Name = Annotated[str, worded(r"^(?=.*\S)[^\x00-\x1f]{1,200}$", "a name", hint="at most 200 characters on one line")]
 WorkspacePath = Annotated[str, _PATH]
 Url = Annotated[str, worded(r"^https?://[^\s]{1,1000}$", "an http address", "http://127.0.0.1:8080")]
+
+
+def duration_text(seconds: float) -> str:
+    """Seconds as a drill would write them, in the largest unit that takes them whole: `30s`, `7d`, `1500ms`."""
+    for unit, length in _UNIT_SECONDS.items():
+        number = Decimal(repr(seconds)) / length
+        if number and number == number.to_integral_value():
+            return f"{number:.0f}{unit}"
+    return f"{seconds:g}s"

@@ -7,16 +7,16 @@ journal cannot be written, the error goes up and no new effect begins.
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from drillmark import clock, undo
-from drillmark.database import copies
+from drillmark import clock, files, undo
 from drillmark.engine.locks import FileLock
 from drillmark.engine.paths import RunPaths, WorkspacePaths
 from drillmark.engine.view import View
 from drillmark.errors import JournalError, StaleEpochError
+from drillmark.journal.entries import canonical
 from drillmark.journal.opening import open_store
 from drillmark.journal.port import Store
 from drillmark.model.entry import Effect, Entry, Kind
@@ -56,17 +56,28 @@ class Context:
 
     def journal(self, kind: Kind, data: dict[str, Any], *, sentence: str = "") -> Entry:
         """Append an entry. Raises JournalError or StaleEpochError, with nothing appended."""
-        entry = self.store.append(
-            self.entries[-1] if self.entries else None,
-            run=self.run,
-            epoch=self.epoch,
-            kind=kind,
-            stamp=clock.now(),
-            data=data,
-        )
+        stamp = clock.now()
+        try:
+            entry = self.store.append(
+                self.entries[-1] if self.entries else None,
+                run=self.run,
+                epoch=self.epoch,
+                kind=kind,
+                stamp=stamp,
+                data=data,
+            )
+        except JournalError:
+            self.set_aside(kind, stamp, data)
+            raise
         self.entries.append(entry)
         self.view.entry(entry, sentence)
         return entry
+
+    def set_aside(self, kind: Kind, stamp: Stamp, data: dict[str, Any]) -> None:
+        """Keep what the journal could not take, for `resume` to hand in. Never raises: the undo matters more."""
+        body = {"kind": kind, "epoch": self.epoch, "stamp": stamp.as_json(), "data": data}
+        with suppress(OSError, TypeError, ValueError):
+            files.append_line_durably(self.paths.unsent, canonical(body))
 
     def intent(self, effect: Effect, key: str, attempt: int, **more: Any) -> Entry:
         """Journal that an effect is about to be performed."""
@@ -131,14 +142,19 @@ class Context:
             yield
 
     def write_undo(self, state: UndoState) -> None:
-        """Replace the undo file, and its copy in the database where there is one.
+        """Replace the undo file, and its copy for other machines where an experiment is added or taken away.
 
-        Raises UndoFileError with the old one in place, and JournalError where the copy could not be written.
+        Raises UndoFileError with the old one in place, and JournalError or StaleEpochError where the copy could not
+        be kept: in either case no effect may begin.
         """
         undo.write(self.paths.undo, state)
         before, self.undo_state = self.undo_state, state
-        if before.undoables != state.undoables and not copies.keep(self.run, self.epoch, undo.to_text(state)):
-            raise StaleEpochError(f"run {self.run} was taken over on another machine")
+        if before.undoables != state.undoables:
+            self.copy_undo()
+
+    def copy_undo(self) -> None:
+        """Keep a copy of the undo file where other machines find it."""
+        self.store.keep_undo(self.run, self.epoch, undo.to_text(self.undo_state))
 
     def own(self, child: Child) -> None:
         """Write a child's pid into U. Only then may it be told to go."""

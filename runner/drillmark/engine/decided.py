@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 from drillmark import clock, decisions
 from drillmark.engine.context import Context
 from drillmark.engine.interruption import Interrupted
-from drillmark.errors import JournalError
+from drillmark.errors import JournalError, StaleEpochError
 from drillmark.model.entry import Kind
 from drillmark.model.stamp import NANOSECONDS
 
 EVERY_NS = NANOSECONDS
-# So long nobody may be able to tell whether everything was stopped.
-_UNTOLD_NS = 60 * NANOSECONDS
+# So long nobody may be able to tell whether everything was stopped, or the run was taken over: no longer than a worker
+# of a fleet may be silent. With a shorter lease of its guard, so long as that.
+_UNTOLD_SECONDS = 30.0
 
 
 class Decided:
@@ -27,19 +28,29 @@ class Decided:
         self._next_ns = 0
         self._length = -1
         self._read_ns = clock.monotonic_ns()
+        lease = context.plan.fault.lease_seconds if context.plan.fault else _UNTOLD_SECONDS
+        self._untold_ns = round(min(lease, _UNTOLD_SECONDS) * NANOSECONDS)
 
     def reason_to_stop(self, now_ns: int) -> Interrupted | None:
-        """Why the run must stop, or None. Cheap where nothing was decided."""
+        """Why the run must stop, or None. Cheap where nothing was decided.
+
+        Raises StaleEpochError where a worker elsewhere has taken the run over.
+        """
         if now_ns < self._next_ns:
             return None
         self._next_ns = now_ns + EVERY_NS
         try:
+            epoch = self._context.store.epoch_of(self._context.run)
             length = self._context.store.length(decisions.CHAIN)
             found = None if length == self._length else self._look()
         except JournalError as error:
-            if now_ns - self._read_ns > _UNTOLD_NS:
+            if now_ns - self._read_ns > self._untold_ns:
                 return Interrupted("runner", f"nobody can tell whether everything was stopped: {error}")
             return None
+        if epoch > self._context.epoch:
+            raise StaleEpochError(
+                f"run {self._context.run} was taken over by another worker", hint="this runner touches nothing any more"
+            )
         self._length, self._read_ns = length, now_ns
         return found
 

@@ -72,6 +72,10 @@ class _Journal:
             )
         )
 
+    def nothing_is_left(self) -> None:
+        """For whoever comes back: what was in effect is undone."""
+        self._store.keep_undo(self._run, self._epoch, undo.to_text(undo.UndoState(self._run)))
+
 
 def _undo(root: Path, row: RunRow, journal: _Journal, copy: str) -> None:
     """Run every rollback of what stands in the copy. What it says of processes is true on another machine only."""
@@ -103,6 +107,7 @@ def _undo(root: Path, row: RunRow, journal: _Journal, copy: str) -> None:
     if bad:
         raise UndoFileError(f"the fault of run {row.run} cannot be undone from here: {'; '.join(bad)}")
     journal.add(Kind.UNDONE, {"experiment": "all", "proved": False})
+    journal.nothing_is_left()
 
 
 def _is_undone(entries: list[Entry]) -> bool:

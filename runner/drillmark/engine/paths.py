@@ -140,6 +140,11 @@ class RunPaths:
         return self.directory / "journal.jsonl"
 
     @property
+    def unsent(self) -> Path:
+        """What happened while the journal could not be written, JSON lines; `resume` hands it in."""
+        return self.directory / "unsent.jsonl"
+
+    @property
     def result(self) -> Path:
         """The result."""
         return self.directory / "result.json"

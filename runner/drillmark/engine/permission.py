@@ -53,7 +53,7 @@ def ask(context: Context) -> Judged:
 def _judged(root: Path, plan: Plan, store: Store | None, requester: str) -> Judged:
     """What cannot be looked up forbids it, too."""
     try:
-        settings = _settings(root)
+        settings = _settings(root, plan)
         return safety.judge(plan, settings, facts.gather(root, plan, settings, store, requester))
     except DrillmarkError as error:
         return Judged((Refusal("settings", f"the rules cannot be read: {error}", error.hint),))
@@ -81,7 +81,7 @@ def must_still_hold(context: Context) -> None:
 def refused_by_count(context: Context, output: Any) -> str:
     """Why the fault may not be injected into a target of so many instances; empty where it may."""
     try:
-        settings = _settings(context.workspace.root)
+        settings = _settings(context.workspace.root, context.plan)
     except DrillmarkError as error:
         return f"the rules cannot be read: {error}"
     return "; ".join(map(str, refusing.counted(context.plan, settings, hits.counted(output))))
@@ -98,10 +98,10 @@ def _journal(context: Context, judged: Judged) -> None:
     context.journal(Kind.ABORT, {"by": "runner", "reason": reason, "refused": True, "refusals": told}, sentence=reason)
 
 
-def _settings(root: Path) -> Settings | None:
+def _settings(root: Path, plan: Plan) -> Settings | None:
     """The workspace's settings, as they are now; None where there is no workspace."""
     if not (root / places.SETTINGS).is_file():
         return None
     from drillmark import workspace  # noqa: PLC0415 - whoever has none does not wait for it
 
-    return workspace.load_settings(root)
+    return workspace.load_settings(root, plan.target.environment)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from drillmark import clock, files, processes, runs, undo
@@ -16,7 +17,7 @@ from drillmark.chaos.activities import ActivityOutcome
 from drillmark.chaos.events import read_events
 from drillmark.chaos.undo import begun
 from drillmark.decide import stops
-from drillmark.engine import children, injecting, permission, simulating, taking_up, undoing
+from drillmark.engine import children, handing_in, injecting, permission, simulating, taking_up, undoing
 from drillmark.engine.concluding import export_journal, make_up_for_export
 from drillmark.engine.context import ALERTS_URL, Context
 from drillmark.engine.hands import Hands
@@ -67,7 +68,10 @@ def resume(
         try:
             with hands.pulse.signals():
                 if _finished(context):
-                    _undo_what_is_left(hands)
+                    handing_in.hand_in(context)
+                    if context.undo_state.undoables:
+                        _undo_what_is_left(hands)
+                    export_journal(context.paths, context.entries)
                     return ended(context)
                 hands.pulse.renew_lease()
                 taking_up.bring_in(hands)
@@ -117,7 +121,8 @@ def _open(workspace: WorkspacePaths, paths: RunPaths, lock: FileLock, row: RunRo
         _undo_from_file_alone(paths, state)
         raise JournalError(f"{error}; what stood in the undo file is undone", hint=error.hint) from error
     finished = any(entry.kind is Kind.RUN_ENDED for entry in entries)
-    if finished and not state.undoables:
+    state = _as_others_left_it(store, paths, row, state)
+    if finished and not state.undoables and not handing_in.missing(paths, entries):
         store.close()
         make_up_for_export(paths, entries)
         raise UsageError(f"run {row.run} has ended", hint=f"`drillmark show {row.run}` shows its result")
@@ -145,6 +150,22 @@ def _open(workspace: WorkspacePaths, paths: RunPaths, lock: FileLock, row: RunRo
     return context
 
 
+def _as_others_left_it(store: Store, paths: RunPaths, row: RunRow, state: UndoState) -> UndoState:
+    """The undo file; but where a worker elsewhere took the run over meanwhile, what that one has left to undo.
+
+    What it undid must not be undone again from here: the target may be another drill's by now.
+    """
+    epoch = store.epoch_of(row.run)
+    if epoch <= undo.read_epoch(paths.epoch):
+        return state
+    kept = store.kept_undo(row.run)
+    if kept is None:
+        return state
+    there = replace(undo.from_text(kept), children=state.children)
+    undo.write(paths.undo, there)
+    return there
+
+
 def _take_away(paths: RunPaths, store: Store, run: str) -> None:
     """Take a run that never began off the list, and its directory away, unless that is a copy of one that did.
 
@@ -157,9 +178,11 @@ def _take_away(paths: RunPaths, store: Store, run: str) -> None:
 
 def _take_over(context: Context, row: RunRow) -> None:
     """From here on nobody else may act for this run."""
-    context.epoch = max(undo.read_epoch(context.paths.epoch), row.epoch) + 1
+    theirs = context.store.epoch_of(row.run)
+    context.epoch = max(undo.read_epoch(context.paths.epoch), row.epoch, theirs) + 1
     undo.write_epoch(context.paths.epoch, context.epoch)
     context.store.raise_epoch(row.run, context.epoch)
+    context.copy_undo()
 
 
 def _ask_again(hands: Hands) -> None:

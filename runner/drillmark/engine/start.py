@@ -198,12 +198,14 @@ def undo_without_journal(hands: Hands) -> None:
     if hands.child is not None:
         hands.child.kill()
     children.end_orphans(hands, ("chaos", "worker", *undo.OBSERVERS))
-    bad = [
-        f"{outcome.name}: {outcome.error or outcome.status}"
+    outcomes = [
+        outcome
         for undoable in (reversed(state.undoables) if began(hands.context) else ())
         for outcome in undoing.undo_from(hands.context.paths, undoable)
-        if outcome.status != Status.SUCCEEDED
     ]
+    bad = [f"{one.name}: {one.error or one.status}" for one in outcomes if one.status != Status.SUCCEEDED]
+    told = [{"name": one.name, "status": one.status, "error": one.error} for one in outcomes]
+    hands.context.set_aside(Kind.EVENT, clock.now(), {"what": "undone_without_journal", "rollbacks": told})
     if bad:
         hands.context.view.notice(f"the fault could not be undone, the guard will try again: {'; '.join(bad)}")
         return

@@ -15,7 +15,7 @@ from drillmark.chaos.undo import begun
 from drillmark.decide import resuming
 from drillmark.decide.resuming import guard_has_acted, guard_has_undone
 from drillmark.decide.stops import may_be_in_effect
-from drillmark.engine import children, injecting, simulating, undoing
+from drillmark.engine import children, handing_in, injecting, simulating, undoing
 from drillmark.engine.context import Context
 from drillmark.engine.hands import Hands
 from drillmark.journal.entries import last
@@ -49,6 +49,7 @@ def bring_in(hands: Hands) -> None:
     known = sum(entry.kind is Kind.GUARD for entry in context.entries)
     for line in files.read_json_lines(context.paths.guard_log)[known:]:
         context.journal(Kind.GUARD, line, sentence=f"guard: {line.get('what', '')}")
+    handing_in.hand_in(context)
     if context.entries[0].stamp.boot != clock.boot_id():
         context.journal(Kind.ABORT, {"by": "runner", "reason": "the machine was restarted"})
     if _undone_unseen(context):

@@ -72,6 +72,21 @@ class Store(Protocol):
         """How many entries a run, or a chain, has; 0 where it is not there. Cheap: it is asked for every second."""
         ...
 
+    def epoch_of(self, run: str) -> int:
+        """Which epoch may append; 0 where there is no such run. Cheap, as `length`."""
+        ...
+
+    def keep_undo(self, run: str, epoch: int, body: str) -> None:
+        """Keep a copy of a run's undo file for the other machines, where there may be any.
+
+        Raises StaleEpochError where somebody else has the run in hand.
+        """
+        ...
+
+    def kept_undo(self, run: str) -> str | None:
+        """The copy; None where none is kept."""
+        ...
+
     def runs(self) -> list[RunRow]:
         """Every run, oldest first."""
         ...

@@ -26,6 +26,13 @@ insert into drillmark.entries
 select %(run)s, %(sequence)s, %(epoch)s, %(kind)s, %(stamp)s, %(data)s, %(previous_hash)s, %(hash)s from held
 where (select coalesce(max(sequence), 0) from drillmark.entries where run = %(run)s) = %(sequence)s - 1
 """
+_KEEP = """
+with held as (select run from drillmark.runs where run = %(run)s and epoch = %(epoch)s for update)
+insert into drillmark.undo (run, epoch, body) select run, %(epoch)s, %(body)s from held
+on conflict (run) do update set epoch = excluded.epoch, body = excluded.body, written_at = clock_timestamp()
+"""
+# Asked for every second by a runner that must go on renewing its lease.
+_LOOKING_SECONDS = 2.0
 # What reading a long journal, or all runs, may take.
 _READING_SECONDS = 120.0
 
@@ -139,11 +146,27 @@ class PostgresStore:
 
     def length(self, run: str) -> int:
         """How many entries a run, or a chain, has."""
+        return self._number("select coalesce(max(sequence), 0) from drillmark.entries where run = %s", run)
 
-        def work(connection: Connection) -> int:
-            text = "select coalesce(max(sequence), 0) from drillmark.entries where run = %s"
-            row = connection.execute(text, (run,)).fetchone()
-            return int(row[0]) if row else 0
+    def epoch_of(self, run: str) -> int:
+        """Which epoch may append; 0 where there is no such run."""
+        return self._number("select coalesce(max(epoch), 0) from drillmark.runs where run = %s", run)
+
+    def keep_undo(self, run: str, epoch: int, body: str) -> None:
+        """Keep a copy of a run's undo file for the other machines.
+
+        Raises StaleEpochError where somebody else has the run in hand.
+        """
+        values = {"run": run, "epoch": epoch, "body": body}
+        if not self._database.run(lambda connection: connection.execute(_KEEP, values).rowcount):
+            raise StaleEpochError(f"run {run} was taken over by somebody else")
+
+    def kept_undo(self, run: str) -> str | None:
+        """The copy; None where none is kept."""
+
+        def work(connection: Connection) -> str | None:
+            row = connection.execute("select body from drillmark.undo where run = %s", (run,)).fetchone()
+            return None if row is None else str(row[0])
 
         return self._database.run(work)
 
@@ -172,6 +195,13 @@ class PostgresStore:
         if "\0" in text:
             return []  # no id has one, and PostgreSQL knows no such text
         return self._rows("and starts_with(run, %s) order by started_wall_ns, run", text)
+
+    def _number(self, text: str, run: str) -> int:
+        def work(connection: Connection) -> int:
+            row = connection.execute(text.encode(), (run,)).fetchone()
+            return int(row[0]) if row else 0
+
+        return self._database.run(work, patience_seconds=_LOOKING_SECONDS)
 
     def _rows(self, rest: str, *values: str | int) -> list[RunRow]:
         text = (

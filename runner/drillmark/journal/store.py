@@ -147,6 +147,21 @@ class JournalStore:
             found = self._connection.execute("select coalesce(max(sequence), 0) from entries where run = ?", (run,))
             return int(found.fetchone()[0])
 
+    def epoch_of(self, run: str) -> int:
+        """Which epoch may append; 0 where there is no such run."""
+        with _translated(self._path):
+            found = self._connection.execute("select epoch from runs where run = ?", (run,)).fetchone()
+            return 0 if found is None else int(found[0])
+
+    def keep_undo(self, run: str, epoch: int, body: str) -> None:
+        """Nothing to do: whoever can read this file can read the undo file beside it."""
+        del run, epoch, body
+
+    def kept_undo(self, run: str) -> str | None:
+        """None: the undo file itself is at hand."""
+        del run
+        return None
+
     def runs(self) -> list[RunRow]:
         """Every run, oldest first."""
         return self._rows("order by started_wall_ns, run")
