@@ -390,3 +390,64 @@ def test_an_address_at_which_nobody_is_tells_no_password(url, monkeypatch):
     with pytest.raises((DatabaseError, UsageError)) as caught:
         PostgresStore(url, patience_seconds=0.5)
     assert "u:secret" not in str(caught.value) + caught.value.hint
+
+
+def test_gaps_in_the_database_are_those_that_files_would_hold(server, tmp_path, monkeypatch):
+    from datetime import date
+
+    import report_builders as build
+    from drillmark import gaps
+    from drillmark.model.measurement import Cited, Judged, Outcome, Verdict
+    from stored_runs import workspace
+
+    def verdict(outcome):
+        judged = Judged("rto", outcome, objective=60.0, observed=None, cited=Cited((1,), ()), reason="x")
+        return Verdict(outcome, (), (judged,))
+
+    plan = build.plan()
+    steps = [
+        ("r1", Outcome.FAILED), ("r1", Outcome.FAILED), ("r2", Outcome.FAILED), ("r3", Outcome.PASSED),
+        ("r2", Outcome.FAILED), ("r4", Outcome.UNKNOWN), ("r5", Outcome.FAILED),
+    ]  # fmt: skip
+    url = server.fresh()
+    in_files, in_rows = workspace(tmp_path / "files"), workspace(tmp_path / "rows")
+    for run, outcome in steps:
+        told = []
+        for root in (in_files, in_rows):
+            if root is in_rows:
+                monkeypatch.setenv("DRILLMARK_DATABASE_URL", url)
+            touched = gaps.file(root, plan, run, verdict(outcome), None, date(2026, 1, 2))
+            told.append((touched, [stored.gap for stored in gaps.read(root)]))
+            monkeypatch.delenv("DRILLMARK_DATABASE_URL", raising=False)
+        assert told[0] == told[1]
+    assert {gap.kind for gap in told[1][1]} == {"missed", "unmeasured"}
+    assert not (in_rows / "reports/gaps").exists()
+    server.execute("update drillmark.gaps set body = '{}'", name=url.rpartition("/")[2])
+    monkeypatch.setenv("DRILLMARK_DATABASE_URL", url)
+    from drillmark.errors import GapRegisterError
+
+    with pytest.raises(GapRegisterError, match="not a gap"):
+        gaps.read(in_rows)
+
+
+def test_the_database_is_backed_up_and_restored_as_its_page_says(server, tmp_path):
+    from drillmark import postgres
+
+    url = server.fresh()
+    store = PostgresStore(url)
+    store.create(ROW)
+    first = append(store, None, what="before the backup", text="ä\u0000")
+    store.keep_undo(RUN, 1, "copy")
+    dump = tmp_path / "drillmark.dump"
+    server.dump(url, dump)
+    append(store, first, what="after the backup")
+    store.close()
+    server.execute("create database restored encoding 'UTF8' template template0")
+    argv = [postgres.binary("pg_restore"), "--exit-on-error", "--no-owner", f"--dbname={server.url('restored')}", dump]
+    postgres.run(argv, timeout_seconds=300)
+    assert migrating.check(server.url("restored"))[1].revision == versions.HEAD
+    restored = PostgresStore(server.url("restored"))
+    assert restored.read(RUN) == (first,)
+    assert restored.kept_undo(RUN) == "copy"
+    append(restored, first, what="life goes on")
+    restored.close()

@@ -48,7 +48,7 @@ MAY_KNOW = {
     "recovery": (*PORTS, "samples", "recovery"),
     "lab": ("model", "errors", "clock", "files", "processes", "postgres", "lab"),
     "postgres": ("model", "errors", "clock", "files", "processes", "postgres"),
-    "gaps": ("model", "errors", "files", "lazily", "places", "report.words", "gaps"),
+    "gaps": ("model", "errors", "files", "lazily", "places", "report.words", "database", "gaps"),
 }
 # Whoever drives may be known by nobody below it.
 FACES = ("cli", "web")

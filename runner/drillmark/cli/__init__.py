@@ -48,6 +48,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verify": ("verify", "Check that a run's evidence is whole and unchanged."),
     "gaps": ("gaps", "List the gaps that drills have found."),
     "notify": ("notify", "Send a test message to the channels, and say which are dead."),
+    "prune": ("prune", "Take away samples and logs of old runs; keep the evidence."),
     "discover": ("discover", "List the actions and probes that experiments may use."),
     "schema": ("schema", "Print the JSON Schema of a file that you write."),
     "config": ("config", "Show each setting, its value, and where that came from."),

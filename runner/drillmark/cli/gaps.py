@@ -29,7 +29,11 @@ def command(*, everything: bool, as_json: bool) -> None:
     shown = [item for item in stored if everything or item.gap.state == "open"]
     if as_json:
         terminal.echo_json(
-            [item.gap.model_dump(mode="json") | {"file": str(item.path.relative_to(root))} for item in shown]
+            [
+                item.gap.model_dump(mode="json")
+                | {"file": str(item.path.relative_to(root)) if item.path is not None else None}
+                for item in shown
+            ]
         )
         return
     today = datetime.now(tz=UTC).date().isoformat()

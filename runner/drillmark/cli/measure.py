@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from drillmark.cli import terminal
-from drillmark.errors import EXIT_FAILED
+from drillmark.errors import EXIT_FAILED, UsageError
 
 if TYPE_CHECKING:
     from drillmark.cli.stored import StoredRun
@@ -32,6 +32,11 @@ def command(context: click.Context, run: str, *, as_json: bool) -> None:
     from drillmark.report import files, sentences
 
     found = stored.find(run)
+    if any(entry.data.get("what") == "pruned" for entry in found.entries):
+        raise UsageError(
+            f"the samples of run {found.run} were pruned: there is nothing left to measure",
+            hint=f"`drillmark show {found.run}` shows its result, `drillmark verify` checks the evidence",
+        )
     before = files.read(found.directory)
     result = again(found, before)
     differ = None if before is None else differences(before, result)

@@ -119,7 +119,13 @@ def _plan(found: StoredRun) -> Checked:
 def _samples(found: StoredRun) -> Iterator[Checked]:
     closed = [entry.data for entry in found.entries if entry.data.get("what") == "samples_closed"]
     sealed = {str(data.get("file")): data for data in closed}
+    pruned = {str(name): entry for entry in found.entries if entry.data.get("what") == "pruned"
+              for name in entry.data.get("files", ())}  # fmt: skip
     for name, data in sealed.items():
+        if name in pruned and not (found.directory / name).exists():
+            by, entry = pruned[name].data.get("by", "somebody"), pruned[name].sequence
+            yield Checked(name, "unchecked", f"was pruned by {by} (journal entry {entry}); its hash is in the journal")
+            continue
         yield _sample(found.directory, name, str(data.get("sha256") or ""))
     folder = found.directory / "samples"
     for path in sorted(folder.glob("*.dms")):

@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from drillmark import clock, files, gaps, judge, measure, pages, report
+from drillmark.database import address
 from drillmark.decide import Decision, stops
 from drillmark.engine import guarding, injecting
 from drillmark.engine.context import Context
@@ -63,7 +64,8 @@ def conclude(hands: Hands, decision: Decision) -> None:
 def _changes_gaps(context: Context, verdict: Verdict) -> bool:
     """Whether there is anything to file or to close: the register is not even imported where there is not."""
     bad = any(judged.outcome in (Outcome.FAILED, Outcome.UNKNOWN) for judged in verdict.judged)
-    return bad or any((context.workspace.reports / "gaps").glob("GAP-*.yaml"))
+    shared = bool(address.configured())
+    return bad or shared or any((context.workspace.reports / "gaps").glob("GAP-*.yaml"))
 
 
 def end(hands: Hands, _decision: Decision) -> None:

@@ -1,4 +1,6 @@
-"""The register's files, `reports/gaps/GAP-*.yaml`: read and written under a lock, each replaced as a whole.
+"""The register: files of the workspace, `reports/gaps/GAP-*.yaml`, or the database that several machines share.
+
+Files are read and written under a lock, each replaced as a whole.
 
 What people write into a file stays: comments at its head, `owner`, `due`, and keys of their own. A file that cannot
 be read is named with line and column, left as it is, and never overwritten; the others are filed all the same.
@@ -19,6 +21,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from drillmark.database import address
 from drillmark.errors import GapRegisterError, Problem
 from drillmark.files import write_durably
 from drillmark.gaps import filing
@@ -29,9 +32,10 @@ from drillmark.places import reports_of
 
 FOLDER = "gaps"
 _LOCK_SECONDS = 30.0
+_SAFE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(_SAFE):
     """Dates stay texts: a day set by hand, without quotes, is what was written."""
 
 
@@ -46,20 +50,24 @@ class Stored:
     """A gap and where it lies.
 
     Attributes:
-        path: its file.
+        path: its file; None where it stands in the database.
         gap: what the register knows.
         extra: keys that people added; written back as they were.
         head: comment lines at the top of the file, written back too.
     """
 
-    path: Path
+    path: Path | None
     gap: Gap
     extra: dict[str, Any] = field(default_factory=dict)
     head: str = ""
 
 
 def read(workspace: Path) -> list[Stored]:
-    """All gaps of a workspace, by id. Raises GapRegisterError naming every file that cannot be read."""
+    """All gaps of a workspace, by id. Raises GapRegisterError naming every file, or row, that cannot be read."""
+    if url := address.configured():
+        from drillmark.gaps import shared  # noqa: PLC0415 - most workspaces need no PostgreSQL
+
+        return [Stored(None, gap) for gap in shared.read(url)]
     stored, problems = _scan(reports_of(workspace) / FOLDER)
     if problems:
         raise GapRegisterError(problems)
@@ -74,6 +82,10 @@ def file(workspace: Path, plan: Plan, run: str, verdict: Verdict, measurements: 
     was then filed all the same (its `gaps`).
     """
     del measurements
+    if url := address.configured():
+        from drillmark.gaps import shared  # noqa: PLC0415 - as above
+
+        return shared.file(url, plan, run, verdict, today)
     folder = reports_of(workspace) / FOLDER
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -96,7 +108,7 @@ def _file(folder: Path, plan: Plan, run: str, verdict: Verdict, today: date) -> 
     for gap in touched:
         old = known.get(gap.fingerprint)
         path = _path(folder, gap, known) if old is None else old.path
-        if path.name in broken:
+        if path is None or path.name in broken:
             continue  # never over a file that somebody may still need
         if old is None:
             _write(Stored(path, gap))
@@ -128,7 +140,7 @@ def _load(path: Path) -> Stored | Problem:
     hint = "repair the file, or move it out of the register; it was not touched"
     try:
         text = path.read_text(encoding="utf-8")
-        data: Any = yaml.load(text, Loader=_Loader)  # noqa: S506 (a SafeLoader)
+        data: Any = yaml.load(text, Loader=_Loader)  # noqa: S506 (a safe loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
@@ -159,6 +171,7 @@ def _leading_comments(text: str) -> Iterator[str]:
 def _write(item: Stored) -> None:
     data = {**item.gap.model_dump(mode="json"), **item.extra}
     text = item.head + yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)
+    assert item.path is not None
     write_durably(item.path, text)
 
 
