@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drillmark.errors import DrillmarkError, UsageError
-from drillmark.files import inside, read_json_lines, write_durably, write_whole
+from drillmark.files import inside, read_json_lines, write_whole
 from drillmark.model.entry import Entry
 from drillmark.report import files
 
@@ -35,12 +35,13 @@ def write_after_run(directory: Path, entries: Sequence[Entry]) -> str:
         if result is None:
             return "there is no result"
         if result["mode"] == "experiment":
-            # Whoever has no drill waits neither for templates nor for a disk.
+            # Whoever has no drill does not wait for templates either.
             from drillmark.report.page import plain  # noqa: PLC0415
 
             write_whole(directory / PAGE, plain.render(result, entries, _shipped(STYLE)))
         else:
-            write_durably(directory / PAGE, text(directory, entries, result))
+            # No evidence: it can be made again, so nobody waits for the disk.
+            write_whole(directory / PAGE, text(directory, entries, result))
     except Exception as error:  # noqa: BLE001 (whatever it is: the run has ended, and its verdict stands)
         hint = f" ({error.hint})" if isinstance(error, DrillmarkError) and error.hint else ""
         return f"{str(error) or repr(error)}{hint}"

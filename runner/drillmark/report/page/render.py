@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import jinja2
@@ -59,7 +60,7 @@ def render(told: Material, assets: Assets) -> str:
     drawn = charts.define(document, told.series, told.earlier)
     scripts = [*(text for text in assets.libraries if drawn.named()), assets.script]
     try:
-        template = environment(assets.templates).get_template(TEMPLATE)
+        template = _template(tuple(assets.templates.items()))
         return template.render(
             r=document,
             policy=policy(scripts, [assets.style]),
@@ -127,6 +128,12 @@ def _advice(document: dict[str, Any]) -> dict[str, Any]:
         "text": where.ADVICE[most.kind] if most else "",
         "untold": where.untold(found) if recovers else [],
     }
+
+
+@lru_cache(maxsize=4)
+def _template(templates: tuple[tuple[str, str], ...]) -> jinja2.Template:
+    # Compiling takes longer than filling in: whoever writes many pages does it once.
+    return environment(dict(templates)).get_template(TEMPLATE)
 
 
 def environment(templates: Mapping[str, str]) -> jinja2.Environment:
