@@ -6,11 +6,16 @@ They are asked by the watcher of a drill's guards, again and again; what cannot 
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from drillmark import clock
 from drillmark.errors import DrillmarkError
+from drillmark.journal.entries import last
+from drillmark.journal.port import Store
+from drillmark.model.entry import Effect
 from drillmark.model.stamp import NANOSECONDS
 from drillmark.safety import budgets, own_runs
 
@@ -30,11 +35,14 @@ def own_budget_lasts(
     """Whether the outages of our own runs, this one included, leave some of the budget, and do not eat it too fast."""
     run_dir = Path(os.environ["DRILLMARK_RUN_DIR"])
     budget = (1 - slo) * over_seconds
-    if _earlier(target, over_seconds) + own_runs.bad_beats(run_dir, 0) >= budget:
+    began_ns = _began_ns()
+    if began_ns is None:  # whatever users meet until the fault is none of ours
+        return _earlier(target, over_seconds) < budget
+    if _earlier(target, over_seconds) + own_runs.bad_beats(run_dir, began_ns) >= budget:
         return False
     if rate is None:
         return True
-    since_ns = clock.monotonic_ns() - round(window_seconds * NANOSECONDS)
+    since_ns = max(began_ns, clock.monotonic_ns() - round(window_seconds * NANOSECONDS))
     return own_runs.bad_beats(run_dir, since_ns) / window_seconds / (1 - slo) <= rate
 
 
@@ -49,19 +57,32 @@ class _Known:
 _known: dict[str, _Known] = {}
 
 
+def _began_ns() -> int | None:
+    """When the fault of this run was injected, by the monotonic clock; None where it was not yet."""
+    with _journal() as store:
+        found = last(store.read(os.environ["DRILLMARK_RUN"]), Effect.INJECT)
+    return None if found is None else found.intent.stamp.monotonic_ns
+
+
+@contextmanager
+def _journal() -> Generator[Store]:
+    from drillmark.engine.paths import WorkspacePaths  # noqa: PLC0415 - only where our own runs are the budget
+    from drillmark.journal.opening import open_if_there  # noqa: PLC0415
+
+    store = open_if_there(WorkspacePaths(Path.cwd()))
+    if store is None:
+        raise DrillmarkError(f"there is no journal in {Path.cwd()}")
+    try:
+        yield store
+    finally:
+        store.close()
+
+
 def _earlier(target: str, over_seconds: float) -> float:
     found = _known.get(target)
     if found is None or clock.monotonic_ns() - found.at_ns > _KNOWN_NS:
-        from drillmark.engine.paths import WorkspacePaths  # noqa: PLC0415 - only where our own runs are the budget
-        from drillmark.journal.opening import open_if_there  # noqa: PLC0415
-
-        root = Path.cwd()
-        store = open_if_there(WorkspacePaths(root))
-        if store is None:
-            raise DrillmarkError(f"there is no journal in {root}")
-        try:
-            seconds = own_runs.bad_seconds(root, store, target, over_seconds, without=os.environ["DRILLMARK_RUN"])
-        finally:
-            store.close()
+        run = os.environ["DRILLMARK_RUN"]
+        with _journal() as store:
+            seconds = own_runs.bad_seconds(Path.cwd(), store, target, over_seconds, without=run)
         found = _known[target] = _Known(clock.monotonic_ns(), seconds)
     return found.seconds
