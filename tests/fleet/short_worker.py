@@ -19,6 +19,7 @@ import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
 from drillmark import clock
+from drillmark.engine import overtaking
 from drillmark.engine.paths import WorkspacePaths
 from drillmark.errors import JournalError, StaleEpochError
 from drillmark.fleet import members
@@ -129,6 +130,7 @@ class Short:
     def _take_over(self, store: Store, claim: Claim) -> Ending:
         rows = store.find(claim.run)
         if not rows:
+            overtaking.bar(store, claim.run, claim.drill)
             return Ending("unknown", "its worker was lost before the run began", again=True)
         entries = store.read(claim.run)
         ended = [entry for entry in entries if entry.kind is Kind.RUN_ENDED]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from drillmark import clock, undo
-from drillmark.engine.overtaking import NO_COPY, overtake
-from drillmark.errors import StaleEpochError, UndoFileError
+from drillmark.engine.overtaking import NO_COPY, bar, overtake
+from drillmark.errors import JournalError, StaleEpochError, UndoFileError
 from drillmark.journal.store import JournalStore, RunRow
 from drillmark.model.entry import Kind
 from drillmark.undo import Child, Undoable, UndoState
@@ -92,3 +92,11 @@ def test_without_a_copy_it_says_who_alone_can_have_undone_it(tmp_path, store):
     ended = overtake(tmp_path, store, RUN, worker="other", copy=None)
     assert ended is not None
     assert NO_COPY in ended.reasons[0]
+
+
+def test_a_run_that_was_not_registered_in_time_never_can_be(tmp_path, store):
+    bar(store, RUN.run, RUN.drill)
+    with pytest.raises(JournalError):
+        store.create(RUN)
+    with pytest.raises(StaleEpochError):
+        store.append(None, run=RUN.run, epoch=1, kind=Kind.RUN_STARTED, stamp=clock.now(), data={"drill": "x"})

@@ -68,6 +68,7 @@ def _run(root: Path, body: dict[str, Any]) -> dict[str, object]:
 
 def _take_over(root: Path, body: dict[str, Any]) -> dict[str, object]:
     """Where the run's folder is here, as `resume` does; else from the journal and the copy of its undo file."""
+    from drillmark.cli import views
     from drillmark.cli.run import use_lab
     from drillmark.engine import overtaking, resume
     from drillmark.engine.paths import RunPaths, WorkspacePaths
@@ -79,6 +80,7 @@ def _take_over(root: Path, body: dict[str, Any]) -> dict[str, object]:
     try:
         row = next((row for row in store.find(str(body["run"])) if row.run == body["run"]), None)
         if row is None:
+            overtaking.bar(store, str(body["run"]), str(body["drill"]))
             return _told("unknown", f"{lost}, and the run had not begun", again=True)
         use_lab(root)
         if not RunPaths(root / row.directory).epoch.exists():
@@ -87,7 +89,8 @@ def _take_over(root: Path, body: dict[str, Any]) -> dict[str, object]:
                 return _told("unknown", f"{lost}, and the run had not begun", again=True)
             return _told(ended.verdict, "; ".join(ended.reasons), again=ended.verdict == "unknown")
         try:
-            ended = resume.resume(root, row)
+            with views.unwatched(root, store.read(row.run)) as view:
+                ended = resume.resume(root, row, view=view)
         except UsageError as error:
             told = _ended_before(store.read(row.run))
             return told or _told("unknown", f"{lost}: {error}", again=True)

@@ -72,7 +72,6 @@ def command(
     database = Database(root)
     database.prepare()
     worker = Worker(root, database, _terms(settings, dict(labels), slots, drain), EngineProcess(root), say)
-
     worker.on_missed = lambda late: _file(root, late, say)
 
     def stop(_number: int, _frame: FrameType | None) -> None:

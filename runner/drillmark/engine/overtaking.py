@@ -21,6 +21,8 @@ from drillmark.journal.entries import last
 from drillmark.journal.port import RunRow, Store
 from drillmark.model.entry import Effect, Entry, Kind, Status
 
+# The epoch of a run that never began, and is kept from beginning.
+_BARRED = 2
 NO_COPY = "the database has no copy of what may be in effect: only the guard of the lost machine can have undone it"
 
 
@@ -56,6 +58,14 @@ def overtake(root: Path, store: Store, row: RunRow, *, worker: str, copy: str | 
         reasons.append(NO_COPY)
     journal.add(Kind.RUN_ENDED, {"verdict": "unknown", "exit_code": EXIT_ABORTED, "reasons": reasons})
     return _told(root, row, "unknown", "; ".join(reasons))
+
+
+def bar(store: Store, run: str, drill: str) -> None:
+    """A run that was not registered when its worker was lost cannot be registered any more, however late that wakes up.
+
+    Raises JournalError where it was registered in this very moment: then it is there to be overtaken.
+    """
+    store.create(RunRow(run, drill, "", f"reports/runs/{run}", _BARRED, clock.now().wall_ns))
 
 
 class _Journal:

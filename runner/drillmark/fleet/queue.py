@@ -116,13 +116,12 @@ class FleetQueue:
 
     def forget(self, worker: str) -> None:
         """Take the queue of a worker that is gone away, and cancel what it left: others have it under a new turn."""
-        mine = (
-            {"executor_id": [worker], "status": ["PENDING"]},
-            {"queue_name": queue_of(worker), "status": ["ENQUEUED"]},
+        begun = DBOS.list_workflows(executor_id=[worker], status=["PENDING"], load_input=False, load_output=False)
+        queued = DBOS.list_workflows(
+            queue_name=queue_of(worker), status=["ENQUEUED"], load_input=False, load_output=False
         )
-        for which in mine:
-            for workflow in DBOS.list_workflows(**which, load_input=False, load_output=False):
-                DBOS.cancel_workflow(workflow.workflow_id)
+        for workflow in [*begun, *queued]:
+            DBOS.cancel_workflow(workflow.workflow_id)
         DBOS.delete_queue(queue_of(worker))
 
     def sweep(self, before: datetime) -> None:
