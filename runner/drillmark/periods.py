@@ -71,13 +71,16 @@ def pictures(document: Document) -> list[Picture]:
 
 def _ran(root: Path, row: RunRow) -> gathering.Ran:
     started = datetime.fromtimestamp(row.started_wall_ns / NANOSECONDS, tz=UTC)
+    if not row.started_wall_ns:  # the journal does not know it: its id tells when it began
+        started = gathering.run_started(row.run) or started
     result: Document | None = None
     try:
         result = files.read(root / row.directory)
         reason = "" if result else "it has no result: its runner was lost, or it is still running"
     except DrillmarkError as error:
         reason = f"its result cannot be read: {error}"
-    return gathering.Ran(row.run, row.drill, row.target, started, result, reason)
+    drill, target = (str(result[key]) if result else "" for key in ("drill", "target"))
+    return gathering.Ran(row.run, row.drill or drill or "not known", row.target or target, started, result, reason)
 
 
 def _scheduled(root: Path, as_of: datetime) -> Iterator[gathering.Scheduled]:

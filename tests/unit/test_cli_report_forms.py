@@ -102,6 +102,12 @@ def test_a_result_that_cannot_be_read_stands_in_the_period_as_not_known(stored):
     assert "cannot be read" in document["runs"][0]["headline"]
 
 
+def test_a_run_that_the_journal_does_not_know_is_not_left_out(stored):
+    (stored.workspace / ".drillmark" / "journal.sqlite3").unlink()
+    document = json.loads(report("--quarter", "2026Q1", "--json").output)
+    assert [(run["run"], run["drill"]) for run in document["runs"]] == [(stored.run, "orders-db-lost")]
+
+
 def test_drills_are_told_due_by_their_schedules(stored, tmp_path):
     drills = stored.workspace / "drills"
     drills.mkdir()
