@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from drillmark import places, workspace_chaos, workspace_named, workspace_settings
+from drillmark import places, workspace_chaos, workspace_named, workspace_schedules, workspace_settings
 from drillmark import plan as planning
 from drillmark.define import Experiment, Parsed, layers, read_drill, read_experiment, read_targets
 from drillmark.define.drill import Drill
@@ -158,6 +158,11 @@ class Workspace:
             checked.append(found)
         return checked
 
+    @cached_property
+    def calendars(self) -> workspace_schedules.Calendars:
+        """The calendar files that schedules name, each read once."""
+        return workspace_schedules.Calendars(self.files)
+
     def _open(self, source: str) -> Opened:
         """Read a drill and its files; a file that cannot be read is a problem at the drill's own line."""
         data = self.files.read(source)
@@ -185,7 +190,12 @@ class Workspace:
         if experiment is not None:
             problems += experiment.problems
             warnings += experiment.warnings
-        problems += [*time_zone_problems(drill), *budget_problems(settings, self.targets)]
+        wrong_zone = list(time_zone_problems(drill))
+        problems += [*wrong_zone, *budget_problems(settings, self.targets)]
+        if not wrong_zone:
+            unmet, dubious = workspace_schedules.findings(drill, self.calendars)
+            problems += unmet
+            warnings += dubious
         if problems or drill.value is None or self.targets.value is None or settings.value is None:
             return Checked(item.source, None, in_order(problems), in_order(warnings))
         plan = planning.make(

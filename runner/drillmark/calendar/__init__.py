@@ -4,6 +4,7 @@
     due(schedule, drill, since=, now=, blackouts=)              what a scheduler starts now, and what it missed
     shut_at(schedule, at, blackouts=)                           what forbids a start then: the window or a blackout
     explain(schedule, drill, at, blackouts=)                    all that in a sentence
+    problems(schedule, now=, blackouts=), warnings(...)         whether the schedule can ever come true
     read_ics(data, name)                                        a calendar file, one of the `blackouts`
 
 Needs the extra `fleet` (croniter; icalendar where a schedule names calendar files).
@@ -15,6 +16,7 @@ from drillmark import lazily
 
 if TYPE_CHECKING:
     from drillmark.calendar.blackouts import CalendarFile
+    from drillmark.calendar.checks import Finding, problems, warnings
     from drillmark.calendar.explaining import explain
     from drillmark.calendar.ics import read_ics
     from drillmark.calendar.missed import Due, Missed, due
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CalendarFile",
     "Due",
+    "Finding",
     "Missed",
     "Occurrence",
     "Shut",
@@ -31,14 +34,17 @@ __all__ = [
     "nominal",
     "occurrence",
     "occurrences",
+    "problems",
     "read_ics",
     "shut_at",
+    "warnings",
 ]
 
 __getattr__ = lazily.parts(
     __name__,
     {
         "CalendarFile": "blackouts",
+        **dict.fromkeys(("Finding", "problems", "warnings"), "checks"),
         "explain": "explaining",
         "read_ics": "ics",
         **dict.fromkeys(("Due", "Missed", "due"), "missed"),

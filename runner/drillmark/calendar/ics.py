@@ -21,6 +21,7 @@ from drillmark.errors import UsageError
 
 _DAY = timedelta(days=1)
 _MOMENT = timedelta(minutes=1)
+_HINT = "iCalendar (RFC 5545), as calendar programs export it"
 
 
 class IcsBlackouts:
@@ -36,7 +37,10 @@ class IcsBlackouts:
         year = at.astimezone(UTC).year
         key = year, tz.key
         if key not in self._years:
-            self._years[key] = tuple(self._spans(year, tz))
+            try:
+                self._years[key] = tuple(self._spans(year, tz))
+            except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, LookupError) as error:
+                raise UsageError(f"the events of {self.name} in {year} cannot be told: {error}", hint=_HINT) from error
         return latest(span for span in self._years[key] if span.start <= at < span.end)
 
     def _spans(self, year: int, tz: ZoneInfo) -> Iterator[Span]:
@@ -57,11 +61,25 @@ def read_ics(data: bytes, name: str) -> IcsBlackouts:
     try:
         calendars: list[Any] = list(icalendar.Calendar.from_ical(data, multiple=True))
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        hint = "iCalendar (RFC 5545), as calendar programs export it"
-        raise UsageError(f"{name} is no calendar file: {error}", hint=hint) from error
+        raise UsageError(f"{name} is no calendar file: {error}", hint=_HINT) from error
     if not calendars or any(getattr(each, "name", "") != "VCALENDAR" for each in calendars):
         raise UsageError(f"{name} holds no calendar", hint="it must begin with BEGIN:VCALENDAR")
+    for event in (found for each in calendars for found in each.walk("VEVENT")):
+        wrong = _unreadable(event)
+        if wrong:
+            raise UsageError(f"{name} is no calendar file: an event cannot be read ({wrong})", hint=_HINT)
     return IcsBlackouts(name, calendars)
+
+
+def _unreadable(event: Any) -> str:
+    """Why an event would count for nothing. The library leaves out what it cannot read: a freeze would pass as free."""
+    if event.errors:
+        return "; ".join(f"{key}: {text}" for key, text in event.errors)
+    if "DTSTART" not in event:
+        return "no DTSTART"
+    rules = event.get("RRULE", [])
+    often = {str(each) for rule in (rules if isinstance(rules, list) else [rules]) for each in rule.get("FREQ", [])}
+    return "it repeats every minute, or oftener" if often & {"SECONDLY", "MINUTELY"} else ""
 
 
 def _bounds(event: Any, tz: ZoneInfo) -> tuple[datetime, datetime]:

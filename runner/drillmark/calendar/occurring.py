@@ -17,14 +17,14 @@ from zoneinfo import ZoneInfo
 from drillmark.calendar import blackouts as shutting
 from drillmark.calendar import cron, periods, windows
 from drillmark.calendar.blackouts import CalendarFile
-from drillmark.calendar.zones import instant, is_twice, local, shifted, zone
+from drillmark.calendar.zones import instant, is_twice, local, zone
 from drillmark.define.schedule import Schedule
 from drillmark.errors import UsageError
 
 # Where no window says when: after midnight's jobs, before anybody works, and not within the hour that a clock skips.
 HOUR_OF_EVERY = time(3)
 _DAY = timedelta(days=1)
-_STRETCH = timedelta(days=2)
+_BACK = timedelta(hours=3)  # further than clocks are ever put back
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +106,9 @@ def shut_at(schedule: Schedule, at: datetime, *, blackouts: Sequence[CalendarFil
 def _of_line(line: cron.Line, after: datetime, tz: ZoneInfo) -> Iterator[datetime]:
     """The instants of a cron line, each once, in order."""
     start = local(after, tz)
-    if shifted(after, tz):
-        start -= _STRETCH
+    if is_twice(start, tz):
+        # Times before this one come once more.
+        start -= _BACK
     last = after
     seconds: list[datetime] = []
     for wall in line.after(start):

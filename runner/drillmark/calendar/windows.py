@@ -32,12 +32,12 @@ def days_of(text: str | None) -> frozenset[int]:
 
 def is_open(window: Window, at: datetime, tz: ZoneInfo) -> bool:
     """Whether the window is open at that instant."""
-    return _opened_on(window, local(at, tz)) is not None
+    return opened_on(window, local(at, tz)) is not None
 
 
 def closes(window: Window, at: datetime, tz: ZoneInfo) -> datetime:
     """When the window that is open at that instant closes."""
-    day = _opened_on(window, local(at, tz))
+    day = opened_on(window, local(at, tz))
     assert day is not None, "the window is shut"
     opens_at, closes_at = time.fromisoformat(window.from_), time.fromisoformat(window.to)
     wall = datetime.combine(day if closes_at > opens_at else day + _DAY, closes_at)
@@ -52,8 +52,8 @@ def opens_on(window: Window, day: date) -> datetime | None:
     return datetime.combine(day, time.fromisoformat(window.from_))
 
 
-def _opened_on(window: Window, wall: datetime) -> date | None:
-    """The day on which the window opened that is open at that local time."""
+def opened_on(window: Window, wall: datetime) -> date | None:
+    """The day on which the window opened that is open at that local time; None where it is shut."""
     opens_at, closes_at = time.fromisoformat(window.from_), time.fromisoformat(window.to)
     clock, day = wall.time(), wall.date()
     if opens_at < closes_at:
@@ -62,3 +62,11 @@ def _opened_on(window: Window, wall: datetime) -> date | None:
         inside = clock >= opens_at or clock < closes_at
         day = day if clock >= opens_at else day - _DAY
     return day if inside and day.weekday() in days_of(window.days) else None
+
+
+def parts(window: Window) -> list[range]:
+    """The window in minutes of the day; one that reaches into the next day has two parts."""
+    opens_at, closes_at = (
+        clock.hour * 60 + clock.minute for clock in map(time.fromisoformat, (window.from_, window.to))
+    )
+    return [range(opens_at, closes_at)] if opens_at < closes_at else [range(opens_at, 24 * 60), range(closes_at)]

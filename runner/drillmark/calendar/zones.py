@@ -46,12 +46,6 @@ def is_twice(wall: datetime, tz: ZoneInfo) -> bool:
     return first is not None and second is not None and first > second
 
 
-def shifted(instant: datetime, tz: ZoneInfo) -> timedelta:
-    """By how much clocks were moved in the day before: where it is zero, wall clocks ran as instants did."""
-    now, before = (at.astimezone(tz).utcoffset() or timedelta() for at in (instant, instant - timedelta(days=1)))
-    return abs(now - before)
-
-
 @lru_cache(maxsize=4096)
 def _jump(wall: datetime, tz: ZoneInfo) -> datetime:
     """The instant at which clocks jumped over `wall`, to the second."""

@@ -49,6 +49,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "gaps": ("gaps", "List the gaps that drills have found."),
     "notify": ("notify", "Send a test message to the channels, and say which are dead."),
     "prune": ("prune", "Take away samples and logs of old runs; keep the evidence."),
+    "schedule": ("schedule", "Show when drills are due, and why; pause, resume, trigger, export."),
     "discover": ("discover", "List the actions and probes that experiments may use."),
     "schema": ("schema", "Print the JSON Schema of a file that you write."),
     "config": ("config", "Show each setting, its value, and where that came from."),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Discriminator, Field, Tag
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from drillmark.define.base import Strict, show, wrong
 from drillmark.define.units import PositiveSeconds, Seconds, TimeOfDay, Written, worded
@@ -74,16 +76,32 @@ Days = Annotated[
         hint="such as tue-thu or mon,wed",
     ),
 ]
-Blackout = Annotated[
-    str,
-    worded(
-        rf"^(?:{_DATE}(?:/{_DATE})?|(?![/~\\])(?!.*(?:^|/)\.\.(?:/|$))[^\x00-\x1f]{{1,1000}}\.ics)$",
-        "a date, two dates, or a calendar file",
-        "2026-12-20/2027-01-06",
-        "calendars/freeze.ics",
-        hint="such as 2026-12-20/2027-01-06, or a path to an .ics file in the workspace",
-    ),
-]
+_BLACKOUT = worded(
+    rf"^(?:{_DATE}(?:/{_DATE})?|(?![/~\\])(?!.*(?:^|/)\.\.(?:/|$))[^\x00-\x1f]{{1,1000}}\.ics)$",
+    "a date, two dates, or a calendar file",
+    "2026-12-20/2027-01-06",
+    "calendars/freeze.ics",
+    hint="such as 2026-12-20/2027-01-06, or a path to an .ics file in the workspace",
+)
+
+
+def _blackout(value: object) -> object:
+    text = _BLACKOUT.check(value)
+    if isinstance(text, str) and not text.endswith(".ics"):
+        dates = [_real(part) for part in text.split("/")]
+        if dates[-1] < dates[0]:
+            raise wrong(f"{show(text)} ends before it begins", "write the earlier date first")
+    return text
+
+
+def _real(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise wrong(f"there is no {text}", "year-month-day, such as 2026-12-20") from error
+
+
+Blackout = Annotated[str, replace(_BLACKOUT, check=_blackout)]
 
 
 class Window(Strict):
@@ -94,6 +112,12 @@ class Window(Strict):
     days: Days | None = Field(default=None, description="Days of the week; every day unless given.")
     from_: TimeOfDay = Field(alias="from", description="The window opens, in the schedule's time zone.")
     to: TimeOfDay = Field(description="The window closes; earlier than `from` means the next day.")
+
+    @model_validator(mode="after")
+    def _is_some_time(self) -> Window:
+        if self.from_ == self.to:
+            raise wrong("the window closes when it opens", 'the whole day is written from: "00:00", to: "23:59"')
+        return self
 
 
 class RunWithin(Strict):

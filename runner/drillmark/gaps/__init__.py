@@ -10,9 +10,9 @@ from drillmark import lazily
 
 if TYPE_CHECKING:
     from drillmark.gaps.filing import fingerprint
-    from drillmark.gaps.register import Stored, file, read
+    from drillmark.gaps.register import Stored, file, note, read
 
-__all__ = ["Stored", "file", "fingerprint", "read"]
+__all__ = ["Stored", "file", "fingerprint", "note", "read"]
 
 __getattr__ = lazily.parts(
     __name__,
@@ -20,6 +20,7 @@ __getattr__ = lazily.parts(
         "Stored": "register",
         "file": "register",
         "fingerprint": "filing",
+        "note": "register",
         "read": "register",
     },
 )

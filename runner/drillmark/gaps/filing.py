@@ -21,6 +21,7 @@ from drillmark.report import words
 KindOfGap = Literal["missed", "unmeasured", "failed", "undetected"]
 Severity = Literal["high", "medium", "low"]
 
+DRILLS = frozenset({"drill", "gameday"})
 _LEVEL = {"low": 1, "medium": 2, "high": 3}
 _SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high")
 _HIGH_FROM = 6
@@ -146,10 +147,17 @@ def _closed(plan: Plan, run: str, verdict: Verdict, known: list[Gap]) -> tuple[G
     return tuple(
         gap.model_copy(update={"state": "closed", "closed_by": run})
         for gap in known
-        if (gap.drill, gap.target) == (plan.drill, plan.target.name)
-        and (gap.state == "open" or gap.closed_by == run)
-        and _met(verdict, gap.objective)
+        if (gap.state == "open" or gap.closed_by == run)
+        and (
+            _is_drilled(plan, gap)
+            or ((gap.drill, gap.target) == (plan.drill, plan.target.name) and _met(verdict, gap.objective))
+        )
     )
+
+
+def _is_drilled(plan: Plan, gap: Gap) -> bool:
+    """Whether any passing drill of that target closes the gap: it says that there was none. A check is no drill."""
+    return gap.kind == "overdue" and gap.target == plan.target.name and plan.mode in DRILLS
 
 
 def _met(verdict: Verdict, objective: str) -> bool:

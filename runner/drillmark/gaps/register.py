@@ -12,7 +12,7 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -25,6 +25,7 @@ from drillmark.database import address
 from drillmark.errors import GapRegisterError, Problem
 from drillmark.files import write_durably
 from drillmark.gaps import filing
+from drillmark.gaps.filing import Filing
 from drillmark.model.gap import Gap
 from drillmark.model.measurement import Verdict
 from drillmark.model.plan import Plan
@@ -86,11 +87,24 @@ def file(workspace: Path, plan: Plan, run: str, verdict: Verdict, measurements: 
         from drillmark.gaps import shared  # noqa: PLC0415 - as above
 
         return shared.file(url, plan, run, verdict, today)
+    return _noted(workspace, lambda known: filing.decide(plan, run, verdict, known, today))
+
+
+def note(workspace: Path, target: str, decide: Callable[[list[Gap]], Filing]) -> list[Gap]:
+    """File what `decide` makes of a target's gaps that are no drill's; return those touched. Raises as `file` does."""
+    if url := address.configured():
+        from drillmark.gaps import shared  # noqa: PLC0415 - as above
+
+        return shared.note(url, "", target, decide)
+    return _noted(workspace, decide)
+
+
+def _noted(workspace: Path, decide: Callable[[list[Gap]], Filing]) -> list[Gap]:
     folder = reports_of(workspace) / FOLDER
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(folder):
-            touched, problems = _file(folder, plan, run, verdict, today)
+            touched, problems = _apply(folder, decide)
     except OSError as error:
         hint = "is the disk full, or the folder read-only?"
         problem = Problem(str(folder), 0, 0, f"cannot be written: {error.strerror or error}", hint)
@@ -100,11 +114,11 @@ def file(workspace: Path, plan: Plan, run: str, verdict: Verdict, measurements: 
     return touched
 
 
-def _file(folder: Path, plan: Plan, run: str, verdict: Verdict, today: date) -> tuple[list[Gap], list[Problem]]:
+def _apply(folder: Path, decide: Callable[[list[Gap]], Filing]) -> tuple[list[Gap], list[Problem]]:
     stored, problems = _scan(folder)
     known = {item.gap.fingerprint: item for item in stored}
     broken = {Path(problem.file).name for problem in problems}
-    touched = filing.decide(plan, run, verdict, [item.gap for item in stored], today).gaps
+    touched = decide([item.gap for item in stored]).gaps
     for gap in touched:
         old = known.get(gap.fingerprint)
         path = _path(folder, gap, known) if old is None else old.path

@@ -7,6 +7,7 @@ same run changes nothing.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
@@ -15,6 +16,7 @@ from pydantic import ValidationError
 from drillmark.database.connecting import Connection, Database
 from drillmark.errors import GapRegisterError, Problem
 from drillmark.gaps import filing
+from drillmark.gaps.filing import Filing
 from drillmark.model.gap import Gap
 from drillmark.model.measurement import Verdict
 from drillmark.model.plan import Plan
@@ -40,17 +42,22 @@ def read(url: str) -> list[Gap]:
 
 def file(url: str, plan: Plan, run: str, verdict: Verdict, today: date) -> list[Gap]:
     """Open, update and close gaps by what a run showed; return those that it touched."""
+    return note(url, plan.drill, plan.target.name, lambda known: filing.decide(plan, run, verdict, known, today))
+
+
+def note(url: str, drill: str, target: str, decide: Callable[[list[Gap]], Filing]) -> list[Gap]:
+    """File what `decide` makes of the gaps of a drill on a target, and of those of the target that are no drill's."""
     database = Database(url)
 
     def work(connection: Connection) -> list[Gap]:
-        names = (plan.drill, plan.target.name)
+        names = (drill, target)
         with connection.transaction():
             connection.execute(
                 "select pg_advisory_xact_lock(%s, hashtext(%s))", (_FILING, json.dumps(names, ensure_ascii=True))
             )
-            rows = _rows(connection, "where drill = %s and target = %s order by id", *names)
+            rows = _rows(connection, "where drill in (%s, '') and target = %s order by id", *names)
             known = _gaps(rows, database.place)
-            touched = filing.decide(plan, run, verdict, known, today).gaps
+            touched = decide(known).gaps
             for gap in touched:
                 if gap not in known:
                     connection.execute(_PUT, _columns(gap))

@@ -25,10 +25,10 @@ class Gap(BaseModel):
 
     id: str  # GAP-<first 8 of the fingerprint>
     fingerprint: str  # SHA-256 of (drill, target, objective, kind)
-    drill: str
+    drill: str  # empty where a target has no passing drill
     target: str
     objective: str
-    kind: Literal["missed", "unmeasured", "failed", "undetected"]
+    kind: Literal["missed", "unmeasured", "failed", "undetected", "overdue"]
     severity: Literal["high", "medium", "low"]
     title: str
     objective_value: str
@@ -37,7 +37,7 @@ class Gap(BaseModel):
     owner: str
     due: str  # ISO date
     state: Literal["open", "closed"]
-    opened_by: str  # run id
+    opened_by: str  # run id; the quarter of one that is overdue
     closed_by: str | None = None  # the run id of the passing retest
     risk: dict[str, Any] | None = None
     occurrences: list[Occurrence]

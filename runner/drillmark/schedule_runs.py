@@ -1,0 +1,78 @@
+"""What ran of what is due: for schedulers of others, and for the targets that nobody drilled this quarter.
+
+A run that cannot be read has not passed. Must never start anything.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+from drillmark import calendar, runs
+from drillmark.calendar import explaining, quarters
+from drillmark.calendar.quarters import Overdue
+from drillmark.define import read_drill
+from drillmark.errors import DrillmarkError, InvalidDefinitionError, Problem
+from drillmark.gaps.filing import DRILLS
+from drillmark.journal.entries import first_break
+from drillmark.model.entry import Kind
+from drillmark.scheduled import Scheduled, decided, moment, pause_words
+from drillmark.workspace import Workspace
+
+
+def not_now(root: Path, scheduled: Scheduled, now: datetime, within: timedelta) -> str:
+    """Why another scheduler must not start the drill now, in a sentence; empty where it is due and nobody began it."""
+    found = list(
+        calendar.occurrences(
+            scheduled.schedule, scheduled.name, after=now - within, until=now, blackouts=scheduled.files
+        )
+    )
+    if not found:
+        return f"nothing to run: {calendar.explain(scheduled.schedule, scheduled.name, now, blackouts=scheduled.files)}"
+    due = found[-1].due
+    there = explaining.when(due, scheduled.schedule)
+    shut = calendar.shut_at(scheduled.schedule, now, blackouts=scheduled.files)
+    if shut is not None:
+        return f"nothing to run: {scheduled.name} was due at {there}, and now is {shut.words}"
+    pause = decided(root, now).paused.get(scheduled.name)
+    if pause is not None:
+        return f"nothing to run: {scheduled.name} was due at {there}, but {pause_words(pause)}"
+    began = [row.run for row in runs.every(root) if row.drill == scheduled.name and moment(row.started_wall_ns) >= due]
+    if began:
+        return f"nothing to run: {scheduled.name} was due at {there}, and run {began[-1]} began since"
+    return ""
+
+
+def overdue(root: Path, today: date) -> list[Overdue]:
+    """The tier-1 targets without a passing drill this quarter, by the journal. Raises InvalidDefinitionError."""
+    workspace = Workspace(root)
+    targets = workspace.targets.value
+    if targets is None:
+        raise InvalidDefinitionError(workspace.targets.problems)
+    drills: list[tuple[str, str, str]] = []
+    for source in workspace.drills():
+        data = workspace.files.read(source)
+        drill = None if isinstance(data, Problem) else read_drill(data, source).value
+        if drill is not None and drill.mode in DRILLS:
+            drills.append((drill.id, drill.target, drill.owner))
+    tiers = {name: target.tier for name, target in targets.targets.items()}
+    return quarters.overdue(tiers, drills, _passed(root, today), today)
+
+
+def _passed(root: Path, today: date) -> list[tuple[str, date]]:
+    """Target and day of every drill of this quarter that passed. What cannot be read has not passed."""
+    first = quarters.quarter_of(today).first
+    found: list[tuple[str, date]] = []
+    for row in runs.every(root):
+        day = moment(row.started_wall_ns).date()
+        if day < first or not row.drill:
+            continue
+        try:
+            entries = runs.read_entries(root, row)
+            mode = runs.read_plan(root / row.directory).mode
+        except DrillmarkError:
+            continue
+        verdict = next((each.data.get("verdict") for each in reversed(entries) if each.kind is Kind.RUN_ENDED), None)
+        if verdict == "passed" and mode in DRILLS and first_break(entries) == "":
+            found.append((row.target, day))
+    return found
