@@ -47,7 +47,7 @@ def on_calendar(schedule: Schedule) -> list[str]:
     expanded, nth, *_ = croniter.expand(schedule.cron)
     found: list[str] = []
     if made.day is not None or made.weekday is None:
-        plain = tuple(cast("int", day) for day in expanded[2] if day not in ("*", "l"))
+        plain = tuple(day for day in expanded[2] if day not in ("*", "l"))
         if plain or "l" not in expanded[2]:
             found.append(_calendar(made, _list(plain or None), None, name))
         if "l" in expanded[2]:
@@ -55,7 +55,7 @@ def on_calendar(schedule: Schedule) -> list[str]:
     if made.weekday is None:
         return found
     pairs = ((cast("int", weekday), number) for weekday, numbers in nth.items() for number in numbers)
-    numbered = {(weekday, number) for weekday, number in pairs if isinstance(number, int)}
+    numbered = set(pairs)
     free = tuple(day for day in made.weekday if day not in {weekday for weekday, _ in numbered})
     if free:
         found.append(_calendar(made, "*", free, name))
