@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticUndefined
@@ -176,8 +176,10 @@ class _Layered(Marks):
 
 def _has(raw: Any, path: Path) -> bool:
     for part in path:
-        in_list = isinstance(raw, list) and isinstance(part, int) and part < len(raw)
-        if not (in_list or (isinstance(raw, dict) and part in raw)):
+        if isinstance(raw, list) and isinstance(part, int) and part < len(cast("list[Any]", raw)):
+            raw = cast("list[Any]", raw)[part]
+        elif isinstance(raw, dict) and part in raw:
+            raw = cast("dict[Any, Any]", raw)[part]
+        else:
             return False
-        raw = raw[part]
     return True

@@ -105,10 +105,10 @@ def _write(
         if row["taking_over"]:
             connection.execute(sa.update(locks).where(locks.c.holder == name).values(worker=worker))
         else:
-            taken += [
+            taken.extend(
                 {"target": target, "holder": name, "worker": worker, "since_at": moment}
                 for target in targets.get(name, [])
-            ]
+            )
         queued.append(Queued(name, turn, worker, int(row["priority"])))
     if taken:
         connection.execute(sa.insert(locks), taken)

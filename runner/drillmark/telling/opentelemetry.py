@@ -141,7 +141,7 @@ class OpenTelemetry:
         if span is None:
             return  # its beginning was another runner's
         status = str(entry.data.get("status", ""))
-        if entry.effect in _PLAYED_BY:
+        if entry.effect is not None and entry.effect in _PLAYED_BY:
             self._activities(entry, span, _PLAYED_BY[entry.effect])
         span.set_attribute("drillmark.status", status)
         if status in _BAD:

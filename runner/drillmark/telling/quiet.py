@@ -89,7 +89,7 @@ def together(messages: list[Message]) -> Message | None:
     """What waited, as one message: nobody wants thirty at seven in the morning."""
     if len(messages) <= 1:
         return messages[0] if messages else None
-    worst = min((message.tone for message in messages), key=_WORST_FIRST.index)
+    worst = min(messages, key=lambda message: _WORST_FIRST.index(message.tone)).tone
     text = "\n\n".join(f"{message.title}\n{message.text}" for message in messages)
     return Message(messages[-1].event, f"{len(messages)} messages of the quiet hours", text, worst)
 
