@@ -18,6 +18,7 @@ from drillmark.errors import Problem
 
 BYTES_LIMIT = 1_000_000
 DEPTH_LIMIT = 64
+_TOO_DEEP = f"nested deeper than {DEPTH_LIMIT} levels"
 WEIGHT_LIMIT = 4 * 1024 * 1024  # nodes and characters, aliases written out
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -152,7 +153,7 @@ class _Reader:
         if self._awaits_key():
             self._stop(event, "a key must be text", "a mapping or list cannot be a key")
         if len(self.stack) >= DEPTH_LIMIT:
-            self._stop(event, f"nested deeper than {DEPTH_LIMIT} levels")
+            self._stop(event, _TOO_DEEP)
         self._check_tag(event)
         before = self.weight
         self._weigh(event, 1)
@@ -227,6 +228,8 @@ def _syntax_problem(error: yaml.YAMLError, file: str) -> Problem:
     what = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
     context = getattr(error, "context", None)
     message = f"this is not YAML: {what}" + (f" ({context})" if context else "")
+    # The scanner, which reads ahead, has a limit of its own beyond ours.
+    message = _TOO_DEEP if "maximum nesting depth" in message else message
     hint = "indent with spaces, not tabs" if "\\t" in message or "tab" in message else ""
     line, column = (mark.line + 1, mark.column + 1) if mark is not None else (0, 0)
     return Problem(file, line, column, message, hint)
