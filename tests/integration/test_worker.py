@@ -83,7 +83,10 @@ class Worker:
             self.process.stdout.close()
 
 
-def test_a_due_drill_runs_once_and_files_its_gap(tmp_path, service):
+def test_a_due_drill_runs_once_files_its_gap_and_is_kept(tmp_path, service, monkeypatch):
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    monkeypatch.setenv("DRILLMARK_ARTIFACTS", str(kept))
     root = file_drill.make(
         tmp_path / "ws",
         service,
@@ -108,6 +111,8 @@ def test_a_due_drill_runs_once_and_files_its_gap(tmp_path, service):
     assert list((root / "reports" / "gaps").glob("GAP-*.yaml"))
     listed = json.loads(file_drill.drillmark(root, "list", "--json").stdout)
     assert len(listed if isinstance(listed, list) else listed["runs"]) == len(ends)
+    ran = {path.name for path in (root / "reports" / "runs").iterdir()}
+    assert {path.parent.name for path in kept.glob("*/artifacts.json")} == ran, worker.lines
 
 
 def test_a_worker_that_was_killed_is_followed_by_one_that_takes_the_run_up(tmp_path, service):

@@ -49,13 +49,14 @@ def command(context: click.Context, drill: str, *, timeout: float | None, reques
     DRILL is a file, such as drills/quarterly/orders-db-lost.yaml. A drill on the lab brings the lab up if it is
     down. Ctrl-C undoes the fault first, then stops. The exit code is that of the verdict.
     """
-    from drillmark import workspace
-    from drillmark.cli import views
+    from drillmark import artifacts, workspace
+    from drillmark.cli import keeping, views
     from drillmark.engine.paths import WorkspacePaths
 
     # Chaos Toolkit is asked in a process of its own, which takes a while: time enough to import the engine.
     threading.Thread(target=import_module, args=("drillmark.engine.start",), daemon=True).start()
     root = workspace.find()
+    artifacts.configured(root)  # a wrong name is told before anything begins
     plan = workspace.load_plan(drill, root=root)
     # Where runs are stopped, the engine refuses in a moment: no lab is made for that.
     if not WorkspacePaths(root).abort.exists() and not _is_stopped(root):
@@ -65,6 +66,7 @@ def command(context: click.Context, drill: str, *, timeout: float | None, reques
     with views.everyone(root, plan, quiet=as_json) as view:
         ended = start.run(root, plan, view=view, timeout_seconds=timeout, requester=requester)
     tell_end(ended, as_json=as_json)
+    keeping.after(root, ended.run)
     context.exit(ended.exit_code)
 
 

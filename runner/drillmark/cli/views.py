@@ -191,7 +191,7 @@ def unwatched(root: Path, before: Sequence[Entry] = ()) -> Generator[View]:
 
 @contextmanager
 def _beside(root: Path, face: View, before: Sequence[Entry]) -> Generator[View]:
-    from drillmark import telling, workspace
+    from drillmark import artifacts, telling, workspace
     from drillmark.define.settings import Settings
     from drillmark.errors import DrillmarkError
 
@@ -200,7 +200,12 @@ def _beside(root: Path, face: View, before: Sequence[Entry]) -> Generator[View]:
     except DrillmarkError as error:
         face.notice(f"warning: nobody is notified of this run: {error}")
         settings = Settings()
-    with telling.views(settings, os.environ, root=root, face=face, before=before) as view:
+    also: list[artifacts.Marker] = []
+    try:
+        also += [artifacts.Marker(root)] if artifacts.configured(root) else []
+    except DrillmarkError as error:
+        face.notice(f"warning: this run is not kept: {error}")
+    with telling.views(settings, os.environ, root=root, face=face, before=before, also=also) as view:
         yield view
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drillmark.cli import showing, terminal
+from drillmark.cli import keeping, showing, terminal
 from drillmark.cli.run import Duration
 
 if TYPE_CHECKING:
@@ -54,10 +54,11 @@ def command(
     Alone it keeps its queue in the workspace. With DRILLMARK_DATABASE_URL at a PostgreSQL it is one of as many workers
     as you start, on any machines. SIGTERM and Ctrl-C let it end what is under way; a second one hands it over.
     """
-    from drillmark import workspace
+    from drillmark import artifacts, workspace
     from drillmark.errors import UsageError
 
     root = workspace.find()
+    place = artifacts.configured(root)
     settings = workspace.load_settings(root)
     try:
         from drillmark.fleet.database import Database
@@ -79,7 +80,7 @@ def command(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    with showing.shown(settings, worker, say):
+    with showing.shown(settings, worker, say), keeping.beside(root, place, say):
         stays = worker.run()
     database.close()
     if not stays:
