@@ -98,9 +98,13 @@ def test_ctrl_c_undoes_the_fault_and_ends_with_3(tmp_path, service):
     assert not service[1].with_name("aside").exists()
 
 
-def test_a_run_that_takes_too_long_is_aborted(tmp_path, service):
-    root = make(tmp_path, service, soak="60s")
-    done = drillmark(root, "run", DRILL, "--timeout", "8s", "--json")
+@pytest.mark.parametrize(
+    ("allowed", "asked"), [(None, ["--timeout", "8s"]), ("8s", []), ("8s", ["--timeout", "9m"])], ids=str
+)
+def test_a_run_that_takes_too_long_is_aborted(tmp_path, service, allowed, asked):
+    settings = {"limits": {"run_time": allowed}} if allowed else None
+    root = make(tmp_path, service, soak="60s", settings=settings)
+    done = drillmark(root, "run", DRILL, *asked, "--json")
     assert done.returncode == 3, done.stdout + done.stderr
     assert json.loads(done.stdout)["aborted"] is True
     assert not service[1].with_name("aside").exists()

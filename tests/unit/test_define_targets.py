@@ -112,14 +112,13 @@ def test_settings_have_defaults():
         assert settings.gaps.due.high == 7 * 86400
 
 
-def test_settings_are_checked_and_later_ones_are_warned_of():
+def test_settings_are_checked():
     text = "gaps: {due: {high: 3d}}\nguard: {lease: 10s}\napprovers: [ada]\nnotifications: {channels: [{name: ops, url: json://x/y, on: [end]}]}\nlimits: {runs_at_once: 1}\nbudgets: [{target: orders-db, slo: 99.9%}]\n"
     parsed = read_settings(text.encode(), "drillmark.yaml")
     assert parsed.value.gaps.due.high == 3 * 86400
     assert parsed.value.notifications.channels[0].on == ["end"]
-    assert [str(warning) for warning in parsed.warnings] == [
-        "drillmark.yaml:5:1: `limits` has no effect yet",
-    ]
+    assert parsed.value.limits.runs_at_once == 1
+    assert parsed.warnings == []
 
 
 @pytest.mark.parametrize(

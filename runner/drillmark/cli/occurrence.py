@@ -54,7 +54,7 @@ def main() -> None:
 def _run(root: Path, body: dict[str, Any]) -> dict[str, object]:
     from drillmark import workspace
     from drillmark.cli import views
-    from drillmark.cli.run import prepare_lab
+    from drillmark.cli.run import prepare_lab, time_limit_seconds
     from drillmark.engine import start
 
     plan = workspace.load_plan(root / body["source"], root=root)
@@ -62,7 +62,10 @@ def _run(root: Path, body: dict[str, Any]) -> dict[str, object]:
     ordered = {name: body[name] for name in ("occurrence", "worker", "attempt", "epoch")}
     requester = str(body.get("requester") or SCHEDULE)
     with views.unwatched(root) as view:
-        ended = start.run(root, plan, view=view, run=str(body["run"]), ordered=ordered, requester=requester)
+        ended = start.run(
+            root, plan, view=view, timeout_seconds=time_limit_seconds(root, plan), run=str(body["run"]),
+            ordered=ordered, requester=requester,
+        )  # fmt: skip
     return _told(ended.verdict, "; ".join(ended.reasons), again=ended.verdict == "unknown")
 
 

@@ -64,10 +64,20 @@ def command(context: click.Context, drill: str, *, timeout: float | None, reques
     from drillmark.engine import start
 
     with views.everyone(root, plan, quiet=as_json) as view:
-        ended = start.run(root, plan, view=view, timeout_seconds=timeout, requester=requester)
+        limit_seconds = time_limit_seconds(root, plan, timeout)
+        ended = start.run(root, plan, view=view, timeout_seconds=limit_seconds, requester=requester)
     tell_end(ended, as_json=as_json)
     keeping.after(root, ended.run)
     context.exit(ended.exit_code)
+
+
+def time_limit_seconds(root: Path, plan: Plan, asked_seconds: float | None = None) -> float | None:
+    """How long the run may take: as asked for, and never longer than the workspace allows (`limits.run_time`)."""
+    from drillmark import workspace
+
+    limits = workspace.load_settings(root, plan.target.environment).limits
+    known = [one for one in (asked_seconds, limits.run_time if limits else None) if one is not None]
+    return min(known, default=None)
 
 
 def _is_stopped(root: Path) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, cast
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticUndefined
 
-from drillmark.define import rules, yaml_core
+from drillmark.define import yaml_core
 from drillmark.define.marks import Marks, Path, dotted
 from drillmark.define.parse import Parsed
 from drillmark.define.problems import problems_of
@@ -82,7 +82,7 @@ def combine(layers: Sequence[Layer]) -> Parsed[Settings]:
     except ValidationError as error:
         problems += problems_of(error, Settings, marks)
     problems = list(dict.fromkeys(problems))
-    return Parsed(marks.file, None if problems else value, raw, marks, problems, rules.settings_warnings(raw, marks))
+    return Parsed(marks.file, None if problems else value, raw, marks, problems, [])
 
 
 def merged(layers: Sequence[Layer]) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def read_settings(data: bytes, file: str) -> Parsed[Settings]:
     """Read `drillmark.yaml`. An empty file means all defaults. Raises nothing."""
     if not data.strip() or all(line.strip()[:1] in (b"", b"#") for line in data.splitlines()):
         data = b"{}"
-    return _read(data, file, Settings, rules.no_problems, rules.settings_warnings)
+    return _read(data, file, Settings, rules.no_problems, rules.no_problems)
 
 
 def _read(data: bytes, file: str, model: type[T], more: rules.Check, warn: rules.Check) -> Parsed[T]:

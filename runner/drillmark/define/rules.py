@@ -278,13 +278,3 @@ def targets_warnings(raw: Any, marks: Marks) -> list[Problem]:
                 found += chaos_keys.variable_warnings(item, marks, at, get(raw, "configuration"), get(raw, "secrets"))
                 found += chaos_keys.exposed_secret_warnings(item, marks, at, get(raw, "secrets"))
     return found
-
-
-def settings_warnings(raw: Any, marks: Marks) -> list[Problem]:
-    """Settings that are checked, and have no effect yet."""
-    later = ("limits",)
-    return [
-        marks.problem((key,), f"`{key}` has no effect yet", at_key=True)
-        for key in later
-        if isinstance(raw, dict) and raw.get(key)
-    ]
