@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drillmark.cli import keeping, showing, terminal
+from drillmark.cli import keeping, reminding, showing, terminal
 from drillmark.cli.run import Duration
 
 if TYPE_CHECKING:
@@ -73,14 +73,24 @@ def command(
     database = Database(root)
     database.prepare()
     worker = Worker(root, database, _terms(settings, dict(labels), slots, drain), EngineProcess(root), say)
-    worker.on_missed = lambda late: _file(root, late, say)
+    reminder = reminding.Reminder(root, settings, database, say)
+
+    def missed(late: Late) -> None:
+        _file(root, late, say)
+        reminder.missed(late)
+
+    worker.on_missed = missed
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         worker.drain()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    with showing.shown(settings, worker, say), keeping.beside(root, place, say):
+    with (
+        showing.shown(settings, worker, say),
+        keeping.beside(root, place, say),
+        reminding.beside(reminder, settings, say),
+    ):
         stays = worker.run()
     database.close()
     if not stays:

@@ -6,7 +6,9 @@ Must never end what was begun: only what waits, and was never claimed, is missed
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 
 import sqlalchemy as sa
 
@@ -14,10 +16,11 @@ from drillmark.fleet import members
 from drillmark.fleet.admitting import ENDED, WAITING
 from drillmark.fleet.choosing import has, nobody
 from drillmark.fleet.database import Database, now, tell
-from drillmark.fleet.tables import occurrences
+from drillmark.fleet.tables import happenings, occurrences
 
 TOLD_AFTER_SECONDS = 60.0
 MISSED = "missed"
+_TOLD = "told_overdue"
 _AT_ONCE = 500
 
 
@@ -81,3 +84,22 @@ def end_missed(database: Database) -> list[Late]:
             tell(connection, row["occurrence"], "missed", epoch=row["epoch"], says=says)
             ended.append(Late(row["occurrence"], row["drill"], row["source"], says))
     return ended
+
+
+def to_be_told(database: Database, drills: Iterable[str], today: date) -> list[str] | None:
+    """Those of these drills that nobody in the fleet has told to be overdue today; from now on somebody has.
+
+    None where another worker decides something at this moment: ask again.
+    """
+    with database.deciding() as connection:
+        if connection is None:
+            return None
+        names = {f"{drill}@{today}": drill for drill in sorted(drills)}
+        query = sa.select(happenings.c.occurrence).where(
+            happenings.c.what == _TOLD, happenings.c.occurrence.in_(list(names))
+        )
+        known = set(connection.execute(query).scalars())
+        mine = [name for name in names if name not in known]
+        for name in mine:
+            tell(connection, name, _TOLD)
+        return [names[name] for name in mine]
