@@ -97,9 +97,10 @@ def _over(
     with closing(store):
         for run in marked:
             row = next((row for row in store.find(run) if row.run == run), None)
-            directory = workspace.runs / run
-            if row is None and not directory.exists():
-                (_marks(root) / run).unlink(missing_ok=True)  # it never began
+            directory = files.inside(root, row.directory) if row is not None else workspace.runs / run
+            if not directory.exists():
+                (_marks(root) / run).unlink(missing_ok=True)  # it never began, or only its end was written here
+                continue
             if row is None or (run != mine and driven(directory)):
                 continue
             entries = store.read(run)

@@ -87,7 +87,9 @@ def _take_over(root: Path, body: dict[str, Any]) -> dict[str, object]:
             return _told("unknown", f"{lost}, and the run had not begun", again=True)
         use_lab(root)
         if not RunPaths(root / row.directory).epoch.exists():
-            ended = overtaking.overtake(root, store, row, worker=str(body["worker"]), copy=store.kept_undo(row.run))
+            copy = store.kept_undo(row.run)
+            with views.unwatched(root, store.read(row.run)) as view:
+                ended = overtaking.overtake(root, store, row, worker=str(body["worker"]), copy=copy, view=view)
             if ended is None:
                 return _told("unknown", f"{lost}, and the run had not begun", again=True)
             return _told(ended.verdict, "; ".join(ended.reasons), again=ended.verdict == "unknown")

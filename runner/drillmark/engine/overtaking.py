@@ -16,6 +16,7 @@ from drillmark.chaos.undo import perform_undoable
 from drillmark.engine.early import make_directory
 from drillmark.engine.paths import RunPaths
 from drillmark.engine.start import RunEnded
+from drillmark.engine.view import SilentView, View
 from drillmark.errors import EXIT_ABORTED, UndoFileError
 from drillmark.journal.entries import last
 from drillmark.journal.port import RunRow, Store
@@ -26,12 +27,14 @@ _BARRED = 2
 NO_COPY = "the database has no copy of what may be in effect: only the guard of the lost machine can have undone it"
 
 
-def overtake(root: Path, store: Store, row: RunRow, *, worker: str, copy: str | None) -> RunEnded | None:
+def overtake(
+    root: Path, store: Store, row: RunRow, *, worker: str, copy: str | None, view: View | None = None
+) -> RunEnded | None:
     """Undo what may be in effect, and end the run. None where it had never begun, and now cannot any more.
 
-    `worker` is who takes it over, `copy` the text of the run's undo file. Raises UndoFileError where that cannot be
-    undone: the run has not ended then, and this is to be called again. Raises JournalError, and StaleEpochError where
-    somebody else was first.
+    `worker` is who takes it over, `copy` the text of the run's undo file, `view` who hears of it. Raises UndoFileError
+    where that cannot be undone: the run has not ended then, and this is to be called again. Raises JournalError, and
+    StaleEpochError where somebody else was first.
     """
     entries = list(store.read(row.run))
     if not entries:
@@ -43,7 +46,7 @@ def overtake(root: Path, store: Store, row: RunRow, *, worker: str, copy: str | 
     epoch = row.epoch + 1
     store.raise_epoch(row.run, epoch)
     # Whoever drove it may have written until this moment.
-    journal = _Journal(store, row.run, epoch, list(store.read(row.run)))
+    journal = _Journal(store, row.run, epoch, list(store.read(row.run)), view or SilentView())
     absent_from = journal.entries[-1].stamp.as_json()
     reason = "the worker that ran it is lost; another took over"
     journal.add(
@@ -71,8 +74,8 @@ def bar(store: Store, run: str, drill: str) -> None:
 class _Journal:
     """Appends to the run's journal, one entry after another."""
 
-    def __init__(self, store: Store, run: str, epoch: int, entries: list[Entry]) -> None:
-        self._store, self._run, self._epoch = store, run, epoch
+    def __init__(self, store: Store, run: str, epoch: int, entries: list[Entry], view: View) -> None:
+        self._store, self._run, self._epoch, self._view = store, run, epoch, view
         self.entries = entries
 
     def add(self, kind: Kind, data: dict[str, object]) -> None:
@@ -81,6 +84,7 @@ class _Journal:
                 self.entries[-1], run=self._run, epoch=self._epoch, kind=kind, stamp=clock.now(), data=data
             )
         )
+        self._view.entry(self.entries[-1], "")
 
     def nothing_is_left(self) -> None:
         """For whoever comes back: what was in effect is undone."""
