@@ -19,8 +19,8 @@ from file_drill import DRILL, activity, drillmark, make, put_back, serving, star
 from workspaces import newest, processes_of
 
 WAIT_SECONDS = 120
-# Open all day and night, but for no minute that a test could be run in.
-OPEN = {"window": {"from": "00:00", "to": "00:00"}}
+# Open all day and night, but for the minute after midnight.
+OPEN = {"window": {"from": "00:01", "to": "00:00"}}
 BY = ("--reason", "change 4711", "--expires", "2h")
 
 
