@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+
+import pytest
 import yaml
 
 import file_drill
@@ -50,3 +55,43 @@ def test_who_takes_over_a_run_of_another_machine_tells_channels_and_keeps_nothin
     assert place is not None
     assert artifacts.keep(root, place, driven=lambda _directory: False) == artifacts.Kept()
     assert not list((root / ".drillmark" / "artifacts" / "waiting").iterdir())
+
+
+def child(root, run: str) -> dict:
+    """As a worker has it perform a drill; its stdin stays open until it has ended."""
+    command = [sys.executable, "-m", "drillmark.cli.occurrence"]
+    process = subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        process.stdin.write(json.dumps(BODY | {"drill": "file-lost", "run": run, "taking_over": False}) + "\n")
+        process.stdin.flush()
+        return json.loads(process.stdout.read())
+    finally:
+        process.stdin.close()
+        process.wait(60)
+        process.stdout.close()
+
+
+@pytest.mark.drill
+def test_what_a_rule_refuses_is_not_tried_again(tmp_path):
+    served = tmp_path / "served"
+    with file_drill.serving(served) as url:
+        root = file_drill.make(
+            tmp_path / "ws",
+            (url, served),
+            settings={"approvers": ["Ada"]},
+            schedule={"every": "quarter", "window": {"from": "00:00", "to": "23:59"}, "retry": {"times": 3}},
+        )
+        targets = yaml.safe_load((root / "targets.yaml").read_text())
+        targets["targets"]["the-file"]["environment"] = "production"
+        (root / "targets.yaml").write_text(yaml.safe_dump(targets))
+        told = child(root, "20260101T000000Z-file-lost-00000a")
+        assert "approv" in told["reason"], told
+        assert (told["verdict"], told["again"], told["settled"]) == ("unknown", False, True), told
+        stopped = file_drill.drillmark(root, "stop", "--by", "Lin", "--reason", "incident 7")
+        assert stopped.returncode == 0, stopped.stderr
+        told = child(root, "20260101T000001Z-file-lost-00000b")
+        assert "incident 7" in told["reason"], told
+        assert (told["again"], told["settled"]) == (False, True), told
+        assert served.exists()

@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drillmark.errors import (
     EXIT_INVALID,
@@ -25,6 +25,9 @@ from drillmark.errors import (
     UsageError,
 )
 from drillmark.model.entry import Entry, Kind
+
+if TYPE_CHECKING:
+    from drillmark.engine.start import RunEnded
 
 # Who wants a drill that is due: nobody by name, so that no approver is the one who wants it.
 SCHEDULE = "the schedule"
@@ -66,7 +69,7 @@ def _run(root: Path, body: dict[str, Any]) -> dict[str, object]:
             root, plan, view=view, timeout_seconds=time_limit_seconds(root, plan), run=str(body["run"]),
             ordered=ordered, requester=requester,
         )  # fmt: skip
-    return _told(ended.verdict, "; ".join(ended.reasons), again=ended.verdict == "unknown")
+    return _told_end(ended)
 
 
 def _take_over(root: Path, body: dict[str, Any]) -> dict[str, object]:
@@ -92,14 +95,14 @@ def _take_over(root: Path, body: dict[str, Any]) -> dict[str, object]:
                 ended = overtaking.overtake(root, store, row, worker=str(body["worker"]), copy=copy, view=view)
             if ended is None:
                 return _told("unknown", f"{lost}, and the run had not begun", again=True)
-            return _told(ended.verdict, "; ".join(ended.reasons), again=ended.verdict == "unknown")
+            return _told_end(ended)
         try:
             with views.unwatched(root, store.read(row.run)) as view:
                 ended = resume.resume(root, row, view=view)
         except UsageError as error:
             told = _ended_before(store.read(row.run))
             return told or _told("unknown", f"{lost}: {error}", again=True)
-        return _told(ended.verdict, "; ".join([lost, *ended.reasons]), again=ended.verdict == "unknown")
+        return _told_end(ended, lost)
     finally:
         store.close()
 
@@ -108,6 +111,12 @@ def _ended_before(entries: Sequence[Entry]) -> dict[str, object] | None:
     """How the run ended, where it had before its worker could say so."""
     end = next((entry.data for entry in entries if entry.kind is Kind.RUN_ENDED), None)
     return None if end is None else _told(str(end.get("verdict", "unknown")), "it had ended when its worker was lost")
+
+
+def _told_end(ended: RunEnded, *before: str) -> dict[str, object]:
+    # What a rule refused it refuses again, until somebody decides otherwise: that is no matter of trying.
+    again = ended.verdict == "unknown" and not ended.refused
+    return _told(ended.verdict, "; ".join([*before, *ended.reasons]), again=again)
 
 
 def _told(verdict: str, reason: str, *, again: bool = False, settled: bool = True) -> dict[str, object]:

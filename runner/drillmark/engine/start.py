@@ -43,13 +43,14 @@ CLOCK_ERROR_SECONDS = 0.001
 
 @dataclass(frozen=True, slots=True)
 class RunEnded:
-    """How a run ended. `exit_code` is the process's."""
+    """How a run ended. `exit_code` is the process's; `refused`: a rule did not let it begin."""
 
     run: str
     directory: Path
     verdict: str
     exit_code: int
     reasons: tuple[str, ...] = ()
+    refused: bool = False
 
 
 def run(
@@ -169,6 +170,7 @@ def ended(context: Context) -> RunEnded:
         str(data.get("verdict", "unknown")),
         int(data.get("exit_code", 5)),
         tuple(reasons),
+        any(entry.kind is Kind.ABORT and entry.data.get("refusals") for entry in context.entries),
     )
 
 
