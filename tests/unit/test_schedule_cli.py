@@ -11,7 +11,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from drillmark import schedule_runs, scheduled, workspace_schedules
+from drillmark import last_pass, schedule_runs, scheduled, workspace_schedules
 from drillmark.cli import main
 from drillmark.errors import UsageError
 from drillmark.model.entry import Kind
@@ -75,6 +75,23 @@ def test_list_has_the_drills_with_a_schedule_and_their_next_time(root):
     (first, second) = json.loads(said("list", "--json"))
     assert (first["drill"], first["next"]) == ("nightly", "2027-01-11T03:00Z")
     assert (second["drill"], second["next"], second["paused"]) == ("weekly", "2027-01-12T02:00Z", False)
+
+
+def test_list_says_which_drill_changed_since_it_last_passed(root, monkeypatch):
+    asked: list[str] = []
+
+    def passes(_root, drills):
+        asked.extend(drills)
+        return {"weekly": last_pass.LastPass("r1", changed=True), "nightly": last_pass.LastPass("r2", changed=False)}
+
+    monkeypatch.setattr(last_pass, "of", passes)
+    _, nightly, weekly = said("list").splitlines()
+    assert weekly.endswith("needs a new run")
+    assert "needs" not in nightly
+    assert sorted(asked) == ["nightly", "weekly"]
+    assert [each["needs_new_run"] for each in json.loads(said("list", "--json"))] == [False, True]
+    said("pause", "weekly")
+    assert said("list").splitlines()[2].endswith("paused, needs a new run")
 
 
 def test_next_leaves_out_what_a_freeze_takes(root):

@@ -33,11 +33,13 @@ for each in (schedule_out.calendar, schedule_out.export, schedule_out.overdue, s
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(*, as_json: bool) -> None:
     """List the drills that have a schedule, with when each is due next."""
-    from drillmark import scheduled, workspace, workspace_schedules
+    from drillmark import last_pass, scheduled, workspace, workspace_schedules
     from drillmark.calendar import explaining
 
     root, now = workspace.find(), workspace_schedules.now()
     known, wrong = scheduled.every(root)
+    passes = last_pass.of(root, [one.name for one in known])
+    outdated = {name for name, one in passes.items() if one.changed}
     paused = scheduled.decided(root, now).paused
     rows = [(one, None if one.problem else _next(one, now, 1)) for one in known]
     if as_json:
@@ -46,6 +48,7 @@ def list_(*, as_json: bool) -> None:
                 {
                     "drill": one.name, "source": one.source, "rule": explaining.rule(one.schedule),
                     "next": starts[0] if starts else None, "paused": one.name in paused, "problem": one.problem or None,
+                    "needs_new_run": one.name in outdated,
                 }
                 for one, starts in rows
             ]
@@ -53,7 +56,9 @@ def list_(*, as_json: bool) -> None:
         return
     cells: list[list[str]] = []
     for one, starts in rows:
-        state = one.problem or ("paused" if one.name in paused else "")
+        states = ["paused"] if one.name in paused else []
+        states += [last_pass.WORDS] if one.name in outdated else []
+        state = one.problem or ", ".join(states)
         at = explaining.when(_moment(starts[0]), one.schedule) if starts else "-"
         cells.append([one.name, explaining.rule(one.schedule), at, state])
     lines = terminal.table(cells, ["drill", "rule", "next", "state"]) if cells else ["no drill here has a schedule"]
