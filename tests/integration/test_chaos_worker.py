@@ -274,6 +274,29 @@ def test_a_configuration_that_cannot_be_loaded_fails_the_activity(tmp_path):
         assert "NO_SUCH_VARIABLE" in outcome.error
 
 
+def test_a_secret_that_is_not_there_fails_only_what_may_use_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("SOME_PASSWORD", "pass-word-1234")
+    secrets = {
+        "here": {"password": {"type": "env", "key": "SOME_PASSWORD"}},
+        "elsewhere": {"dsn": {"type": "env", "key": "NO_SUCH_VARIABLE"}},
+    }
+    named = python("p", "give", secrets=["elsewhere"])
+    substituted = {"type": "probe", "name": "p", "provider": {"type": "http", "url": "http://127.0.0.1:1/${dsn}"}}
+    handed_to_a_control = {**python("p", "give"), "controls": [control()]}
+    with _worker(tmp_path, {}, secrets) as worker:
+        for fine in (python("p", "give", value=1), python("p", "give", secrets=["here"], value=1)):
+            outcome = worker.run(fine, timeout_seconds=60)
+            assert "NO_SUCH_VARIABLE" not in outcome.error, outcome
+        for wrong in (named, substituted, handed_to_a_control):
+            outcome = worker.run(wrong, timeout_seconds=60)
+            assert outcome.status is Status.FAILED
+            assert "NO_SUCH_VARIABLE" in outcome.error, wrong
+    unused = experiment([], secrets=secrets)
+    assert resolve(unused, {}, environment=FUNCTIONS)["secrets"] == secrets
+    with pytest.raises(ChaosError, match="NO_SUCH_VARIABLE"):
+        resolve(experiment([named], secrets=secrets), {}, environment=FUNCTIONS)
+
+
 def test_controls_of_an_activity(tmp_path):
     told = tmp_path / "told"
     with _worker(tmp_path) as worker:

@@ -71,7 +71,10 @@ class Performer:
         announce(self._hello["run_dir"], variables, request["attempt"])
         activity = tracing.hand_on(activity, request.get("traceparent", ""))
         settled = self._settle(request.get("configuration"), request.get("secrets"), variables)
-        problems = [] if self._hello.get("lenient") else [*settled.problems, *checks.control_problems([activity])]
+        declared = self._hello["secrets"] if request.get("secrets") is None else request["secrets"]
+        problems = [*settled.problems_for(activity, declared), *checks.control_problems([activity])]
+        if self._hello.get("lenient"):
+            problems = []
         if problems:
             return {"status": "failed", "error": self._redactor.text("; ".join(problems))}
         return self._perform(activity, settled.configuration, settled.secrets)
@@ -90,7 +93,7 @@ class Performer:
         settled = self._settled[key]
         ours = {name: value for name, value in variables.items() if value is not None}
         problems = [*settled.problems, *self._extra_problems]
-        return settle.Settled({**settled.configuration, **ours}, settled.secrets, problems)
+        return settle.Settled({**settled.configuration, **ours}, settled.secrets, problems, settled.absent)
 
     def _perform(
         self, activity: dict[str, Any], configuration: dict[str, Any], secrets: dict[str, Any]

@@ -23,8 +23,10 @@ REFERENCES = ("env", "vault", "probe")
 def resolve(experiment: dict[str, Any], variables: dict[str, Any], redactor: Redactor) -> dict[str, Any]:
     """`output`: the configuration with static values. What holds a secret stays the reference that it was."""
     block = experiment.get("configuration") or {}
-    settled = settle(block, experiment.get("secrets") or {}, variables, redactor)
-    problems = [problem for problem in settled.problems if problem]
+    secrets = experiment.get("secrets") or {}
+    settled = settle(block, secrets, variables, redactor)
+    users = {key: value for key, value in experiment.items() if key != "secrets"}
+    problems = [problem for problem in settled.problems_for(users, secrets) if problem]
     if problems:
         return {"status": "failed", "error": "; ".join(problems), "output": None}
     ours = {name: value for name, value in variables.items() if value is not None}

@@ -15,6 +15,7 @@ from chaoslib.exceptions import ChaosException
 from chaoslib.secret import load_secrets
 
 from drillmark.chaos import redact, vault
+from drillmark.chaos.needed import needed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,11 +26,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """Configuration and secrets with their values, and what could not be loaded."""
+    """Configuration and secrets with their values, and what could not be loaded.
+
+    Attributes:
+        problems: all of it, in words.
+        absent: the blocks of secrets that are among it, with the same words.
+    """
 
     configuration: dict[str, Any]
     secrets: dict[str, Any]
     problems: list[str] = field(default_factory=list)
+    absent: dict[str, str] = field(default_factory=dict[str, str])
+
+    def problems_for(self, activity: Mapping[str, Any], declared: Mapping[str, Any]) -> list[str]:
+        """The problems that concern an activity: not those of `declared` secrets that it cannot use."""
+        used = needed(declared, [activity, self.configuration])
+        concern = {words for name, words in self.absent.items() if name in used}
+        elsewhere = set(self.absent.values()) - concern
+        return [words for words in self.problems if words not in elsewhere]
 
 
 def prime(redactor: Redactor, secrets: Mapping[str, Any]) -> None:
@@ -60,7 +74,14 @@ def settle(
     ours = {name: value for name, value in variables.items() if value is not None}
     if vault.used_by(dict(secrets)):
         vault.mend_client()
-    values = _each(secrets, lambda part: load_secrets(part, static, dict(secret_over)), "secret", problems)
+    absent: dict[str, str] = {}
+    values: dict[str, Any] = {}
+    for name, value in secrets.items():
+        found: list[str] = []
+        values |= _each({name: value}, lambda part: load_secrets(part, static, dict(secret_over)), "secret", found)
+        if found:
+            absent[name] = redactor.text(found[0])
+        problems += found
     redactor.add(redact.collect(values))
     problems += [
         f"the secret '{name}' could not be read from vault"
@@ -73,7 +94,7 @@ def settle(
     problems += [
         f"the configuration '{name}' could not be loaded: its probe failed" for name in static if name not in dynamic
     ]
-    return Settled(dynamic, values, [redactor.text(problem) for problem in problems])
+    return Settled(dynamic, values, [redactor.text(problem) for problem in problems], absent)
 
 
 def _unread(declared: Any, loaded: Any) -> bool:

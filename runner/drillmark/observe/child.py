@@ -19,6 +19,7 @@ from types import FrameType
 from typing import Any
 
 from drillmark import clock, files
+from drillmark.chaos.needed import needed
 from drillmark.chaos.redact import Redactor, collect
 from drillmark.errors import DrillmarkError
 from drillmark.model.stamp import NANOSECONDS
@@ -94,7 +95,15 @@ class Child:
         logging.getLogger("chaostoolkit").setLevel(logging.CRITICAL + 1)
         try:
             self.configuration = load_configuration(dict(self.config.get("configuration") or {}))
-            self.secrets = load_secrets(dict(self.config.get("secrets") or {}), self.configuration)
+            declared: dict[str, Any] = dict(self.config.get("secrets") or {})
+            users = {key: value for key, value in self.config.items() if key != "secrets"}
+            used = needed(declared, [users])
+            for name, block in declared.items():
+                try:
+                    self.secrets |= load_secrets({name: block}, self.configuration)
+                except ChaosException:
+                    if name in used:
+                        raise
         except ChaosException as error:
             raise ChildError(f"cannot resolve configuration or secrets: {error}") from error
         self.redactor.add(collect(self.secrets))
