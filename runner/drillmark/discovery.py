@@ -20,7 +20,7 @@ from chaoslib.discovery.discover import initialize_discovery_result, portable_ty
 from drillmark import __version__
 
 PACKAGES = ("drillmark.faults", "drillmark.recovery")
-MODULES = ("drillmark.observe.probes",)
+MODULES = ("drillmark.database.drilling", "drillmark.observe.probes")
 # Probes that answer with more than yes or no.
 _ANSWERING = frozenset({"last_restorable_point", "list_source", "log_position", "sql"})
 

@@ -15,7 +15,12 @@ ROOT = Path(__file__).parents[2]
 TARGETS = yaml.safe_load((ROOT / "targets.yaml").read_text())
 ACTIVITIES = [(name, activity) for name, target in TARGETS["targets"].items() for activity in target["activities"]]
 DOCUMENTED = {
-    "recovery": ("drillmark.recovery.postgres_pitr", "drillmark.recovery.probes"),
+    "recovery": (
+        "drillmark.recovery.postgres_pitr",
+        "drillmark.recovery.probes",
+        "drillmark.recovery.postgres_dump",
+        "drillmark.database.drilling",
+    ),
     "faults": tuple(
         f"drillmark.faults.{path.stem}"
         for path in sorted((ROOT / "runner/drillmark/faults").glob("*.py"))
@@ -34,8 +39,9 @@ def test_every_activity_of_the_targets_is_chaos_toolkits(target: str, activity: 
 def test_what_a_target_names_is_among_its_activities():
     for target in TARGETS["targets"].values():
         known = {activity["name"] for activity in target["activities"]}
-        named = {*target["probes"], *target["verify"], *target["preflight"], target["effect"], target["identity"]}
-        assert named <= known
+        lists = [target.get(key, []) for key in ("probes", "side", "verify", "preflight")]
+        single = {target.get(key) for key in ("effect", "identity", "source", "discard")} - {None}
+        assert {*single, *(name for names in lists for name in names)} <= known
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("experiments/*.yaml")), ids=lambda path: path.stem)

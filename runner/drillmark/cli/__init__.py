@@ -53,7 +53,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "discover": ("discover", "List the actions and probes that experiments may use."),
     "schema": ("schema", "Print the JSON Schema of a file that you write."),
     "config": ("config", "Show each setting, its value, and where that came from."),
-    "db": ("db", "Drillmark's own database on PostgreSQL: migrate it, check it."),
+    "db": ("db", "Drillmark's own database on PostgreSQL: migrate it, check it, back it up."),
     "lab": ("lab", "The embedded lab: a real PostgreSQL with backups."),
 }
 

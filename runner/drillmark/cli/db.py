@@ -1,6 +1,8 @@
-"""`drillmark db`: the database that several machines share, brought to the newest version, or only looked at."""
+"""`drillmark db`: the database that several machines share: brought to the newest version, looked at, backed up."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import click
 
@@ -11,7 +13,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 @click.group()
 def command() -> None:
-    """Drillmark's own database on PostgreSQL: migrate it, check it."""
+    """Drillmark's own database on PostgreSQL: migrate it, check it, back it up."""
 
 
 @command.command()
@@ -45,6 +47,29 @@ def check(*, as_json: bool) -> None:
         return
     newer = ", which a newer drillmark has made and this one can work with" if version.is_ahead else ""
     click.echo(f"{place} is reached and has revision {version.revision}{newer}")
+
+
+@command.command()
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--jobs", type=click.IntRange(1, 64), default=4, show_default=True, help="Tables dumped at a time.")
+@_json
+def backup(directory: Path, *, jobs: int, as_json: bool) -> None:
+    """Take a backup into DIRECTORY, as the drill on Drillmark's own database restores it.
+
+    By `pg_dump -Fd`, with the server's roles and a checksum for each file. Needs a superuser, for the roles' passwords.
+    """
+    url = _url()
+    from drillmark.recovery import dumps
+    from drillmark.recovery.target import iso
+
+    made = dumps.take(directory.expanduser().absolute(), url, jobs=jobs)
+    if as_json:
+        told = {"directory": str(made.directory), "database": made.database, "taken": iso(made.taken_wall_ns)}
+        terminal.echo_json(told | {"bytes": made.bytes})
+        return
+    click.echo(
+        f"{made.directory} holds the database {made.database} as of {iso(made.taken_wall_ns)}: {made.bytes} bytes"
+    )
 
 
 def _url() -> str:
