@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from drillmark.artifacts import Place
 
 _LOOK_SECONDS = 10.0
-_LAST_SECONDS = 60.0
+# Within what a service manager allows after the drain.
+_LAST_SECONDS = 20.0
 
 
 def after(root: Path, run: str) -> None:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from drillmark.fleet.overdue import Late
 
 _LOOK_SECONDS = 10.0
-_LAST_SECONDS = 40.0
+# Within what a service manager allows after the drain.
+_LAST_SECONDS = 20.0
 
 
 def _today() -> date:
