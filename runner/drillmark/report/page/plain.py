@@ -81,7 +81,7 @@ def _timeline(entries: Sequence[Entry]) -> Iterator[str]:
     for row in told["rows"]:
         yield f'<tr id="entry-{row["number"]}" class="{row["tone"]}"><th scope="row">{row["number"]}</th>'
         yield f"<td>{row['at']}</td><td>{row['kind']}</td><td><details><summary>{_text(row['what'])}</summary>"
-        yield f"<pre>{escape(row['detail'])}</pre></details></td></tr>"
+        yield f'<pre tabindex="0">{escape(row["detail"])}</pre></details></td></tr>'
     yield "</tbody></table></section>"
 
 
