@@ -392,6 +392,43 @@ def test_an_address_at_which_nobody_is_tells_no_password(url, monkeypatch):
     assert "u:secret" not in str(caught.value) + caught.value.hint
 
 
+def amend_alike(in_files, in_rows, url, monkeypatch, filed) -> None:
+    """Owner and day of a gap are set by the command, in files as in rows, and outlive the next run."""
+    import json
+
+    from click.testing import CliRunner
+
+    from drillmark import gaps
+    from drillmark.cli.gaps import command
+
+    name = next(one.gap.id for one in gaps.read(in_files) if one.gap.state == "open" and one.gap.kind == "missed")
+    for root in (in_files, in_rows):
+        monkeypatch.chdir(root)
+        if root is in_rows:
+            monkeypatch.setenv("DRILLMARK_DATABASE_URL", url)
+
+        def called(*words):
+            return CliRunner().invoke(command, ["set", *words])
+
+        said = called(name, "--owner", "Zoë", "--due", "2027-02-03")
+        assert said.exit_code == 0, said.output
+        assert "due 2027-02-03, owner Zoë" in said.output
+        assert json.loads(called(name, "--due", "2027-02-04", "--json").output)["owner"] == "Zoë"
+        wrong = {
+            "nothing is to be set": (name,),
+            "is no name": (name, "--owner", " "),
+            "there is no gap GAP-none": ("GAP-none", "--owner", "x"),
+        }
+        for words, given in wrong.items():
+            with pytest.raises(UsageError, match=words):
+                CliRunner().invoke(command, ["set", *given], catch_exceptions=False)
+        assert called(name, "--due", "2027-02-30").exit_code == 2
+        gaps.file(root, *filed("r6"))
+        (gap,) = [one.gap for one in gaps.read(root) if one.gap.id == name]
+        assert (gap.owner, gap.due, gap.occurrences[-1].run) == ("Zoë", "2027-02-04", "r6")
+        monkeypatch.delenv("DRILLMARK_DATABASE_URL", raising=False)
+
+
 def test_gaps_in_the_database_are_those_that_files_would_hold(server, tmp_path, monkeypatch):
     from datetime import date
 
@@ -422,6 +459,9 @@ def test_gaps_in_the_database_are_those_that_files_would_hold(server, tmp_path, 
         assert told[0] == told[1]
     assert {gap.kind for gap in told[1][1]} == {"missed", "unmeasured"}
     assert not (in_rows / "reports/gaps").exists()
+    amend_alike(
+        in_files, in_rows, url, monkeypatch, lambda run: (plan, run, verdict(Outcome.FAILED), None, date(2026, 1, 3))
+    )
     server.execute("update drillmark.gaps set body = '{}'", name=url.rpartition("/")[2])
     monkeypatch.setenv("DRILLMARK_DATABASE_URL", url)
     from drillmark.errors import GapRegisterError

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from drillmark import gaps
-from drillmark.errors import GapRegisterError
+from drillmark.errors import GapRegisterError, UsageError
 from drillmark.model.measurement import Cited, Judged, Outcome, Verdict
 from drillmark.model.plan import Plan, PlannedTarget, Risk
 from drillmark.model.stamp import Interval
@@ -248,3 +248,25 @@ def test_two_runs_at_once_lose_nothing(tmp_path):
     stored = gaps.read(tmp_path)
     assert len(stored) == 8
     assert all([seen.run for seen in item.gap.occurrences] == runs for item in stored)
+
+
+def test_a_gap_gets_another_owner_and_what_people_wrote_beside_stays(tmp_path):
+    root = tmp_path
+    (gap,) = file(root, FIRST, verdict(judged()))
+    path = root / "reports/gaps" / f"{gap.id}.yaml"
+    path.write_text("# ours\n" + path.read_text() + "ticket: OPS-7\n")
+    assert gaps.amend(root, gap.id, {"owner": "else"}) == gap.model_copy(update={"owner": "else"})
+    text = path.read_text()
+    assert text.startswith("# ours\n")
+    assert yaml.safe_load(text)["ticket"] == "OPS-7"
+    file(root, SECOND, PASSED)
+    with pytest.raises(UsageError, match=f"{gap.id} is closed"):
+        gaps.amend(root, gap.id, {"owner": "again"})
+    (root / "reports/gaps/GAP-broken.yaml").write_text("id: [")
+    with pytest.raises(GapRegisterError):
+        gaps.amend(root, gap.id, {"owner": "again"})
+
+
+def test_without_a_register_there_is_no_gap_to_amend(tmp_path):
+    with pytest.raises(UsageError, match="there is no gap GAP-1"):
+        gaps.amend(tmp_path, "GAP-1", {"owner": "x"})

@@ -15,13 +15,17 @@ if TYPE_CHECKING:
     from drillmark.model.gap import Gap
 
 _WIDTH = 100
+_OWNER_CHARACTERS = 200
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--all", "everything", is_flag=True, help="Closed gaps too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(*, everything: bool, as_json: bool) -> None:
+@click.pass_context
+def command(context: click.Context, *, everything: bool, as_json: bool) -> None:
     """List the gaps that drills have found: open ones, worst and soonest due first."""
+    if context.invoked_subcommand is not None:
+        return
     from drillmark import gaps, places
 
     root = places.with_runs()
@@ -42,6 +46,35 @@ def command(*, everything: bool, as_json: bool) -> None:
     closed = sum(item.gap.state == "closed" for item in stored)
     said = f"{len(stored) - closed} open, {closed} closed"
     click.echo(said if stored else "no gaps are on file")
+
+
+@command.command("set")
+@click.argument("gap")
+@click.option("--owner", help="Who is to close it.")
+@click.option("--due", type=click.DateTime(["%Y-%m-%d"]), help="Until when: a day, as 2026-12-31.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def set_(gap: str, *, owner: str | None, due: datetime | None, as_json: bool) -> None:
+    """Give the open gap GAP another owner, another day when it is due, or both.
+
+    Later runs keep what was set as long as the gap is open; in files as in the database.
+    """
+    from drillmark import gaps, places
+    from drillmark.errors import UsageError
+
+    change: dict[str, str] = {}
+    if owner is not None:
+        if not owner.strip() or len(owner) > _OWNER_CHARACTERS or not owner.isprintable():
+            raise UsageError("--owner is no name", hint=f"at most {_OWNER_CHARACTERS} characters on one line")
+        change["owner"] = owner.strip()
+    if due is not None:
+        change["due"] = due.date().isoformat()
+    if not change:
+        raise UsageError("nothing is to be set", hint="give --owner, --due or both")
+    done = gaps.amend(places.with_runs(), gap, change)
+    if as_json:
+        terminal.echo_json(done.model_dump(mode="json"))
+    else:
+        terminal.echo_lines(lines(done, datetime.now(tz=UTC).date().isoformat())[:2])
 
 
 def lines(gap: Gap, today: str) -> list[tuple[str, str]]:

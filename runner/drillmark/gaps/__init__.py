@@ -10,14 +10,15 @@ from drillmark import lazily
 
 if TYPE_CHECKING:
     from drillmark.gaps.filing import fingerprint
-    from drillmark.gaps.register import Stored, file, note, read
+    from drillmark.gaps.register import Stored, amend, file, note, read
 
-__all__ = ["Stored", "file", "fingerprint", "note", "read"]
+__all__ = ["Stored", "amend", "file", "fingerprint", "note", "read"]
 
 __getattr__ = lazily.parts(
     __name__,
     {
         "Stored": "register",
+        "amend": "register",
         "file": "register",
         "fingerprint": "filing",
         "note": "register",

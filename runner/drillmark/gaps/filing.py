@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal
 
+from drillmark.errors import UsageError
 from drillmark.gaps import advice
 from drillmark.model.gap import Gap, Occurrence
 from drillmark.model.measurement import Judged, Outcome, Verdict
@@ -68,6 +69,19 @@ def decide(plan: Plan, run: str, verdict: Verdict, known: list[Gap], today: date
         gap = _opened(plan, run, judged, kind, today) if old is None else _updated(old, plan, run, judged, kind, today)
         (opened if old is None else updated).append(gap)
     return Filing(tuple(opened), tuple(updated), _closed(plan, run, verdict, known))
+
+
+def amended(known: list[Gap], name: str, change: dict[str, str]) -> Gap:
+    """The open gap of that id, with another `owner`, `due` or both. Raises UsageError where it is not one gap."""
+    found = [gap for gap in known if gap.id == name and gap.state == "open"]
+    if not found:
+        closed = any(gap.id == name for gap in known)
+        raise UsageError(
+            f"{name} is closed" if closed else f"there is no gap {name}", hint="see `drillmark gaps --all`"
+        )
+    if len(found) > 1:
+        raise UsageError(f"{len(found)} gaps are called {name}", hint="edit the file that is meant")
+    return found[0].model_copy(update=change)
 
 
 def kind_of(judged: Judged) -> KindOfGap | None:

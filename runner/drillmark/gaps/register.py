@@ -99,6 +99,33 @@ def note(workspace: Path, target: str, decide: Callable[[list[Gap]], Filing]) ->
     return _noted(workspace, decide)
 
 
+def amend(workspace: Path, name: str, change: dict[str, str]) -> Gap:
+    """Set `owner`, `due` or both of the open gap of that id; what people wrote beside them stays.
+
+    Raises UsageError where there is no such gap, and GapRegisterError where the register cannot be read or written.
+    """
+    if url := address.configured():
+        from drillmark.gaps import shared  # noqa: PLC0415 - as above
+
+        return shared.amend(url, name, change)
+    folder = reports_of(workspace) / FOLDER
+    if not folder.is_dir():
+        return filing.amended([], name, change)
+    try:
+        with _locked(folder):
+            stored, problems = _scan(folder)
+            if problems:
+                raise GapRegisterError(problems)
+            gap = filing.amended([item.gap for item in stored], name, change)
+            old = next(item for item in stored if item.gap.fingerprint == gap.fingerprint)
+            if old.gap != gap:
+                _write(Stored(old.path, gap, old.extra, old.head))
+    except OSError as error:
+        problem = Problem(str(folder), 0, 0, f"cannot be written: {error.strerror or error}")
+        raise GapRegisterError([problem]) from error
+    return gap
+
+
 def _noted(workspace: Path, decide: Callable[[list[Gap]], Filing]) -> list[Gap]:
     folder = reports_of(workspace) / FOLDER
     try:

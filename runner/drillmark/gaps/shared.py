@@ -52,9 +52,7 @@ def note(url: str, drill: str, target: str, decide: Callable[[list[Gap]], Filing
     def work(connection: Connection) -> list[Gap]:
         names = (drill, target)
         with connection.transaction():
-            connection.execute(
-                "select pg_advisory_xact_lock(%s, hashtext(%s))", (_FILING, json.dumps(names, ensure_ascii=True))
-            )
+            _lock(connection, *names)
             rows = _rows(connection, "where drill in (%s, '') and target = %s order by id", *names)
             known = _gaps(rows, database.place)
             touched = decide(known).gaps
@@ -67,6 +65,33 @@ def note(url: str, drill: str, target: str, decide: Callable[[list[Gap]], Filing
         return database.run(work)
     finally:
         database.close()
+
+
+def amend(url: str, name: str, change: dict[str, str]) -> Gap:
+    """Set `owner`, `due` or both of the open gap of that id. Raises UsageError where there is none."""
+    database = Database(url)
+
+    def work(connection: Connection) -> Gap:
+        with connection.transaction():
+            found = _gaps(_rows(connection, "where id = %s", name), database.place)
+            for drill, target in sorted({(gap.drill, gap.target) for gap in found}):
+                _lock(connection, drill, target)
+            # Again: whoever had the lock may have filed meanwhile.
+            gap = filing.amended(
+                _gaps(_rows(connection, "where id = %s for update", name), database.place), name, change
+            )
+            connection.execute(_PUT, _columns(gap))
+            return gap
+
+    try:
+        return database.run(work)
+    finally:
+        database.close()
+
+
+def _lock(connection: Connection, drill: str, target: str) -> None:
+    names = json.dumps((drill, target), ensure_ascii=True)
+    connection.execute("select pg_advisory_xact_lock(%s, hashtext(%s))", (_FILING, names))
 
 
 def _rows(connection: Connection, rest: str, *values: str) -> list[tuple[str, str]]:
