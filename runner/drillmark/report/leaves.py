@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from drillmark.errors import UsageError
 from drillmark.report import comparing, words
-from drillmark.report.page.render import environment, policy
+from drillmark.report.page.rendering import environment, policy
 from drillmark.report.period import markdown, telling, trend
 
 Document = dict[str, Any]

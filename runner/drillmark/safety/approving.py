@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from drillmark.define.nearest import hint_for
 from drillmark.define.units import duration_seconds
 from drillmark.errors import UsageError
 
@@ -54,6 +53,8 @@ def approver(by: str, approvers: Sequence[str], requester: str) -> str:
         raise UsageError("nobody may approve: drillmark.yaml names no approvers", hint="approvers: [NAME, NAME]")
     found = next((name for name in approvers if same(name, by)), None)
     if found is None:
+        from drillmark.define.nearest import hint_for  # noqa: PLC0415 - brings all of definitions, for a mistake alone
+
         raise UsageError(f"drillmark.yaml names no approver {by}", hint=hint_for(by, approvers, what="approvers"))
     if same(found, requester):
         others = [name for name in approvers if not same(name, requester)]
@@ -69,6 +70,8 @@ def lifter(by: str, lifters: Sequence[str], approvers: Sequence[str]) -> str:
         raise UsageError("nobody may lift a stop: drillmark.yaml names nobody", hint="lifters: [NAME]")
     found = next((name for name in allowed if same(name, by)), None)
     if found is None:
+        from drillmark.define.nearest import hint_for  # noqa: PLC0415 - as above
+
         raise UsageError(f"a stop cannot be lifted by {by}", hint=hint_for(by, allowed, what="who may"))
     return found
 
