@@ -44,6 +44,7 @@ def commands() -> list[tuple[str, click.Command]]:
     for name in cli.COMMANDS:
         command = cli.main.get_command(click.Context(cli.main), name)
         if isinstance(command, click.Group):
+            found += [(name, command)] if command.invoke_without_command else []
             found += [(f"{name} {sub}", each) for sub, each in command.commands.items()]
         else:
             found.append((name, command))
