@@ -78,15 +78,15 @@ def test_the_entry_point_runs_as_nobody_where_all_is_read_only(tmp_path):
     experiment = {
         "title": "a note is written and taken away",
         "description": "x",
-        "method": [sh("write", "echo here > /tmp/work/note")],
-        "rollbacks": [sh("take away", "rm /tmp/work/note")],
+        "method": [sh("write", "echo here > $PWD/note")],
+        "rollbacks": [sh("take away", "rm $PWD/note")],
     }
     needed = sorted(
         {Path(sys.base_prefix).resolve(), Path(sys.prefix), ROOT / "runner", ROOT / "reports" / "templates"}
     )
     script = shlex.quote(as_nobody(Path(sys.executable).with_name("drillmark")))
     clean = "env -i HOME=/tmp PATH=/usr/bin:/bin PYTHONDONTWRITEBYTECODE=1"
-    lines = ["set -e", "mount -t tmpfs -o mode=1777 none /tmp", "mkdir -p /tmp/stage /tmp/work"]
+    lines = ["set -e", "mount -t tmpfs -o mode=1777 none /tmp", "mkdir -p /tmp/stage /tmp/run"]
     for number, path in enumerate(needed):
         lines += [f"mkdir /tmp/stage/{number}", f"mount --bind {shlex.quote(str(path))} /tmp/stage/{number}"]
     for folder in sorted({found for path in needed if (found := hidden(path)) is not None}):
@@ -99,12 +99,12 @@ def test_the_entry_point_runs_as_nobody_where_all_is_read_only(tmp_path):
             f"mount -o remount,ro,bind {quoted}",
         ]
     lines += [
-        "for each in / /root /work /home /var /srv /opt; do",
+        "for each in / /root /home /var /srv /opt; do",
         "  ! mountpoint -q $each || mount -o remount,ro,bind $each 2>/dev/null || mount -o remount,ro $each || true",
         "done",
-        f"printf %s {shlex.quote(json.dumps(experiment))} > /tmp/work/experiment.json",
-        "chown -R 65534:65534 /tmp/work",
-        "cd /tmp/work",
+        f"printf %s {shlex.quote(json.dumps(experiment))} > /tmp/run/experiment.json",
+        "chown -R 65534:65534 /tmp/run",
+        "cd /tmp/run",
         f"exec setpriv --reuid 65534 --regid 65534 --clear-groups --no-new-privs {clean} sh -c {script}",
     ]
     done = subprocess.run(
@@ -135,7 +135,7 @@ def as_nobody(program: Path) -> str:
             f"{quoted} --version",
             f"{quoted} experiment experiment.json --json",
             "code=$?",
-            "[ ! -e /tmp/work/note ] || exit 9",
+            "[ ! -e $PWD/note ] || exit 9",
             "exit $code",
         ]
     )
