@@ -107,18 +107,23 @@ def _shade(phase: str) -> Spec:
     return {"fill": colour(name), "depth": 0.045 if phase in {"recover", "soak", "undo"} else 0.075}
 
 
-def _backdrop(height: float, top: float) -> Spec:
-    """Phases are shaded; a moment when no runner was there is hatched."""
-    shade = stretch("phases", 0, height, fill={"field": "fill"}, fillOpacity={"field": "depth"})
-    away = stretch("away", top, height - top, fill=FAINT)
+def _layer(height: float, marks: list[Spec]) -> Spec:
+    """Marks that nobody points at, cut off at the edges of the picture or panel."""
     return {
         "type": "group",
         "clip": True,
         "interactive": False,
         "aria": False,
         "encode": {"update": of(width={"signal": "width"}, height=height)},
-        "marks": [shade, away],
+        "marks": marks,
     }
+
+
+def _backdrop(height: float, top: float) -> Spec:
+    """Phases are shaded; a moment when no runner was there is hatched."""
+    shade = stretch("phases", 0, height, fill={"field": "fill"}, fillOpacity={"field": "depth"})
+    away = stretch("away", top, height - top, fill=FAINT)
+    return _layer(height, [shade, away])
 
 
 def _phase_band() -> list[Spec]:
@@ -133,15 +138,7 @@ def _phase_band() -> list[Spec]:
         fill=value("muted"),
         fontWeight=600,
     ) | {"from": {"data": "phases"}}
-    inside: Spec = {
-        "type": "group",
-        "clip": True,
-        "interactive": False,
-        "aria": False,
-        "encode": {"update": of(width={"signal": "width"}, height=_PHASE)},
-        "marks": [edge, name],
-    }
-    return [inside]
+    return [_layer(_PHASE, [edge, name])]
 
 
 def _flags(height: float) -> list[Spec]:
@@ -173,26 +170,11 @@ def _flags(height: float) -> list[Spec]:
         y=y,
         align={"signal": f"{right} ? 'right' : 'left'"},
     ) | {"from": {"data": "flags"}}
-    inside: Spec = {
-        "type": "group",
-        "clip": True,
-        "interactive": False,
-        "aria": False,
-        "encode": {"update": of(width={"signal": "width"}, height=height)},
-        "marks": [rule, span, name],
-    }
-    return [inside]
+    return [_layer(height, [rule, span, name])]
 
 
 def _placed(panel: Panel, y: float) -> Spec:
-    content: Spec = {
-        "type": "group",
-        "clip": True,
-        "interactive": False,
-        "aria": False,
-        "encode": {"update": of(width={"signal": "width"}, height=panel.height)},
-        "marks": panel.marks,
-    }
+    content = _layer(panel.height, panel.marks)
     frame = mark("rule", None, x=0, x2={"signal": "width"}, y=panel.height, stroke=value("line"))
     return {
         "type": "group",
@@ -248,11 +230,4 @@ def _cursor(height: float) -> Spec:
         stroke=value("ink"),
         strokeOpacity={"signal": "isValid(moment) ? 0.9 : 0"},
     )
-    return {
-        "type": "group",
-        "clip": True,
-        "interactive": False,
-        "aria": False,
-        "encode": {"update": of(width={"signal": "width"}, height=height)},
-        "marks": [brush, rule],
-    }
+    return _layer(height, [brush, rule])

@@ -9,31 +9,20 @@ from drillmark.measure.timeline.facts import Facts
 from drillmark.measure.timeline.frame import Span
 from drillmark.measure.timeline.history import Ran, stamp_in
 from drillmark.model.entry import Effect, Kind
+from drillmark.model.phases import PHASES
 from drillmark.model.stamp import NANOSECONDS, Stamp
 
 Row = dict[str, Any]
-# Effect -> the phase that it belongs to, in order.
-PHASES: dict[Effect, str] = {
-    Effect.BASELINE: "baseline",
-    Effect.INJECT: "fault",
-    Effect.PROVE_EFFECT: "fault",
-    Effect.SIDE: "fault",
-    Effect.FAULT: "fault",
-    Effect.DETECT: "detect",
-    Effect.RECOVER: "recover",
-    Effect.VERIFY: "verify",
-    Effect.SOAK: "soak",
-    Effect.READ_BACK: "read back",
-    Effect.UNDO: "undo",
-    Effect.PROVE_UNDONE: "undo",
-    Effect.AFTER_UNDO: "after undo",
-}
+# What happens before the target is watched, and after the last of it, is no phase of the picture.
+_ASIDE = frozenset({"preflight", "preparing", "closing"})
 
 
 def phases(facts: Facts, end: float) -> list[Row]:
     """Each phase from its first intent to its last outcome; what never ended goes on to the end."""
     found: dict[str, list[float]] = {}
     for effect, name in PHASES.items():
+        if name in _ASIDE:
+            continue
         for ran in facts.history.all(effect):
             if ran.begun is None:
                 continue
