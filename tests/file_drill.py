@@ -5,16 +5,16 @@ The fault moves the file away; by default the recovery copies it back and the un
 
 from __future__ import annotations
 
-import http.server
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+import http_servers
 
 DRILL = "drills/file-lost.yaml"
 
@@ -24,24 +24,12 @@ def serving(served: Path) -> Iterator[str]:
     """Answers 200 as long as the file is there; gives the URL."""
     served.write_text("up")
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(http_servers.Handler):
         def do_GET(self):
-            self.send_response(200 if served.exists() else 503)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self.answer(200 if served.exists() else 503)
 
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with http_servers.at(Handler) as url:
+        yield f"{url}/"
 
 
 def activity(name: str, module: str, func: str, tolerance=None, **arguments) -> dict:

@@ -7,11 +7,9 @@ to the lab it takes back.
 from __future__ import annotations
 
 import contextlib
-import http.server
 import json
 import os
 import shutil
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +18,7 @@ from typing import Any
 import psycopg
 import yaml
 
+import http_servers
 import workspaces
 from drillmark import lab as labs
 from lab_helpers import SMALL_BYTES, order, wait_for
@@ -148,29 +147,14 @@ def foreign_backup(workspace: Path, drill: str) -> None:
 def lying_page() -> Iterator[str]:
     """A service that says that it is well, whatever it is asked."""
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(http_servers.Handler):
         def do_GET(self):
-            body = b'{"status": "ok", "database": "ok"}'
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.answer(200, b'{"status": "ok", "database": "ok"}', Content_Type="application/json")
 
         do_POST = do_GET
 
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with http_servers.at(Handler) as url:
+        yield url
 
 
 def health_page_lies(workspace: Path, drill: str) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import base64
-import http.server
-import threading
 import time
 from pathlib import Path
 
 import pytest
 
+import http_servers
 from chaos_helpers import FUNCTIONS, Followed, experiment, probe, python, shell, wait_until
 from drillmark.chaos import ActivityWorker, What, resolve, undo
 
@@ -55,25 +54,13 @@ PLANTED = {
 
 @pytest.fixture
 def address():
-    class Echo(http.server.BaseHTTPRequestHandler):
+    class Echo(http_servers.Handler):
         def do_GET(self):
-            body = str(self.headers).encode()
-            self.send_response(500 if self.path == "/bad" else 200)
-            self.send_header("X-Echo", self.headers.get("Authorization", ""))
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            said = self.headers.get("Authorization", "")
+            self.answer(500 if self.path == "/bad" else 200, str(self.headers).encode(), X_Echo=said)
 
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with http_servers.at(Echo) as url:
+        yield url
 
 
 def _leaks(how, name="token"):

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import http.server
 import json
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
 
+import http_servers
 from chaos_helpers import FUNCTIONS, control, experiment, lives, probe, python, shell, wait_until
 from drillmark.chaos import ActivityWorker, ChaosError, resolve, validate, validate_activity
 from drillmark.chaos.values import LIMIT_BYTES
@@ -42,30 +41,15 @@ def worker(tmp_path_factory):
 
 @contextlib.contextmanager
 def _server():
-    class Answer(http.server.BaseHTTPRequestHandler):
+    class Answer(http_servers.Handler):
         def do_GET(self):
-            status = int(self.path[1:4])
             body = json.dumps({"source": "database"}).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.answer(int(self.path[1:4]), body, Content_Type="application/json")
 
         do_POST = do_GET
 
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with http_servers.at(Answer) as url:
+        yield url
 
 
 def test_the_three_providers(worker):

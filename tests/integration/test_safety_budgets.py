@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import socket
 import subprocess
 import textwrap
-import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -17,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import debian
+import http_servers
 from drillmark import runs
 from drillmark.model.entry import Effect, Kind
 from drillmark.safety.budgets import UntoldError, good_ratio
@@ -49,27 +48,14 @@ def exporter(served: Path) -> Iterator[int]:
     """Counts a hundred requests at every scrape: good ones as long as the file is there, else bad ones."""
     counts = {"200": 1000, "500": 0}
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(http_servers.Handler):
         def do_GET(self):
             counts["200" if served.exists() else "500"] += 100
             body = "".join(f'http_requests_total{{status="{key}"}} {value}\n' for key, value in counts.items())
-            self.send_response(200)
-            self.send_header("Content-Type", "text/plain; version=0.0.4")
-            self.end_headers()
-            self.wfile.write(body.encode())
+            self.answer(200, body.encode(), Content_Type="text/plain; version=0.0.4")
 
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with http_servers.at(Handler) as url:
+        yield int(url.rpartition(":")[2])
 
 
 @contextmanager
@@ -193,25 +179,13 @@ def test_own_runs_that_took_little_leave_the_budget(tmp_path, service):
 
 @contextmanager
 def answering(body: bytes, status: int = 200) -> Iterator[str]:
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(http_servers.Handler):
         def do_POST(self):
             self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(body)
+            self.answer(status, body)
 
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with http_servers.at(Handler) as url:
+        yield url
 
 
 def vector(*values: str) -> bytes:
