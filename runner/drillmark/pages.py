@@ -48,6 +48,12 @@ def write_after_run(directory: Path, entries: Sequence[Entry]) -> str:
     return ""
 
 
+def report_of(directory: Path) -> Path:
+    """What a person opens first: the page, or `report.md` where none could be written."""
+    page = directory / PAGE
+    return page if page.exists() else directory / files.REPORT
+
+
 def text(directory: Path, entries: Sequence[Entry], result: dict[str, Any]) -> str:
     """The page. Raises UsageError where a run's own files, or a workspace's template, do not allow it."""
     from drillmark.report import page  # noqa: PLC0415 (templates and charts are imported by whoever wants a page)

@@ -140,8 +140,8 @@ def tell_end(ended: RunEnded, *, as_json: bool) -> None:
 
 def report_path(directory: Path) -> str:
     """Where the report lies, as one would open it from here."""
-    from drillmark.report import files
+    from drillmark import pages
 
-    path = directory / files.REPORT
+    path = pages.report_of(directory)
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -46,10 +46,11 @@ def command(run: str, *, why: str | None, as_json: bool) -> None:
 
 
 def _summary(found: StoredRun, result: dict[str, Any]) -> None:
-    from drillmark.report import files, sentences
+    from drillmark import pages
+    from drillmark.report import sentences
 
     when = f"run {result['run']}, {result['started']} to {result['ended']}"
-    terminal.echo_lines([(when, "dim"), *sentences.summary(result, report=str(found.directory / files.REPORT))])
+    terminal.echo_lines([(when, "dim"), *sentences.summary(result, report=str(pages.report_of(found.directory)))])
 
 
 def _unfinished(found: StoredRun, *, as_json: bool) -> None:
