@@ -36,14 +36,12 @@ def test_a_planted_row_is_refused_and_the_others_are_performed(tmp_path):
     proof.unlink()
     run("plant", tmp_path)
     with sqlite3.connect(tmp_path / ".drillmark" / "dbos.sqlite3") as connection:
-        planted = connection.execute(
-            "update workflow_status set inputs = ?, serialization = 'py_pickle' where workflow_uuid = 'planted@1'",
-            (text,),
-        ).rowcount
-        disguised = connection.execute(
-            "update workflow_status set inputs = ?, serialization = null where workflow_uuid = 'disguised@1'", (text,)
-        ).rowcount
-    assert (planted, disguised) == (1, 1)
+        for name, claims in (("planted@1", "py_pickle"), ("disguised@1", None)):
+            # Where DBOS reads the arguments from; elsewhere they would lie unread, and prove nothing.
+            held = connection.execute("select inputs from workflow_input where workflow_uuid = ?", (name,)).fetchone()
+            assert name in held[0]
+            connection.execute("update workflow_input set inputs = ? where workflow_uuid = ?", (text, name))
+            connection.execute("update workflow_status set serialization = ? where workflow_uuid = ?", (claims, name))
     served = run("serve", tmp_path)
     assert not proof.exists()
     assert served.stdout.strip().splitlines()[-1] == "honest@1", served.stdout + served.stderr
