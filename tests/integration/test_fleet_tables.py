@@ -153,6 +153,22 @@ def test_retry_runs_it_again_as_often_as_its_policy_says(database):
     assert told(database, "a@1") == ["started", "retried", "started", "ended"]
 
 
+def test_an_end_that_is_told_again_does_not_end_the_next_attempt_of_the_same_worker(database):
+    """The answer to the first was lost on its way: whoever asks again holds an older epoch."""
+    worker = join(database)
+    add(database, "a@1", "db", attempts=3)
+    admit(database)
+    first = claim(database, "a@1", worker, run="r1")
+    assert claims.finish(database, first, Ending("unknown", "cut off", again=True))
+    admit(database)
+    second = claim(database, "a@1", worker, run="r2")
+    assert (second.worker, second.attempt) == (first.worker, 2)
+    assert not claims.finish(database, first, Ending("unknown", "cut off", again=True))
+    assert not claims.is_ours(database, first)
+    assert (row(database, "a@1")["state"], locked(database)) == ("running", {"db": "a@1"})
+    assert claims.finish(database, second, Ending("passed", ""))
+
+
 def test_what_is_not_settled_keeps_its_targets_and_is_taken_over(database):
     worker = join(database)
     add(database, "a@1", "db", attempts=3)
