@@ -21,8 +21,9 @@ from botocore.exceptions import ClientError
 
 import file_drill
 from drillmark import artifacts, clock
+from drillmark.artifacts.folder import Folder
 from drillmark.artifacts.keeping import MANIFEST
-from drillmark.artifacts.place import Place
+from drillmark.artifacts.place import ArtifactsError, Place
 from drillmark.cli import keeping
 from drillmark.engine.paths import WorkspacePaths
 from drillmark.errors import UsageError
@@ -114,6 +115,19 @@ def test_a_sample_file_that_is_not_the_journalled_one_is_told(root, tmp_path):
     assert kept.runs == [RUN]
     assert "samples/beats.dms is not what its journal says" in kept.problems[0]
     assert json.loads((tmp_path / RUN / MANIFEST).read_text())["altered"] == ["samples/beats.dms"]
+
+
+def test_a_copy_that_is_not_what_was_copied_is_refused_and_not_kept(tmp_path):
+    """The disk gave something else back, or the file changed meanwhile."""
+    source, kept = tmp_path / "result.json", tmp_path / "kept"
+    source.write_text("{}")
+    kept.mkdir()
+    place = Folder(kept)
+    with pytest.raises(ArtifactsError, match="the copy is not what was copied"):
+        place.put(f"{RUN}/result.json", source, hashlib.sha256(b"something else").hexdigest())
+    assert [path for path in kept.rglob("*") if path.is_file()] == []
+    place.put(f"{RUN}/result.json", source, hashlib.sha256(b"{}").hexdigest())
+    assert (kept / RUN / "result.json").read_text() == "{}"
 
 
 def test_a_run_that_somebody_drives_or_that_has_not_ended_waits(tmp_path):
