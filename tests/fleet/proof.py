@@ -12,158 +12,30 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import psycopg
 import yaml
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 
 import short_worker  # noqa: E402
+from machines import Cable, Fleet, Machine  # noqa: E402
+from trouble import Trouble  # noqa: E402
 
 import file_drill  # noqa: E402
 import own_database  # noqa: E402
 from drillmark.fleet.agenda import Agenda  # noqa: E402
 from drillmark.fleet.database import Database  # noqa: E402
 
-LEASE_SECONDS = 15.0
-# A worker that nothing happens to for so long is harmed all the same.
-LONGEST_QUIET_SECONDS = 60.0
 MACHINES = ("alpha", "beta", "gamma")
-
-
-class Cable:
-    """What connects a worker and the database, and can be cut: connections end, new ones are refused."""
-
-    def __init__(self, port: int) -> None:
-        self._to = port
-        self._cut = threading.Event()
-        self._ends: set[socket.socket] = set()
-        self._lock = threading.Lock()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def cut(self) -> None:
-        self._cut.set()
-        self.shake()
-
-    def mend(self) -> None:
-        self._cut.clear()
-
-    def shake(self) -> None:
-        """Every connection ends."""
-        with self._lock:
-            ends, self._ends = self._ends, set()
-        for end in ends:
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        self._listener.close()
-        self.shake()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                near, _ = self._listener.accept()
-            except OSError:
-                return
-            if self._cut.is_set():
-                near.close()
-                continue
-            try:
-                far = socket.create_connection(("127.0.0.1", self._to), timeout=5)
-                far.settimeout(None)
-            except OSError:
-                near.close()
-                continue
-            with self._lock:
-                self._ends |= {near, far}
-            for one, other in ((near, far), (far, near)):
-                threading.Thread(target=self._carry, args=(one, other), daemon=True).start()
-
-    def _carry(self, one: socket.socket, other: socket.socket) -> None:
-        with suppress(OSError):
-            while data := one.recv(65536):
-                other.sendall(data)
-        with suppress(OSError):
-            other.shutdown(socket.SHUT_RDWR)
-        with self._lock:
-            self._ends.discard(one)
-        one.close()
-
-
-@dataclass
-class Machine:
-    """A worker's machine: its workspace, its cable, its process, started again whenever it ends."""
-
-    name: str
-    root: Path
-    cable: Cable
-    database: str
-    targets: str
-    log: Path
-    process: subprocess.Popen | None = None
-    starts: int = 0
-
-    def start(self) -> None:
-        url = f"postgresql://postgres@127.0.0.1:{self.cable.port}/{self.database}"
-        environment = os.environ | {
-            "DRILLMARK_DATABASE_URL": url,
-            "DRILLMARK_WORKSPACE": str(self.root),
-            "PYTHONPATH": f"{Path(__file__).parents[2] / 'runner'}:{Path(__file__).parent}",
-            "PROOF_TARGETS": self.targets,
-        }
-        with self.log.open("a") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, short_worker.__file__, str(self.root), self.targets, self.name, str(LEASE_SECONDS)],
-                env=environment,
-                stdout=output,
-                stderr=output,
-                cwd=self.root,
-            )
-        self.starts += 1
-
-    def watch(self) -> None:
-        if self.process is None or self.process.poll() is not None:
-            self.start()
-
-    def signal(self, number: int) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(number)
-
-
-@dataclass
-class Fleet:
-    server: own_database.OwnServer
-    name: str
-    root: Path
-    machines: list[Machine]
-    harm: dict[str, int] = field(default_factory=dict)
-
-    def execute(self, statement: str, *values: object) -> list[tuple]:
-        for _ in range(300):
-            try:
-                return self.server.execute(statement, *values, name=self.name)
-            except psycopg.OperationalError:
-                time.sleep(0.1)
-        raise TimeoutError("the server does not come back")
-
-    def count(self, statement: str) -> int:
-        return int(self.execute(statement)[0][0])
 
 
 def write_drills(root: Path, url: str, drills: int, minutes: int, engine: int, engine_minutes: int) -> None:
@@ -250,80 +122,6 @@ def fleet(root: Path, drills: int, minutes: int, engine: int = 0, engine_minutes
                     one.process.kill()
                     one.process.wait()
                 one.cable.close()
-
-
-class Trouble:
-    """Does harm, one thing after another, until it is told to stop."""
-
-    def __init__(self, made: Fleet, seed: int, every: int) -> None:
-        self.made, self.random, self.every = made, random.Random(seed), every
-        self.stop = threading.Event()
-        self.thread = threading.Thread(target=self._go, daemon=True)
-
-    def _go(self) -> None:
-        kinds = [
-            self.kill,
-            self.kill,
-            self.halt,
-            self.halt_for_long,
-            self.cut_short,
-            self.cut_long,
-            self.shake,
-            self.terminate,
-            self.restart,
-        ]
-        while self._wait():
-            harm = self.random.choice(kinds)
-            self.made.harm[harm.__name__] = self.made.harm.get(harm.__name__, 0) + 1
-            with suppress(psycopg.Error):
-                harm(self.random.choice(self.made.machines))
-
-    def _wait(self) -> bool:
-        """Until so many more have ended: a slow machine is harmed as often as a quick one, not more."""
-        ended = "select count(*) from drillmark.fleet_happenings where what in ('ended', 'retried')"
-        aim = self.made.count(ended) + self.random.randint(1, 2 * self.every)
-        deadline = time.monotonic() + LONGEST_QUIET_SECONDS
-        while not self.stop.wait(self.random.uniform(0.2, 1.0)):
-            if time.monotonic() > deadline or self.made.count(ended) >= aim:
-                return True
-        return False
-
-    def kill(self, machine: Machine) -> None:
-        machine.signal(signal.SIGKILL)
-
-    def halt(self, machine: Machine) -> None:
-        machine.signal(signal.SIGSTOP)
-        self.stop.wait(self.random.uniform(0.1, LEASE_SECONDS * 0.8))
-        machine.signal(signal.SIGCONT)
-
-    def halt_for_long(self, machine: Machine) -> None:
-        machine.signal(signal.SIGSTOP)
-        self.stop.wait(LEASE_SECONDS * self.random.uniform(1.0, 3.0))
-        machine.signal(signal.SIGCONT)
-
-    def cut_short(self, machine: Machine) -> None:
-        machine.cable.cut()
-        self.stop.wait(self.random.uniform(0.1, LEASE_SECONDS))
-        machine.cable.mend()
-
-    def cut_long(self, machine: Machine) -> None:
-        machine.cable.cut()
-        self.stop.wait(LEASE_SECONDS * self.random.uniform(2.0, 4.0))
-        machine.cable.mend()
-
-    def shake(self, machine: Machine) -> None:
-        machine.cable.shake()
-
-    def terminate(self, _machine: Machine) -> None:
-        self.made.server.execute(
-            "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and random() < 0.5 and datname = current_database()",
-            name=self.made.name,
-        )
-
-    def restart(self, _machine: Machine) -> None:
-        self.made.server.stop(self.random.choice(["fast", "immediate"]))
-        self.stop.wait(self.random.uniform(0.0, LEASE_SECONDS))
-        self.made.server.start()
 
 
 def play(
