@@ -173,7 +173,8 @@ def main() -> None:
             say(f"waiting for the database: {error}")
             time.sleep(0.5)
     performer = Short(root, Targets(targets_url))
-    terms = Terms(labels=labels, slots=16, lease_seconds=lease, undo_seconds=lease, look_seconds=5, poll_seconds=0.5)
+    # Few at once: the whole engine's drills, each of several processes, would starve each other on two cores.
+    terms = Terms(labels=labels, slots=6, lease_seconds=lease, undo_seconds=lease, look_seconds=5, poll_seconds=0.5)
     worker = Worker(root, database, terms, performer, say)
     performer.worker = worker
     signal.signal(signal.SIGTERM, lambda *_: worker.drain())
