@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from drillmark.fleet.agenda import Agenda
 from drillmark.fleet.database import Database
 from drillmark.fleet.overdue import Late
 from drillmark.fleet.wishes import Wishes
+from drillmark.fleet.worker import Terms, Worker
 from drillmark.journal.opening import open_store
 from drillmark.model.entry import Kind
 
@@ -114,3 +116,33 @@ def test_what_never_ran_is_a_gap_of_its_own(root):
     text = next((root / "reports" / "gaps").glob("GAP-*.yaml")).read_text()
     assert "unmeasured" in text
     assert "no worker lives" in text
+
+
+def test_a_look_that_takes_long_is_not_joined_by_the_next(root, database):
+    # DBOS begins the next heartbeat all the same.
+    begun, go_on = threading.Semaphore(0), threading.Event()
+
+    class SlowAgenda:
+        looks = 0
+
+        def look(self) -> int:
+            self.looks += 1
+            begun.release()
+            assert go_on.wait(60)
+            return 0
+
+    class NoQueue:
+        def sweep(self, _before) -> None:
+            pass
+
+    worker = Worker(root, database, Terms(labels={}), performer=None, say=print)
+    worker._agenda, worker._queue = SlowAgenda(), NoQueue()
+    first = threading.Thread(target=worker._heartbeat)
+    first.start()
+    assert begun.acquire(timeout=60)
+    worker._heartbeat()
+    assert worker._agenda.looks == 1
+    go_on.set()
+    first.join(60)
+    worker._heartbeat()
+    assert worker._agenda.looks == 2

@@ -108,19 +108,21 @@ class Agenda:
 
     def _write(self, connection: Connection, one: Planned, due: Due) -> int:
         row = self._row(one)
-        moment = now(connection)
-        new = 0
-        for each in due.run:
-            until = _until(one, each)
-            if _insert(connection, row | _times(each, until) | {"state": WAITING}):
-                new += 1
-                targets = self._locked(one.drill)
-                connection.execute(sa.insert(wants), [{"occurrence": each.id, "target": name} for name in targets])
-        for each in due.missed:
-            ended = {"state": ENDED, "ended_at": moment, "verdict": MISSED, "reason": each.words}
-            if _insert(connection, row | _times(each.occurrence, None) | ended):
-                tell(connection, each.occurrence.id, "missed", says=each.words)
-        return new
+        waiting = [row | _times(each, _until(one, each)) | {"state": WAITING} for each in due.run]
+        new = _insert(connection, waiting)
+        self._want(connection, one.drill, new)
+        ended = {"state": ENDED, "ended_at": now(connection), "verdict": MISSED}
+        words = {each.occurrence.id: each.words for each in due.missed}
+        missed = [row | _times(each.occurrence, None) | ended | {"reason": each.words} for each in due.missed]
+        for name in _insert(connection, missed):
+            tell(connection, name, "missed", says=words[name])
+        return len(new)
+
+    def _want(self, connection: Connection, drill: Drill, names: list[str]) -> None:
+        """Write which targets these occurrences of a drill lock."""
+        rows = [{"occurrence": name, "target": target} for name in names for target in self._locked(drill)]
+        if rows:
+            connection.execute(sa.insert(wants), rows)
 
     def _trigger(self, trigger: Trigger, moment: datetime) -> int:
         """Somebody wants it now, outside its schedule: once, whoever sees it first."""
@@ -135,11 +137,9 @@ class Agenda:
         at = moment.timestamp()
         times = {"due_at": trigger.at.timestamp(), "start_at": at, "until_at": at + BEGINS_WITHIN.total_seconds()}
         with self.database.transaction() as connection:
-            if not _insert(connection, self._row(one) | times | {"occurrence": name, "state": WAITING}):
-                return 0
-            targets = self._locked(one.drill)
-            connection.execute(sa.insert(wants), [{"occurrence": name, "target": target} for target in targets])
-        return 1
+            new = _insert(connection, [self._row(one) | times | {"occurrence": name, "state": WAITING}])
+            self._want(connection, one.drill, new)
+        return len(new)
 
     def _row(self, one: Planned) -> dict[str, object]:
         retry = one.schedule.retry
@@ -265,8 +265,10 @@ def _until(one: Planned, each: Occurrence) -> datetime:
     return each.start + BEGINS_WITHIN
 
 
-def _insert(connection: Connection, row: dict[str, object]) -> bool:
-    """Whether it was not there before."""
+def _insert(connection: Connection, rows: list[dict[str, object]]) -> list[str]:
+    """Write occurrences, in few statements however many; returns which were not there before."""
+    if not rows:
+        return []
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    new = dialect.insert(occurrences).values(row).on_conflict_do_nothing().returning(occurrences.c.occurrence)
-    return connection.execute(new).first() is not None
+    new = dialect.insert(occurrences).on_conflict_do_nothing().returning(occurrences.c.occurrence)
+    return list(connection.execute(new, rows).scalars())

@@ -86,6 +86,7 @@ class Worker:
     _gone: threading.Event = field(default_factory=threading.Event)
     _active: dict[str, Claim] = field(default_factory=dict[str, Claim])
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _looking: threading.Lock = field(default_factory=threading.Lock)
     _waited: dict[str, int] = field(default_factory=dict[str, int])
     _cut_off: bool = False
 
@@ -214,6 +215,16 @@ class Worker:
 
     def _heartbeat(self) -> None:
         """What the fleet does once at a time: look what is due, and what has waited too long."""
+        # DBOS begins the next although one is still at it. On a slow database they would wait for each other's rows,
+        # each with a connection, until there is none left for those that do the work.
+        if not self._looking.acquire(blocking=False):
+            return
+        try:
+            self._look()
+        finally:
+            self._looking.release()
+
+    def _look(self) -> None:
         assert self._agenda is not None
         assert self._queue is not None
         try:
