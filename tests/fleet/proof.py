@@ -1,6 +1,6 @@
 """The proof: many occurrences, three workers, and everything that can go wrong with them, all the time.
 
-    python tests/fleet/proof.py [--occurrences 10000] [--engine 300] [--seed N]
+    python tests/fleet/proof.py [--occurrences 10000] [--engine 300] [--every 60] [--seed N]
 
 Every few moments a worker is killed, stopped, cut off from the database, loses its connections, or the database is
 restarted. Afterwards: each occurrence has ended exactly once, none is lost, none was begun twice in one attempt, no
@@ -227,6 +227,7 @@ def main() -> int:
     parser.add_argument("--occurrences", type=int, default=10_000)
     parser.add_argument("--engine", type=int, default=300, help="how many of them by the whole engine")
     parser.add_argument("--minutes", type=float, default=180.0, help="give up after so long")
+    parser.add_argument("--every", type=int, default=60, help="harm is done each time about so many more have ended")
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "big"))
     parser.add_argument("--keep", action="store_true", help="keep the folder with the workers' output")
     options = parser.parse_args()
@@ -243,6 +244,7 @@ def main() -> int:
             expected,
             seed=options.seed,
             patience_seconds=options.minutes * 60,
+            every=options.every,
             tell=lambda text: print(text, flush=True),
         )
         wrong, figures = judge(made, expected)
