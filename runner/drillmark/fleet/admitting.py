@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -38,18 +39,41 @@ class Queued:
         return self.occurrence if self.turn == 1 else f"{self.occurrence}#{self.turn}"
 
 
-def news(connection: Connection, worker: str) -> tuple[bool, list[Queued]]:
-    """Whether a drill waits whose time has come; and what was given to this worker and is not claimed yet.
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a worker asks for all the time.
 
-    Cheap: idle workers ask all the time.
+    Attributes:
+        due_in_seconds: when the next drill that waits is due; zero or less: one is. None: none waits.
+        given: what was given to this worker and is not claimed yet.
     """
-    due = sa.and_(occurrences.c.state == WAITING, occurrences.c.start_at <= clock(connection))
-    waits = sa.select(occurrences.c.occurrence).where(due).limit(1).exists()
-    mine = sa.and_(occurrences.c.worker == worker, occurrences.c.state == QUEUED)
-    columns = (occurrences.c.occurrence, occurrences.c.turn, occurrences.c.priority)
-    rows = connection.execute(sa.select(*columns).where(mine)).all()
-    given = [Queued(str(row.occurrence), int(row.turn), worker, int(row.priority)) for row in rows]
-    return bool(connection.execute(sa.select(waits)).scalar_one()), given
+
+    due_in_seconds: float | None
+    given: list[Queued]
+
+
+def news(connection: Connection, worker: str) -> News:
+    """Cheap, one statement where there is nothing to do: idle workers ask all the time."""
+    due_in_seconds, has_some = connection.execute(_asking(clock(connection)), {"worker": worker}).one()
+    given: list[Queued] = []
+    if has_some:
+        mine = sa.and_(occurrences.c.worker == worker, occurrences.c.state == QUEUED)
+        columns = (occurrences.c.occurrence, occurrences.c.turn, occurrences.c.priority)
+        rows = connection.execute(sa.select(*columns).where(mine)).all()
+        given = [Queued(str(row.occurrence), int(row.turn), worker, int(row.priority)) for row in rows]
+    return News(None if due_in_seconds is None else float(due_in_seconds), given)
+
+
+@lru_cache(maxsize=2)
+def _asking(moment: sa.ColumnElement[float]) -> sa.Select[tuple[float | None, bool]]:
+    """The statement of `news`; building it anew would cost more than running it."""
+    waits = occurrences.c.state == WAITING
+    due = sa.select(occurrences.c.occurrence).where(waits, occurrences.c.start_at <= moment).limit(1).exists()
+    first = sa.select(sa.func.min(occurrences.c.start_at) - moment).where(waits).scalar_subquery()
+    mine = sa.select(occurrences.c.occurrence).where(
+        occurrences.c.worker == sa.bindparam("worker"), occurrences.c.state == QUEUED
+    )
+    return sa.select(sa.case((due, 0.0), else_=first), mine.limit(1).exists())
 
 
 def admit(database: Database, limits: Limits) -> list[Queued]:

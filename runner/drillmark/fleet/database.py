@@ -25,6 +25,8 @@ from drillmark.fleet import tables
 _DECIDING = 0x646D6B31
 _BUSY_SECONDS = 15.0
 _CONNECT_SECONDS = 5
+_SQLITE_CLOCK = sa.literal_column("((julianday('now') - 2440587.5) * 86400.0)", sa.Float)
+_POSTGRES_CLOCK = sa.literal_column("extract(epoch from clock_timestamp())::float8", sa.Float)
 
 
 class FleetError(DrillmarkError):
@@ -85,9 +87,7 @@ class Database:
 
 def clock(connection: Connection) -> sa.ColumnElement[float]:
     """The database's clock, in seconds since 1970, as part of a statement."""
-    if connection.dialect.name == "sqlite":
-        return sa.literal_column("((julianday('now') - 2440587.5) * 86400.0)", sa.Float)
-    return sa.literal_column("extract(epoch from clock_timestamp())::float8", sa.Float)
+    return _SQLITE_CLOCK if connection.dialect.name == "sqlite" else _POSTGRES_CLOCK
 
 
 def now(connection: Connection) -> float:

@@ -15,6 +15,7 @@ from typing import Any, TypedDict
 
 from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID, WorkflowSerializationFormat
 
+from drillmark.fleet import calming
 from drillmark.fleet.admitting import Queued
 from drillmark.fleet.database import Database
 from drillmark.fleet.serializer import JsonSerializer, refuse_pickles
@@ -48,7 +49,7 @@ class FleetQueue:
     heartbeat: Callable[[], None]
     perform: Callable[[str, int], str]
     every_seconds: int = 10
-    poll_seconds: float = 0.5
+    poll_seconds: float = 1.5
     _drill: Any = field(default=None, init=False)
 
     @property
@@ -72,8 +73,11 @@ class FleetQueue:
             "console_log_level": "ERROR",
             "sys_db_pool_size": 5,
             "scheduler_polling_interval_sec": 30.0,
+            # DBOS's streams and events, which are not used, would be looked for a hundred times a second.
+            "notification_coalesce_sec": 1.0,
         }
         DBOS(config=config)
+        calming.calm()
         portable = WorkflowSerializationFormat.PORTABLE
 
         @DBOS.step(name="drillmark.look")

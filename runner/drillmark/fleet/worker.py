@@ -34,6 +34,7 @@ from drillmark.model.stamp import NANOSECONDS
 _SWEPT_AFTER = timedelta(hours=1)
 _UNCLAIMED_SECONDS = 15.0
 _AGAIN_SECONDS = 1.0
+_SHORTEST_SECONDS = 0.01
 
 T = TypeVar("T")
 
@@ -47,7 +48,7 @@ class Terms:
         undo_seconds: what a guard may need to undo, after the lease, before another takes over.
         drain_seconds: how long what is under way may go on when the worker is to end.
         look_seconds: from heartbeat to heartbeat, for the whole fleet.
-        poll_seconds: how often it looks for what it was given.
+        poll_seconds: how often it looks for what it was given; it wakes up by itself when a drill is due.
     """
 
     labels: Mapping[str, str]
@@ -56,7 +57,7 @@ class Terms:
     undo_seconds: float = ROLLBACK_SECONDS
     drain_seconds: float = 600.0
     look_seconds: int = 10
-    poll_seconds: float = 0.5
+    poll_seconds: float = 1.5
     limits: Limits = field(default_factory=Limits)
 
 
@@ -89,6 +90,7 @@ class Worker:
     _looking: threading.Lock = field(default_factory=threading.Lock)
     _waited: dict[str, int] = field(default_factory=dict[str, int])
     _cut_off: bool = False
+    _due_in_seconds: float | None = None
 
     def run(self) -> bool:
         """Work until drained; returns False where the others gave this worker up, and it should join anew."""
@@ -157,8 +159,13 @@ class Worker:
                 self._guarded(self._stop_taking)
                 if not self._active:
                     return
-            self._wake.wait(self.terms.poll_seconds)
+            self._wake.wait(self._pause_seconds())
             self._wake.clear()
+
+    def _pause_seconds(self) -> float:
+        """Until the next look: at the very moment when a drill is due, where that is sooner."""
+        soon, longest = self._due_in_seconds, self.terms.poll_seconds
+        return longest if soon is None or soon <= 0 else min(longest, max(soon, _SHORTEST_SECONDS))
 
     def _beats(self) -> None:
         """Say that this worker lives; in a thread of its own, as other work may take its time."""
@@ -189,11 +196,12 @@ class Worker:
         """Give what is due to who is free, and see that what was given to this one arrives."""
         assert self._queue is not None
         with self.database.transaction() as connection:
-            due, given = admitting.news(connection, self.worker)
-        if due:
+            news = admitting.news(connection, self.worker)
+        self._due_in_seconds = news.due_in_seconds
+        if news.due_in_seconds is not None and news.due_in_seconds <= 0:
             for queued in admitting.admit(self.database, self.terms.limits):
                 self._queue.put(queued)
-        self._look_after(given)
+        self._look_after(news.given)
 
     def _look_after(self, given: list[Queued]) -> None:
         """What was given to this worker and does not come through DBOS is put there again, or given back."""
