@@ -54,8 +54,12 @@ class Scheduled:
         return self.drill.id
 
 
-def every(root: Path) -> tuple[list[Scheduled], list[str]]:
-    """All drills with a schedule, and what cannot be read, in words."""
+def every(root: Path, named: str = "") -> tuple[list[Scheduled], list[str]]:
+    """All drills with a schedule, and what cannot be read, in words.
+
+    `named`: only what may be the drill of that id or file. To understand ten thousand files takes seconds, to find a
+    word in them does not.
+    """
     workspace = Workspace(root)
     targets = workspace.targets.value.targets if workspace.targets.value else {}
     found: list[Scheduled] = []
@@ -64,6 +68,8 @@ def every(root: Path) -> tuple[list[Scheduled], list[str]]:
         data = workspace.files.read(source)
         if isinstance(data, Problem):
             wrong.append(str(data))
+            continue
+        if named and named.encode() not in data and named not in (source, f"{root / source}"):
             continue
         parsed = read_drill(data, source)
         if parsed.value is None:
@@ -78,8 +84,11 @@ def every(root: Path) -> tuple[list[Scheduled], list[str]]:
 
 def one(root: Path, text: str) -> Scheduled:
     """The scheduled drill of that id or file. Raises UsageError, also where its schedule cannot be told."""
-    known, wrong = every(root)
+    known, wrong = every(root, text)
     chosen = [each for each in known if text in (each.name, each.source, f"{root / each.source}")]
+    if not chosen:
+        known, wrong = every(root)
+        chosen = [each for each in known if each.name == text]  # written otherwise than by its letters
     if not chosen and (Path.cwd() / text).is_file():
         source = Workspace(root).drill_source(text)
         chosen = [each for each in known if each.source == source]

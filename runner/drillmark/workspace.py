@@ -37,7 +37,7 @@ from drillmark.workspace_checks import (
     taken,
     time_zone_problems,
 )
-from drillmark.workspace_files import Files, drill_paths, python_problem
+from drillmark.workspace_files import Files, drill_files, drill_paths, python_problem
 
 SETTINGS = places.SETTINGS
 TARGETS = "targets.yaml"
@@ -115,8 +115,7 @@ class Workspace:
 
     def drills(self) -> list[str]:
         """Every drill file of the workspace, from its root."""
-        found = [*self.root.glob("drills/**/*.yaml"), *self.root.glob("drills/**/*.yml")]
-        return sorted(path.relative_to(self.root).as_posix() for path in found if path.is_file())
+        return sorted(path for path, _ in drill_files(self.root))
 
     def drill_source(self, path: str | Path) -> str:
         """A drill's file from the workspace root, given from here or from there. Raises UsageError."""

@@ -6,6 +6,8 @@ Must never read outside the workspace, follow a link out of it, or block on some
 from __future__ import annotations
 
 import ast
+import contextlib
+import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,6 +58,29 @@ class Files:
             return f"its folder {folder.relative_to(self.root).as_posix()}/ is empty"
         siblings = [(folder / name.name).relative_to(self.root).as_posix() for name in sorted(folder.iterdir())]
         return hint_for(path, siblings, what="beside it")
+
+
+def drill_files(root: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Every drill file of a workspace, from its root, in no order. Ten thousand are listed at each heartbeat."""
+    folders = ["drills"]
+    while folders:
+        folder = folders.pop()
+        for entry in _entries(root / folder):
+            path = f"{folder}/{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(path)
+            elif entry.name.endswith((".yaml", ".yml")) and entry.is_file():
+                with contextlib.suppress(OSError):  # gone meanwhile
+                    yield path, entry.stat()
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What is in a folder; nothing where it is none, or not ours to read."""
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError:
+        return []
 
 
 def drill_paths(raw: Any) -> Iterator[tuple[Keys, str]]:
