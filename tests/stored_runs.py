@@ -9,9 +9,11 @@ from pathlib import Path
 import report_builders as build
 from drillmark import gaps, judge, measure, runs, samples
 from drillmark import plan as planning
+from drillmark.engine.paths import WorkspacePaths
 from drillmark.files import write_durably
 from drillmark.journal.entries import to_line
-from drillmark.journal.store import JournalStore, RunRow
+from drillmark.journal.opening import open_store
+from drillmark.journal.port import RunRow
 from drillmark.model.entry import Effect, Kind
 from drillmark.model.plan import Objectives, Plan
 from drillmark.report import document, files
@@ -41,7 +43,7 @@ def store_run(root: Path, run: str = build.RUN, *, rto_seconds: float = 60.0, fi
     (directory / "plan.json").write_text(a_plan.model_dump_json())
     beats = directory / "samples" / "beats.dms"
     write_beats(beats)
-    store = JournalStore(root / ".drillmark" / "journal.sqlite3")
+    store = open_store(WorkspacePaths(root))
     started = build.BEGAN_NS + len(store.runs())
     store.create(RunRow(run, a_plan.drill, a_plan.target.name, str(directory.relative_to(root)), 1, started))
     previous = None

@@ -7,7 +7,6 @@ Reported too: what `drillmark schedule` takes with that many.
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -15,6 +14,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from heartbeats import measured
 
 pytestmark = pytest.mark.benchmark
 
@@ -28,43 +29,6 @@ SCHEDULES = (
     '{{cron: "{minute} 3 * 1,4,7,10 tue#1", time_zone: Europe/Berlin, window: {{days: tue-thu, from: "02:00", to: "05:00"}}}}',
     "{{every: week, jitter: 10m}}",
 )
-
-CHILD = """
-import json, resource, sys, time
-from pathlib import Path
-import sqlalchemy as sa
-from drillmark.fleet import agenda, queue, tables, wishes, worker
-from drillmark.fleet.database import Database
-
-root = Path(sys.argv[1])
-database = Database(root)
-database.prepare()
-said = []
-one = worker.Worker(root, database, worker.Terms(labels={}), None, said.append, worker="bench")
-one._agenda = agenda.Agenda(root, database, said.append, wishes.Wishes(root))
-one._queue = queue.FleetQueue(database, "bench", 2, lambda: None, lambda *_: "", every_seconds=59)
-one._queue.launch()
-
-def beat():
-    begin = time.thread_time()
-    one._heartbeat()
-    return time.thread_time() - begin
-
-first = beat()
-beats = [beat() for _ in range(int(sys.argv[2]))]
-peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-# As if nobody had been there for a day: what is due in the night is made up for, or missed.
-with database.transaction() as connection:
-    connection.execute(sa.update(tables.drills).values(looked_until=tables.drills.c.looked_until - 86400.0))
-one._agenda = agenda.Agenda(root, database, said.append, wishes.Wishes(root))
-due = beat()
-with database.transaction() as connection:
-    rows = connection.execute(sa.select(sa.func.count()).select_from(tables.occurrences)).scalar_one()
-wrong = [text for text in said if "no worker" not in text]
-assert not wrong, wrong[:3]
-one._queue.close()
-print(json.dumps({"first": first, "beat": min(beats), "due": due, "rows": rows, "peak_bytes": peak_bytes}))
-"""
 
 
 def workspace(root: Path, count: int) -> Path:
@@ -80,14 +44,6 @@ def workspace(root: Path, count: int) -> Path:
     return root
 
 
-def measured(root: Path) -> dict[str, float]:
-    done = subprocess.run(
-        [sys.executable, "-c", CHILD, str(root), str(BEATS)], capture_output=True, text=True, timeout=600, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def command_seconds(root: Path, *arguments: str) -> tuple[float, float]:
     """CPU and wall time of a command."""
     begin = time.monotonic()
@@ -100,7 +56,7 @@ def command_seconds(root: Path, *arguments: str) -> tuple[float, float]:
 
 
 def test_a_heartbeat_over_ten_times_the_drills_costs_ten_times_as_much(tmp_path, record_property, capsys):
-    few, many = (measured(workspace(tmp_path / str(count), count)) for count in (FEW, MANY))
+    few, many = (measured(workspace(tmp_path / str(count), count), BEATS) for count in (FEW, MANY))
     # A quarter of them is due each day at a time of its own; the others some day in the week or quarter.
     assert many["rows"] > MANY / 5, many
     ratio = many["beat"] / few["beat"]

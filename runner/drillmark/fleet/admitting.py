@@ -65,7 +65,7 @@ def news(connection: Connection, worker: str) -> News:
 
 
 @lru_cache(maxsize=2)
-def _asking(moment: sa.ColumnElement[float]) -> sa.Select[tuple[float | None, bool]]:
+def _asking(moment: sa.ColumnElement[float]) -> sa.Select[Any, bool]:
     """The statement of `news`; building it anew would cost more than running it."""
     waits = occurrences.c.state == WAITING
     due = sa.select(occurrences.c.occurrence).where(waits, occurrences.c.start_at <= moment).limit(1).exists()

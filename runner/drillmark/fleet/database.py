@@ -25,8 +25,8 @@ from drillmark.fleet import tables
 _DECIDING = 0x646D6B31
 _BUSY_SECONDS = 15.0
 _CONNECT_SECONDS = 5
-_SQLITE_CLOCK = sa.literal_column("((julianday('now') - 2440587.5) * 86400.0)", sa.Float)
-_POSTGRES_CLOCK = sa.literal_column("extract(epoch from clock_timestamp())::float8", sa.Float)
+_SQLITE_CLOCK: sa.ColumnElement[float] = sa.literal_column("((julianday('now') - 2440587.5) * 86400.0)", sa.Float)
+_POSTGRES_CLOCK: sa.ColumnElement[float] = sa.literal_column("extract(epoch from clock_timestamp())::float8", sa.Float)
 
 
 class FleetError(DrillmarkError):

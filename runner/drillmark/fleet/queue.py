@@ -129,10 +129,13 @@ class FleetQueue:
         DBOS.delete_queue(queue_of(worker))
 
     def sweep(self, before: datetime) -> None:
-        """Delete the heartbeats that are over: one in ten seconds for ever would fill any disk."""
+        """Delete what was over by then: a heartbeat in ten seconds for ever would fill any disk.
+
+        Drills too. What became of them stands in our tables; one that was put here again would find its turn over.
+        """
         old = DBOS.list_workflows(
-            name="drillmark.heartbeat", status=["SUCCESS", "ERROR", "CANCELLED"], limit=500,
-            end_time=before.isoformat(), load_input=False, load_output=False,
+            status=["SUCCESS", "ERROR", "CANCELLED"], limit=500, end_time=before.isoformat(),
+            load_input=False, load_output=False,
         )  # fmt: skip
         if old:
             DBOS.delete_workflows([workflow.workflow_id for workflow in old])

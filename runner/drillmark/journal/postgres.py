@@ -14,7 +14,7 @@ import psycopg
 from drillmark.database.connecting import PATIENCE_SECONDS, Connection, Database
 from drillmark.errors import JournalError, StaleEpochError
 from drillmark.journal import entries
-from drillmark.journal.port import CHAIN, RunRow
+from drillmark.journal.port import CHAIN, COUNT, RunRow
 from drillmark.model.entry import Entry, Kind
 from drillmark.model.stamp import Stamp
 
@@ -182,8 +182,7 @@ class PostgresStore:
         """How many runs there are."""
 
         def work(connection: Connection) -> int:
-            text = "select count(*) from drillmark.runs where not starts_with(run, %s)"
-            row = connection.execute(text, (CHAIN,)).fetchone()
+            row = connection.execute(COUNT.format(runs="drillmark.runs").encode()).fetchone()
             return int(row[0]) if row else 0
 
         return self._database.run(work)

@@ -15,7 +15,7 @@ from typing import Any
 
 from drillmark.errors import JournalError, StaleEpochError
 from drillmark.journal import entries
-from drillmark.journal.port import CHAIN, RunRow
+from drillmark.journal.port import CHAIN, COUNT, RunRow
 from drillmark.model.entry import Entry, Kind
 from drillmark.model.stamp import Stamp
 
@@ -173,8 +173,7 @@ class JournalStore:
     def count(self) -> int:
         """How many runs there are."""
         with _translated(self._path):
-            found = self._connection.execute("select count(*) from runs where run not glob ?", (f"{CHAIN}*",))
-            return int(found.fetchone()[0])
+            return int(self._connection.execute(COUNT.format(runs="runs")).fetchone()[0])
 
     def find(self, text: str) -> list[RunRow]:
         """The runs whose id begins with `text`; `last` is the newest."""
