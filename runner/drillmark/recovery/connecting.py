@@ -36,3 +36,20 @@ def store(dsn: str) -> Generator[psycopg.Connection[Any]]:
             yield connection
     except psycopg.Error as error:
         raise RecoveryError(f"the store refuses: {error}") from error
+
+
+def system_of(connection: psycopg.Connection[Any]) -> str:
+    """Which system answers: the number that `initdb` gave it. Raises psycopg.Error."""
+    row = connection.execute("select system_identifier::text from pg_control_system()").fetchone()
+    return str(row[0]) if row else ""
+
+
+def running_system(dsn: str) -> str:
+    """The same of the store that users reach; empty where it does not answer, which proves nothing about a backup."""
+    if not dsn:
+        return ""
+    try:
+        with connect(dsn) as connection:
+            return system_of(connection)
+    except psycopg.Error:
+        return ""

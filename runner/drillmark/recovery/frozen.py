@@ -6,7 +6,6 @@ links, so that PostgreSQL's own restore_command cannot reach what came later. Mu
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -16,13 +15,11 @@ from typing import Any
 
 from drillmark import files, postgres
 from drillmark.errors import RecoveryError
-from drillmark.recovery import backups
+from drillmark.recovery import backups, listing
 from drillmark.recovery.marker import this_run
 
 FORMAT = "drillmark.source/1"
 _PREFIX = "frozen-"
-_CHUNK_BYTES = 1 << 20
-_HINT = "`source` takes ${drillmark_source}: the listing that was made when the disaster was declared"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +40,7 @@ class Frozen:
     sha256: str
 
 
-def write(listing: Path, backups_in: Path, archive: Path, *, cache: Path | None = None) -> dict[str, Any]:
+def write(into: Path, backups_in: Path, archive: Path, *, cache: Path | None = None) -> dict[str, Any]:
     """List a store into a file; returns what is told of it. `cache`: hashes of an earlier listing of this run.
 
     Names and sizes are taken first and at once, hashes after: what arrives meanwhile is left out. Raises
@@ -60,7 +57,7 @@ def write(listing: Path, backups_in: Path, archive: Path, *, cache: Path | None 
     def hashed(path: Path) -> str:
         stat = path.stat()
         mark = f"{path}:{stat.st_ino}:{stat.st_size}:{stat.st_mtime_ns}"
-        hashes[mark] = known.get(mark) or _sha256(path)
+        hashes[mark] = known.get(mark) or listing.sha256(path)
         return hashes[mark]
 
     body = {
@@ -70,31 +67,15 @@ def write(listing: Path, backups_in: Path, archive: Path, *, cache: Path | None 
         "manifests": {place.name: hashed(place / backups.MANIFEST) for place in places},
         "log": _hash_all(sorted(entry.name for entry in found), archive, hashed),
     }
-    files.write_durably(listing, json.dumps(body, indent=1, sort_keys=True))
+    listing.write(into, body)
     if cache is not None:
         files.write_durably(cache, json.dumps(hashes))
     return {"backups": len(places), "log_files": len(body["log"])}
 
 
-def read(listing: str | Path) -> Frozen:
+def read(source: str | Path) -> Frozen:
     """A listing. Raises RecoveryError where it is none."""
-    path = Path(listing)
-    try:
-        raw = path.read_bytes()
-        body = json.loads(raw)
-        if body["format"] != FORMAT:
-            raise ValueError(f"format {body['format']!r} instead of {FORMAT!r}")
-        return Frozen(
-            Path(body["backups"]),
-            Path(body["archive"]),
-            {str(name): str(digest) for name, digest in body["manifests"].items()},
-            {str(name): str(digest) for name, digest in body["log"].items()},
-            hashlib.sha256(raw).hexdigest(),
-        )
-    except OSError as error:
-        raise RecoveryError(f"cannot read the listing {path}: {error.strerror}", hint=_HINT) from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise RecoveryError(f"{path} is no listing of a backup store: {error}", hint=_HINT) from error
+    return listing.read(source, FORMAT, "a backup store", _frozen)
 
 
 def view_of(into: Path) -> Path:
@@ -115,7 +96,7 @@ def lay_out(frozen: Frozen, into: Path) -> Path:
         manifest = frozen.backups / _plain(name) / backups.MANIFEST
         if not manifest.is_file():
             continue  # taken away since, as backups are in their time
-        if _sha256(manifest) != digest:
+        if listing.sha256(manifest) != digest:
             raise RecoveryError(
                 f"backup {name} is another one than when the disaster was declared: its manifest differs"
             )
@@ -140,7 +121,7 @@ def check_log(frozen: Frozen, view: Path, used: tuple[Path, ...]) -> None:
 
 
 def _same(frozen: Frozen, path: Path) -> None:
-    if _sha256(path) != frozen.log[path.name]:
+    if listing.sha256(path) != frozen.log[path.name]:
         raise RecoveryError(
             f"log file {path.name} is another one than when the disaster was declared: its hash differs",
             hint="somebody has written to the archive since; after a real disaster that could not be",
@@ -159,6 +140,16 @@ def remove(view: Path) -> None:
             folder.rmdir()
     if view.is_dir():
         view.rmdir()
+
+
+def _frozen(body: dict[str, Any], sha256: str) -> Frozen:
+    return Frozen(
+        Path(body["backups"]),
+        Path(body["archive"]),
+        {str(name): str(digest) for name, digest in body["manifests"].items()},
+        {str(name): str(digest) for name, digest in body["log"].items()},
+        sha256,
+    )
 
 
 def _hash_all(names: list[str], folder: Path, hashed: Callable[[Path], str]) -> dict[str, str]:
@@ -180,11 +171,3 @@ def _plain(name: str) -> str:
     if "/" in name or name in ("", ".", ".."):
         raise RecoveryError(f"the listing names a file outside the store: {name!r}")
     return name
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb", buffering=0) as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()

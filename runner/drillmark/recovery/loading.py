@@ -20,7 +20,7 @@ from psycopg.conninfo import make_conninfo
 from drillmark import clock, files, postgres
 from drillmark.errors import RecoveryError
 from drillmark.recovery import dumps, libpq, server
-from drillmark.recovery.connecting import connect
+from drillmark.recovery.connecting import connect, system_of
 from drillmark.recovery.dumps import Dump
 from drillmark.recovery.launching import bring_up
 
@@ -58,9 +58,7 @@ def load(
         if dump.database != "postgres":
             named = (sql.Identifier(dump.database), sql.Literal(dump.encoding), sql.Literal(dump.collation))
             connection.execute(make.format(*named))
-        row = connection.execute("select system_identifier::text from pg_control_system()").fetchone()
-        assert row is not None
-        identifier = str(row[0])
+        identifier = system_of(connection)
     data = dump.directory / dumps.DATA
     # Its own owner and rights: `--create` would also set what `alter database` had set.
     last_false_ns = clock.monotonic_ns()

@@ -9,9 +9,11 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from drillmark import postgres
-from drillmark.errors import DrillmarkError
+from drillmark import clock, postgres
+from drillmark.errors import DrillmarkError, RecoveryError
+from drillmark.recovery.activity import seconds
 from drillmark.recovery.backups import Backup
+from drillmark.recovery.target import iso
 from drillmark.recovery.wal import Log
 
 _COMMIT = re.compile(r"desc: (?:COMMIT|COMMIT_PREPARED|ABORT) (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{1,6}) UTC")
@@ -29,6 +31,14 @@ def last_restorable(backup: Backup, log: Log) -> int:
         if committed is not None:
             return max(committed, backup.started_wall_ns)
     return backup.started_wall_ns
+
+
+def need_recent(what: str, reached_ns: int, within: str | float, hint: str) -> float:
+    """The age in seconds of what is told with its wall-clock instant. Raises RecoveryError: it is above `within`."""
+    age_seconds = max(0.0, (clock.now().wall_ns - reached_ns) / 1e9)
+    if age_seconds > seconds(within):
+        raise RecoveryError(f"{what}, {iso(reached_ns)}, is {age_seconds:.0f} s old; {within} is allowed", hint=hint)
+    return age_seconds
 
 
 def _last_commit(path: Path) -> int | None:

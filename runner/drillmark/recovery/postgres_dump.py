@@ -17,7 +17,7 @@ import psycopg
 
 from drillmark import clock, postgres
 from drillmark.errors import RecoveryError
-from drillmark.recovery import dumps, frozen_dump, loading, marker
+from drillmark.recovery import dumps, frozen_dump, loading, marker, point
 from drillmark.recovery.activity import (
     Configuration,
     Secrets,
@@ -25,7 +25,6 @@ from drillmark.recovery.activity import (
     logger,
     need_dsn,
     path_setting,
-    seconds,
 )
 from drillmark.recovery.frozen_dump import FrozenDump
 from drillmark.recovery.launching import bring_up
@@ -76,12 +75,7 @@ def is_restorable(
         ActivityFailed: it is not; the text names the file or the age.
     """
     found = _newest(path_setting(dumps, configuration, "dumps", "dumps"), jobs)
-    age_seconds = max(0.0, (clock.now().wall_ns - found.taken_wall_ns) / 1e9)
-    if age_seconds > seconds(within):
-        raise RecoveryError(
-            f"the newest dump, of {iso(found.taken_wall_ns)}, is {age_seconds:.0f} s old; {within} is allowed",
-            hint="are dumps still taken?",
-        )
+    point.need_recent("the newest dump", found.taken_wall_ns, within, hint="are dumps still taken?")
     return True
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import psycopg
 
-from drillmark import clock, site
+from drillmark import site
 from drillmark.errors import RecoveryError
-from drillmark.recovery import fencing, marker, point, restoring, switching
+from drillmark.recovery import discarding, fencing, marker, point, restoring, switching
 from drillmark.recovery.activity import (
     Configuration,
     Secrets,
@@ -22,10 +22,9 @@ from drillmark.recovery.activity import (
     logger,
     need_dsn,
     path_setting,
-    seconds,
     setting,
 )
-from drillmark.recovery.connecting import connect, store
+from drillmark.recovery.connecting import running_system, store
 from drillmark.recovery.progress import Progress
 from drillmark.recovery.restoring import Request
 from drillmark.recovery.target import NAME_PREFIX, Target, iso
@@ -71,16 +70,12 @@ def is_restorable(
     Raises:
         ActivityFailed: it would not; the text names the file or the age.
     """
-    expected = system_identifier or _running_system(dsn_setting(dsn, secrets, configuration))
+    expected = system_identifier or running_system(dsn_setting(dsn, secrets, configuration))
     request = _request("latest", backups, archive, jobs, expected, configuration)
     backup, log = restoring.prove(request, Progress.of_environment())
     reached_ns = point.last_restorable(backup, log)
-    age_seconds = max(0.0, (clock.now().wall_ns - reached_ns) / 1e9)
-    if age_seconds > seconds(within):
-        raise RecoveryError(
-            f"the last restorable point, {iso(reached_ns)}, is {age_seconds:.0f} s old; {within} is allowed",
-            hint="is the log still archived, and are base backups still taken?",
-        )
+    hint = "is the log still archived, and are base backups still taken?"
+    age_seconds = point.need_recent("the last restorable point", reached_ns, within, hint)
     logger.info("restorable from %s to %s, %.1f s ago", backup.name, iso(reached_ns), age_seconds)
     return True
 
@@ -261,15 +256,11 @@ def switch_over(
     """
     place = Path() if data_directory else path_setting(into, configuration, "clusters", "clusters")
     directory, port = marker.restored(data_directory, place)
-    if service_file:
-        answer = switching.by_service_file(Path(service_file), service or "", directory, host, port)
-    else:
-        control = site.control_of(configuration)
-        if not control:
-            raise RecoveryError(
-                "nobody says what to switch", hint="give `service_file` and `service`, or start the lab"
-            )
-        answer = switching.in_lab(control, directory, port)
+    answer = (
+        switching.by_service_file(Path(service_file), service or "", directory, host, port)
+        if service_file
+        else switching.in_lab(site.control_of(configuration), directory, port)
+    )
     users = dsn_setting(dsn, secrets, configuration)
     if users:
         switching.wait_until_led_there(users, port, timeout_seconds)
@@ -283,37 +274,7 @@ def discard_unserved(into: str | None = None, configuration: Configuration = Non
     Raises:
         ActivityFailed: something of it does not end, or cannot be removed.
     """
-    run = marker.this_run()
-    control = site.control_of(configuration)
-    place = path_setting(into, configuration, "clusters", "clusters")
-    lab: dict[str, Any] = site.status(control) if control else {"primary": "", "clusters": {}}
-    gone: list[str] = []
-    for directory in sorted(place.glob(f"restored-{run}*")) if run else []:
-        mark = marker.read(directory)
-        if mark is None or mark.run != run or directory.name == lab["primary"]:
-            continue
-        adopted = site.find(configuration, cluster=directory.name) if directory.name in lab["clusters"] else None
-        if adopted is not None:
-            adopted.hold()
-        marker.discard(directory, run)
-        if adopted is not None:
-            # Led to the one that serves once more, the supervisor retires and forgets all others.
-            site.switch(control, lab["primary"])
-            adopted.release()
-        gone.append(directory.name)
-    return gone
-
-
-def _running_system(dsn: str) -> str:
-    # A store that does not answer proves nothing about the backup; the other checks stand.
-    if not dsn:
-        return ""
-    try:
-        with connect(dsn) as connection:
-            row = connection.execute("select system_identifier::text from pg_control_system()").fetchone()
-    except psycopg.Error:
-        return ""
-    return "" if row is None else str(row[0])
+    return discarding.unserved(path_setting(into, configuration, "clusters", "clusters"), configuration)
 
 
 def _request(

@@ -21,7 +21,7 @@ from drillmark import files
 from drillmark.errors import RecoveryError
 from drillmark.recovery import postgres_pitr, wal
 from drillmark.recovery.activity import Configuration, Secrets, activity, logger, need_dsn, path_setting
-from drillmark.recovery.connecting import store
+from drillmark.recovery.connecting import store, system_of
 
 __all__ = ["remember_rows", "rows_match", "same_cluster"]
 
@@ -142,8 +142,7 @@ def same_cluster(
     """
     expected = system_identifier or _archived_system(path_setting(archive, configuration, "archive", "archive"))
     with store(need_dsn(dsn, secrets, configuration)) as connection:
-        row = connection.execute("select system_identifier::text from pg_control_system()").fetchone()
-    found = row[0] if row else None
+        found = system_of(connection)
     if found != expected:
         raise RecoveryError(f"users reach system {found}; the archive's is {expected}")
     return True

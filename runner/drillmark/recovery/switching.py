@@ -23,7 +23,9 @@ _POLL_SECONDS = 0.02
 
 
 def in_lab(control: str, directory: Path, port: int) -> dict[str, Any]:
-    """Have the lab's supervisor adopt the restored cluster and lead users to it. Raises LabError."""
+    """Have the lab's supervisor adopt the restored cluster and lead users to it. Raises LabError, RecoveryError."""
+    if not control:
+        raise RecoveryError("nobody says what to switch", hint="give `service_file` and `service`, or start the lab")
     name = directory.name
     before = site.status(control)
     if before["primary"] == name:
