@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from pathlib import Path
 
@@ -48,6 +49,11 @@ def judged(result: dict, name: str) -> dict:
     return next(one for one in result["objectives"] if one["name"] == name)
 
 
+def began(result: dict) -> float:
+    """When the disaster was declared."""
+    return dt.datetime.fromisoformat(result["fault_began"]).timestamp()
+
+
 def assert_nothing_left(workspace: Path) -> None:
     side = workspace / ".drillmark/side"
     deadline = time.monotonic() + 60
@@ -65,43 +71,46 @@ def test_the_drill_is_red_with_a_backup_too_old_and_green_with_a_new_one(server,
         "DRILLMARK_DATABASE_URL": url,
         "DRILLMARK_COPY_URL": f"postgresql://postgres@127.0.0.1:{port}/{name_of(url)}",
     }
-    drill = workspaces.shorten(
-        workspace,
-        DRILL,
-        phases={"baseline": "8s", "soak": "4s", "hold": "3s", "recover": {"deadline": "5m"}},
-        objectives={"rto": "4h", "slo": {"availability": "50%"}},
-    )
 
-    def run() -> tuple[int, dict]:
-        """Where a machine that is too busy let beats fall silent nothing is known: then once more, at most twice."""
-        for _ in range(3):
-            done = workspaces.drillmark(workspace, "run", drill, env=environment)
-            print(done.stdout, done.stderr)
-            assert_nothing_left(workspace)
-            result = workspaces.result(workspace, workspaces.newest(workspace).name)
-            if done.returncode != 4 and judged(result, "steady_state")["verdict"] == "passed":
-                break
-        return done.returncode, result
+    def run(rpo: str) -> tuple[int, dict]:
+        drill = workspaces.shorten(
+            workspace,
+            DRILL,
+            phases={"baseline": "8s", "soak": "4s", "hold": "3s", "recover": {"deadline": "5m"}},
+            objectives={"rto": "4h", "rpo": rpo, "slo": {"availability": "50%"}},
+        )
+        done = workspaces.run(workspace, drill, must_be_known=True, env=environment)
+        assert_nothing_left(workspace)
+        return done.returncode, workspaces.result(workspace, workspaces.newest(workspace).name)
 
-    def back_up() -> None:
+    def back_up() -> float:
+        """Returns when it had ended."""
         done = workspaces.drillmark(workspace, "db", "backup", "backups", env=environment)
         assert done.returncode == 0, done.stderr
         assert f"holds the database {name_of(url)} as of 20" in done.stdout
+        return time.time()
 
     # The backup is young, and was made before what is two days old was journalled.
-    back_up()
+    journal_a_run(url, "oldest", age_ns=3 * DAY_NS)
+    backed_up = back_up()
     journal_a_run(url, "old", age_ns=2 * DAY_NS)
-    code, result = run()
+    # What was written through the baseline is not in a backup that was made before it.
+    code, result = run(rpo="2s")
     assert (code, judged(result, "verification")["verdict"]) == (1, "failed"), result["objectives"]
     assert "2 entries of old that are older than 1d are not in the copy" in judged(result, "verification")["reason"]
     assert judged(result, "undo")["verdict"] == "passed", judged(result, "undo")
+    assert judged(result, "rpo")["verdict"] == "failed", judged(result, "rpo")
+    assert result["writes"]["lost"] == result["writes"]["acknowledged"] - result["writes"]["unproved"] > 0
+    lost_seconds = result["rpo"]["observed_seconds"]
+    assert 2 < lost_seconds["lo"] <= began(result) - backed_up <= lost_seconds["hi"], lost_seconds
 
     # Now the database holds the journal of a real drill as well: the one before.
-    back_up()
-    code, result = run()
+    backed_up = back_up()
+    code, result = run(rpo="1d")
     assert (code, result["verdict"]) == (0, "passed"), result["objectives"]
-    for name in ("production", "source", "undo", "verification", "rto"):
+    for name in ("production", "source", "undo", "verification", "rto", "rpo"):
         assert judged(result, name)["verdict"] == "passed", judged(result, name)
+    assert began(result) - backed_up <= result["rpo"]["observed_seconds"]["hi"] < DAY_NS / 1e9
     assert "simulated disaster" in result["flags"]
     assert workspaces.drillmark(workspace, "verify", "last", env=environment).returncode == 0
 
@@ -170,6 +179,22 @@ def test_a_copy_of_another_database_or_with_nothing_in_it_is_red(server, listing
         drilling.journals_are_whole(str(listing), dsn=server.fresh())
 
 
+def test_a_copy_is_known_by_its_oldest_run(server, pair, monkeypatch):
+    def same() -> bool:
+        return drilling.is_same_database(secrets={"dsn": pair[1]})
+
+    assert same() is True
+    journal_a_run(pair[1], "older", age_ns=4 * DAY_NS)
+    assert same() is False, "the original has no such run"
+    monkeypatch.setenv("DRILLMARK_DATABASE_URL", server.fresh())
+    assert same() is False
+    with pytest.raises(ActivityFailed, match="holds no run"):
+        drilling.is_same_database(server.fresh())
+    server.execute("drop schema drillmark cascade", name=name_of(pair[1]))
+    with pytest.raises(ActivityFailed, match="cannot be told"):
+        same()
+
+
 def test_what_is_not_said_is_asked_for(listing, monkeypatch):
     monkeypatch.setenv("DRILLMARK_DATABASE_URL", "postgresql://u@127.0.0.1:1/x")
     for function in (drilling.restore, drilling.journals_are_whole):
@@ -178,7 +203,11 @@ def test_what_is_not_said_is_asked_for(listing, monkeypatch):
     for dsn in ("postgresql://u@db.example:5434/x", "postgresql://u@127.0.0.1/x", "service=x"):
         with pytest.raises(ActivityFailed, match="leads to no port of this machine"):
             drilling.restore(str(listing), dsn=dsn)
+    with pytest.raises(ActivityFailed, match="nobody says where the copy is asked"):
+        drilling.is_same_database()
     monkeypatch.delenv("DRILLMARK_DATABASE_URL")
+    with pytest.raises(ActivityFailed, match="DRILLMARK_DATABASE_URL is not set"):
+        drilling.is_same_database("postgresql://u@127.0.0.1:1/x")
     with pytest.raises(ActivityFailed, match="DRILLMARK_DATABASE_URL is not set"):
         drilling.journals_are_whole(str(listing), dsn="postgresql://u@127.0.0.1:1/x")
 

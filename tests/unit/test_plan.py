@@ -172,6 +172,14 @@ def test_a_simulated_disaster_has_no_fault():
     assert [one.name for one in plan.simulation.probes.activities] == ["order-read"]
 
 
+def test_whose_data_it_is_a_copy_is_asked_by_a_probe_of_its_own():
+    own = with_side()
+    assert make(targets=own).whose.name == make(targets=own).identity.name == "same-cluster"
+    assert make(SIMULATED, own, experiment="").whose is None, "what asks production says nothing of a copy"
+    copied = own.replace("    identity: ", "    side_identity: order-read\n    identity: ", 1)
+    assert make(SIMULATED, copied, experiment="").whose.name == "order-read"
+
+
 def test_what_a_simulated_disaster_needs_of_its_target():
     problems, warnings = checked(SIMULATED, experiment="")
     told = "\n".join(problems)

@@ -208,7 +208,7 @@ def _undo(plan: Plan) -> list[str]:
 def _read_back(plan: Plan) -> list[str]:
     told = ["every acknowledged marker write is looked for"] if plan.markers else []
     told = [f"{line}, in the copy" if plan.simulated else line for line in told]
-    identity = plan.identity if told and not plan.simulated else None
+    identity = plan.whose if told else None
     return told + ([f"whose data it is: {_told(identity)}"] if identity else [])
 
 

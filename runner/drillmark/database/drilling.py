@@ -6,6 +6,7 @@ nor to a copy.
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 import psycopg
@@ -13,7 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from drillmark.database import address, migrating
 from drillmark.decisions.chain import CHAIN
-from drillmark.errors import DatabaseError, RecoveryError
+from drillmark.errors import DatabaseError, JournalError, RecoveryError
 from drillmark.journal.entries import first_break
 from drillmark.journal.postgres import PostgresStore
 from drillmark.model.entry import Entry
@@ -21,7 +22,7 @@ from drillmark.recovery import frozen_dump, postgres_dump
 from drillmark.recovery.activity import Configuration, Secrets, activity, logger, seconds
 from drillmark.recovery.target import iso
 
-__all__ = ["journals_are_whole", "restore"]
+__all__ = ["is_same_database", "journals_are_whole", "restore"]
 
 _HINT = "it looks like postgresql://user:password@127.0.0.1:5434/drillmark; user and database are the original's"
 _HERE = ("127.0.0.1", "localhost", "::1")
@@ -80,30 +81,49 @@ def journals_are_whole(source: str, rpo: str | float = "1d", dsn: str | None = N
     Raises:
         ActivityFailed: it is not; the text names the run and the entry.
     """
-    original_url = address.configured()
-    if not original_url:
-        raise RecoveryError(
-            f"{address.URL} is not set: this workspace keeps all it has in its own files",
-            hint="there is no database to restore",
-        )
+    original_url = _original()
     oldest_ns = frozen_dump.read(source).listed_wall_ns - round(seconds(rpo) * 1e9)
     copy_url = _copy(dsn, secrets)
     try:
         # As `drillmark db check` asks.
         migrating.check(copy_url)
-        copy = PostgresStore(copy_url)
     except DatabaseError as error:
         raise RecoveryError(f"the copy cannot be worked with: {error}") from error
-    try:
-        original = PostgresStore(original_url)
-        try:
-            chains, count = _compare(copy, original, oldest_ns, str(rpo))
-        finally:
-            original.close()
-    finally:
-        copy.close()
+    with closing(PostgresStore(copy_url)) as copy, closing(PostgresStore(original_url)) as original:
+        chains, count = _compare(copy, original, oldest_ns, str(rpo))
     logger.info("%d chains with %d entries are whole; none lost is older than %s", chains, count, rpo)
     return True
+
+
+@activity
+def is_same_database(dsn: str | None = None, secrets: Secrets = None) -> bool:
+    """Whether the copy is of the database in use: its oldest run's journal begins as it does there.
+
+    For `side_identity`: a dump that is loaded is another system, and its data tell whose they are.
+
+    Raises:
+        ActivityFailed: one of the two does not answer, or the copy holds no journal that could tell.
+    """
+    copy_url, original_url = _copy(dsn, secrets), _original()
+    try:
+        with closing(PostgresStore(copy_url)) as copy, closing(PostgresStore(original_url)) as original:
+            oldest = min(copy.runs(), key=lambda row: (row.started_wall_ns, row.run), default=None)
+            if oldest is None:
+                raise RecoveryError("the copy holds no run, and does not tell whose it is")
+            there, here = copy.read(oldest.run)[:1], original.read(oldest.run)[:1]
+    except JournalError as error:
+        raise RecoveryError(f"whose database the copy is cannot be told: {error}") from error
+    return bool(there) and [entry.hash for entry in there] == [entry.hash for entry in here]
+
+
+def _original() -> str:
+    url = address.configured()
+    if not url:
+        raise RecoveryError(
+            f"{address.URL} is not set: this workspace keeps all it has in its own files",
+            hint="there is no database to restore",
+        )
+    return url
 
 
 def _copy(given: str | None, secrets: Secrets) -> str:

@@ -233,7 +233,7 @@ def _target_problems(target: dict[str, Any], marks: Marks, at: Path, secrets: An
 
 def _named_problems(target: dict[str, Any], activities: dict[str, Any], marks: Marks, at: Path) -> Iterator[Problem]:
     """Names of activities that do not exist, or are of the wrong type."""
-    keys = ("probes", "side", "source", "discard", "verify", "preflight", "identity", "effect")
+    keys = ("probes", "side", "source", "discard", "verify", "preflight", "identity", "side_identity", "effect")
     places: list[tuple[Path, object]] = [((key,), target.get(key)) for key in keys]
     for own, value in [*places, (("scope", "counted_by"), get(target, "scope", "counted_by"))]:
         key = own[-1]

@@ -62,6 +62,10 @@ class Target(Strict):
     identity: Name | None = Field(
         default=None, description="The probe that tells whose data this is (logical restores)."
     )
+    side_identity: Name | None = Field(
+        default=None,
+        description="The probe that tells whose data a copy holds (simulated disasters, logical restores).",
+    )
     effect: Name | None = Field(
         default=None, description="The probe that proves that a fault took effect; true until the undo."
     )

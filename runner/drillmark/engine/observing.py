@@ -76,10 +76,9 @@ def read_back(hands: Hands, decision: Decision) -> None:
     limit = plan.phases.verify_deadline_seconds
     for one in plan.markers:
         context.paths.sample(one.survivors).unlink(missing_ok=True)
-        # A copy to the side is known by its system identifier: the target's own probe asks production.
         config = _store(one) | {
             "secrets_name": one.side_secrets if plan.simulated else one.secrets,
-            "identity": plan.identity.activity if plan.identity and not plan.simulated else None,
+            "identity": plan.whose.activity if plan.whose else None,
             "expected_system_identifier": _system_identifier(hands, one),
             "timeout_seconds": limit,
         }

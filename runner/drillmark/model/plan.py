@@ -196,11 +196,13 @@ class PlannedSimulation(Frozen):
         source: lists what has reached the backup store, with hashes, into the file that `drillmark_source` names.
         probes: beats on the copy.
         discard: takes the copy away again; what the undo file holds.
+        identity: tells whose data the copy holds, where a system identifier does not.
     """
 
     source: PlannedActivity
     probes: PlannedProbes
     discard: PlannedActivity
+    identity: PlannedActivity | None = None
     lease_seconds: float = 30.0
 
     @property
@@ -377,6 +379,11 @@ class Plan(Frozen):
     def simulated(self) -> bool:
         """Whether the disaster is simulated: production goes on, and a copy is restored to the side."""
         return self.simulation is not None
+
+    @property
+    def whose(self) -> PlannedActivity | None:
+        """What tells whose data is read back. The target's `identity` asks production, which says nothing of a copy."""
+        return self.simulation.identity if self.simulation is not None else self.identity
 
     @property
     def undos(self) -> list[str]:

@@ -191,6 +191,7 @@ def _simulation(drill: Drill, target: Target, settings: Settings, source: str) -
         source=planned(named(target.source, target, source)),
         probes=probes,
         discard=planned(named(target.discard, target, source)),
+        identity=planned(named(target.side_identity, target, source)) if target.side_identity else None,
         lease_seconds=settings.guard.lease,
     )
 
