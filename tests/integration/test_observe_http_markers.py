@@ -20,7 +20,8 @@ from drillmark.model.evidence import Table
 from drillmark.observe import child, markers, read_back
 from drillmark.observe.http_answers import Answered, fate_of
 from drillmark.samples import LedgerKind, LedgerOp
-from observe_children import NS, wait_for
+from observe_children import NS
+from waiting import until
 
 
 class Service:
@@ -30,6 +31,7 @@ class Service:
         self.rows: dict[int, int] = {}
         self.behave = ""
         self.reads = 0
+        self.closes = False  # each connection after one answer
         self.lock = threading.Lock()
         service = self
 
@@ -91,6 +93,8 @@ class Service:
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(content)))
+                if service.closes:
+                    self.send_header("Connection", "close")
                 self.end_headers()
                 self.wfile.write(content)
 
@@ -184,7 +188,7 @@ class Writing:
 
     def wait_for(self, kind: LedgerKind, more: int) -> None:
         target = self.count(kind) + more
-        wait_for(lambda: self.count(kind) >= target or not self.thread.is_alive(), 60)
+        until(lambda: self.count(kind) >= target or not self.thread.is_alive(), seconds=60)
         assert self.error is None, self.error
 
     def end(self) -> Table:
@@ -214,7 +218,11 @@ def acknowledged_rows(ledger: Table) -> tuple[dict[int, int], set[int]]:
     return rows, unclear
 
 
-def test_rows_are_written_changed_and_read_back_page_by_page_and_one_by_one(service: Service, tmp_path: Path):
+@pytest.mark.parametrize("closes", [False, True])
+def test_rows_are_written_changed_and_read_back_page_by_page_and_one_by_one(
+    service: Service, tmp_path: Path, closes: bool
+):
+    service.closes = closes
     writing = Writing(tmp_path, service.url)
     writing.wait_for(LedgerKind.ACKNOWLEDGED, 120)
     ledger = writing.end()
@@ -272,7 +280,7 @@ def test_without_a_connection_nothing_is_attempted(service: Service, tmp_path: P
     service.server.socket.close()
     # Kept connections are still served by their threads: they are taken away, too.
     service.behave = "cut after"
-    wait_for(lambda: writing.count(LedgerKind.INDETERMINATE) >= 2, 60)
+    until(lambda: writing.count(LedgerKind.INDETERMINATE) >= 2, seconds=60)
     time.sleep(0.5)
     before = writing.count(LedgerKind.INVOKED)
     time.sleep(1.0)

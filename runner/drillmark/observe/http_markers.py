@@ -122,6 +122,26 @@ class HttpLink:
         self._connection.close()
 
 
+class _ReadLink:
+    """A connection to read by. A service may close one after any answer: then the next request has a new one."""
+
+    def __init__(self, store: HttpStore, address: Address) -> None:
+        self._make = lambda: HttpLink(store, address, _READ_SECONDS)
+        self._link: HttpLink | None = None
+
+    def usable(self) -> HttpLink:
+        """One that the service has not closed. Raises StoreError where none can be opened."""
+        if self._link is None or not self._link.is_usable():
+            self.close()
+            self._link = self._make()
+        return self._link
+
+    def close(self) -> None:
+        """Let it go."""
+        if self._link is not None:
+            self._link.close()
+
+
 class HttpStore:
     """A service that markers go through, as its writer declares it."""
 
@@ -163,44 +183,42 @@ class HttpStore:
         """All rows: in pages, all in one, or one by one where the request names a row."""
         from_ns = clock.monotonic_ns()
         wanted = repr(self.declared["read"])
-        link = HttpLink(
-            self, Address.of(str(self.request("read", write=Write(LedgerOp.INSERT, 0, 0)).url)), _READ_SECONDS
-        )
+        reading = _ReadLink(self, Address.of(str(self.request("read", write=Write(LedgerOp.INSERT, 0, 0)).url)))
         try:
             if "marker_row" in wanted:
-                pairs = self._one_by_one(link)
+                pairs = self._one_by_one(reading)
             else:
-                pairs = self._pages(link, paged="marker_after" in wanted)
+                pairs = self._pages(reading, paged="marker_after" in wanted)
         except (OSError, http.client.HTTPException) as error:
             raise StoreError(_word(error)) from None
         finally:
-            link.close()
+            reading.close()
         flat = np.asarray(pairs, dtype=np.int64).reshape(-1)
         return Reading(*in_order(flat), False, "", 0, from_ns, clock.monotonic_ns())  # noqa: FBT003  # it answers
 
-    def _pages(self, link: HttpLink, *, paged: bool) -> list[tuple[int, int]]:
+    def _pages(self, reading: _ReadLink, *, paged: bool) -> list[tuple[int, int]]:
         pairs: list[tuple[int, int]] = []
         after = 0
         while True:
-            found = self._rows(link, self.request("read", after=after)) or []
+            found = self._rows(reading, self.request("read", after=after)) or []
             fresh = [pair for pair in found if pair[0] > after] if paged else found
             pairs += fresh
             if not paged or not fresh:
                 return pairs
             after = max(row for row, _ in fresh)
 
-    def _one_by_one(self, link: HttpLink) -> list[tuple[int, int]]:
+    def _one_by_one(self, reading: _ReadLink) -> list[tuple[int, int]]:
         ledger = samples.read(self._me.samples(str(self._me.config["ledger"])))
         pairs: list[tuple[int, int]] = []
         for row in np.unique(ledger["key"]).tolist():
-            found = self._rows(link, self.request("read", write=Write(LedgerOp.INSERT, row, row)), row=row)
+            found = self._rows(reading, self.request("read", write=Write(LedgerOp.INSERT, row, row)), row=row)
             pairs += found or []
         return pairs
 
-    def _rows(self, link: HttpLink, request: requests.PreparedRequest, row: int | None = None) -> list[tuple[int, int]]:
-        if not link.is_usable():
-            raise StoreError("the service hung up")
-        answered = link.send(request)
+    def _rows(
+        self, reading: _ReadLink, request: requests.PreparedRequest, row: int | None = None
+    ) -> list[tuple[int, int]]:
+        answered = reading.usable().send(request)
         if row is not None and answered.status in _NOT_THERE:
             return []
         return rows_of(self.declared["read"], answered, row=row)
