@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from drillmark.chaos import Event, ExperimentChild, What
+from waiting import until
 
 _FOLDERS = [str(Path(__file__).parent), str(Path(__file__).parent / "conformance")]
 FUNCTIONS = {"PYTHONPATH": os.pathsep.join([*_FOLDERS, os.environ.get("PYTHONPATH", "")])}
@@ -100,7 +101,7 @@ class Followed:
         raise AssertionError(f"no {whats} within {PATIENCE_SECONDS} s: {self.story}\n{self.log}")
 
     def until_dead(self) -> None:
-        wait_until(lambda: not self.child.alive)
+        until(lambda: not self.child.alive)
         self.poll()
 
     def hold(self) -> None:
@@ -136,13 +137,6 @@ class Followed:
             for event in self.events
             if event.event == What.ACTIVITY_ENDED and event.phase == phase
         }
-
-
-def wait_until(condition: Any, seconds: float = PATIENCE_SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.01)
 
 
 def lives(pid: int) -> bool:

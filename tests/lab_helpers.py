@@ -6,11 +6,12 @@ import contextlib
 import http.client
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
+
+from drillmark.lab import control
 
 SMALL_BYTES = 1024 * 1024
 
@@ -37,15 +38,14 @@ def order(lab: Any, customer: str = "ada") -> int:
     return answer["id"]
 
 
-def wait_for(condition: Callable[[], Any], *, within_seconds: float) -> Any:
-    """The first true value of the condition. Fails after the deadline, naming the last value."""
-    deadline = time.monotonic() + within_seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < deadline, f"not within {within_seconds} s; last: {value!r}"
-        time.sleep(0.02)
+def call(lab: Any, method: str, path: str, **body: Any) -> Any:
+    """One request to the lab's supervisor."""
+    return control.call(lab.control, method, path, body, timeout_seconds=120)
+
+
+def main_of(lab: Any) -> Any:
+    """The cluster that a lab begins with."""
+    return lab.clusters["main"]
 
 
 def healthy(lab: Any) -> bool:

@@ -7,12 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 from drillmark import clock, samples
 from drillmark.model.evidence import Table
+from waiting import until
 
 NS = 1_000_000_000
 
@@ -64,7 +64,7 @@ class Child:
     def go(self, seconds: float = 60) -> Child:
         """Say go, and wait until it is ready or over."""
         self.say_go()
-        wait_for(lambda: self.status().get("state") in {"ready", "failed", "ended"}, seconds)
+        until(lambda: self.status().get("state") in {"ready", "failed", "ended"}, seconds=seconds)
         return self
 
     def say_go(self) -> None:
@@ -92,10 +92,3 @@ class Child:
             if self.process.poll() is None:
                 self.process.kill()
                 self.process.wait()
-
-
-def wait_for(condition: Any, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)

@@ -16,6 +16,7 @@ from drillmark import postgres
 from drillmark.postgres import int_to_lsn
 from drillmark.recovery.launching import bring_up
 from drillmark.recovery.wal import segment_name
+from waiting import until
 
 SEGMENT = 1 << 20
 SYSTEM = "7000000000000000001"
@@ -142,7 +143,7 @@ class Server:
         self.execute("select pg_logical_emit_message(false, 'test', 'more')")
         name = self.execute("select pg_walfile_name(pg_current_wal_lsn())")[0][0]
         self.execute("select pg_switch_wal()")
-        wait_for((self.archive / name).exists, seconds)
+        until((self.archive / name).exists, seconds=seconds)
 
 
 @contextmanager
@@ -178,12 +179,3 @@ def running_server(root: Path, *, segment_megabytes: int = 1) -> Iterator[Server
         for place in root.rglob("PG_VERSION"):
             if (place.parent / "global").is_dir():
                 postgres.stop(place.parent, "kill")
-
-
-def wait_for(condition, seconds: float = 20.0) -> None:
-    import time
-
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "not within the deadline"
-        time.sleep(0.02)

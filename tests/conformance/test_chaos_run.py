@@ -21,8 +21,9 @@ import pytest
 from comparing import DEVIATIONS, FIELDS, ROOT, differences, listed, seen
 from doubles import Answer, VaultStandIn, serving
 
-from chaos_helpers import FUNCTIONS, wait_until
+from chaos_helpers import FUNCTIONS
 from drillmark.chaos import read_events
+from waiting import until
 
 EXPERIMENTS = sorted(path for path in (Path(__file__).parent / "experiments").iterdir() if path.is_file())
 PATIENCE_SECONDS = 300
@@ -61,7 +62,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda path: path.stem)
 def test_it_goes_as_with_chaos_run(experiment: Path, pairs: Path) -> None:
     place = pairs / experiment.stem
-    wait_until((place / "done").exists, PATIENCE_SECONDS)
+    until((place / "done").exists, seconds=PATIENCE_SECONDS)
     one = seen(_read(place / "theirs" / "journal.json"), place / "theirs")
     for side in ("drill", "bare"):
         other = seen(_read(place / side / "chaos" / "journal.json"), place / side)

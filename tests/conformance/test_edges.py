@@ -16,11 +16,12 @@ from typing import Any
 import pytest
 from comparing import DEVIATIONS, ROOT
 
-from chaos_helpers import FUNCTIONS, Followed, experiment, probe, python, shell, wait_until
+from chaos_helpers import FUNCTIONS, Followed, experiment, probe, python, shell
 from drillmark.chaos import What, undo
 from drillmark.chaos.preparing import prepare
 from drillmark.chaos.redact import Redactor
 from file_drill import DRILL, drillmark, make, put_back, serving, start
+from waiting import until
 
 HEADING = "## Sharp edges of Chaos Toolkit"
 ROWS = 17
@@ -110,7 +111,7 @@ def test_an_activity_that_swallows_everything_is_ended_and_undone(tmp_path, serv
     root = make(tmp_path / "ws", service, method=[lose, stubborn], rollbacks=[put_back(served)])
     process = start(root, "run", DRILL)
     if how == "SIGTERM":
-        wait_until(mark.exists, 60)
+        until(mark.exists, seconds=60)
         process.send_signal(signal.SIGTERM)
     text, _ = process.communicate(timeout=120)
     assert process.returncode == (3 if how == "SIGTERM" else 4), text

@@ -20,6 +20,7 @@ from drillmark.errors import DrillmarkError
 from drillmark.model.entry import Effect, Kind
 from exhaustive import EXHAUSTIVE, sample
 from file_drill import DRILL, activity, drillmark, make, put_back, serving, start
+from waiting import until
 from workspaces import newest, processes_of
 
 WAIT_SECONDS = 60
@@ -58,15 +59,6 @@ def drill_in(phase: str, root: Path, service, **fields) -> Effect:
     }[phase]
     make(root, service, **({"rollbacks": [put_back(served)]} | changes | fields))
     return effect
-
-
-def until(condition, words) -> float:
-    """Wait for it; returns when it was true."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, words() if callable(words) else words
-        time.sleep(0.02)
-    return time.monotonic()
 
 
 def begun(root: Path, effect: Effect, served: Path):
@@ -142,7 +134,8 @@ def test_the_kill_switch_undoes_within_ten_seconds_and_the_undos_own_time(tmp_pa
             asked = drillmark(root, *means.split(), "--reason", "the building is on fire")
             assert asked.returncode == 0, asked.stderr
         wanted = time.monotonic()
-        took = until(gone(root, service[1]), lambda: told(root)) - wanted
+        until(gone(root, service[1]), lambda: told(root))
+        took = time.monotonic() - wanted
     finally:
         if stopped:
             os.kill(process.pid, signal.SIGCONT)
@@ -171,7 +164,8 @@ def test_a_runner_that_is_killed_and_never_taken_up_leaves_no_fault_after_its_le
     process.kill()
     killed = time.monotonic()
     process.communicate(timeout=2 * WAIT_SECONDS)
-    took = until(gone(root, service[1]), lambda: told(root)) - killed
+    until(gone(root, service[1]), lambda: told(root))
+    took = time.monotonic() - killed
     own = own_seconds(root)
     print(f"{phase}: gone {took:.1f} s after the kill, with a lease of {LEASE_SECONDS} s; the undo's own {own:.1f} s")
     assert took <= LEASE_SECONDS + WITHIN_SECONDS + 5 * own

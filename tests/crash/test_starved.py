@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -20,10 +19,10 @@ from drillmark import runs, undo
 from exhaustive import sample
 from file_drill import DRILL, activity, make, put_back, serving, start
 from file_drill import drillmark as drillmark_in
+from waiting import until
 from workspaces import newest, processes_of
 
 STARVING = Path(__file__).with_name("starving_runner.py")
-WAIT_SECONDS = 60
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +43,6 @@ def starve(root: Path, point: str, starvation: str, *, within=lambda command: co
     return subprocess.run(
         within(command), capture_output=True, text=True, timeout=240, check=False, env=environment
     )  # fmt: skip
-
-
-def until(condition, words, seconds=WAIT_SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, words() if callable(words) else words
-        time.sleep(0.1)
 
 
 def assert_gone(root: Path, service) -> None:

@@ -34,7 +34,7 @@ def test_both_are_measured_judged_and_reported(tmp_path):
     workspace = workspaces.make(tmp_path / "ws")
     try:
         drill = workspaces.shorten(workspace, CRASH, without=["load"], observe={"markers": [SERVICE]}, objectives={})
-        done = workspaces.drillmark(workspace, "run", drill)
+        done = workspaces.run(workspace, drill)
         result = workspaces.result(workspace)
     finally:
         workspaces.drillmark(workspace, "lab", "down")

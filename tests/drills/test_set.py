@@ -5,6 +5,11 @@ Every drill is put through every sabotage of `twins` that can be done to it; `ma
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +19,10 @@ import yaml
 from twins import experiment, judged, run, sabotage
 
 import workspaces
+from drillmark import undo
 from exhaustive import sample
+from lab_helpers import healthy, order
+from waiting import until
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -62,6 +70,10 @@ def test_each_new_drill_passes(workspace: Path, drill: str):
     assert judged(result, "undo")["verdict"] == "passed"
     assert result["writes"]["acknowledged"] > 100
     assert result["writes"]["holes"] == result["writes"]["unexpected"] == 0
+    # What users of the service were told is measured beside what the database was told.
+    stores = {one["store"]: one["writes"]["acknowledged"] for one in result["writers"]}
+    assert set(stores) == ({"postgres", "http"} if drill == RANSOM else {"postgres"})
+    assert min(stores.values()) > 50
     rta = result["rto"]["observed_seconds"]
     if drill in (CONNECTIONS, DISK, LOCKS):
         assert rta is None, "service was down as long as the fault was there"
@@ -124,6 +136,29 @@ def no_older_backup(workspace: Path) -> None:
     assert lab.primary == twins.lab_of(workspace).primary
 
 
+def service_that_lies_now_and_then(workspace: Path) -> None:
+    """It says 201 to each marker and stores nine of ten: the age of the loss is allowed, the holes are not."""
+    with twins.lying_service(twins.lab_of(workspace).service.port, lambda row: row % 10 != 0) as url:
+        code, result = twins.run_at(workspace, url, RANSOM)
+    database, service = result["writers"]
+    assert (code, judged(result, "integrity")["verdict"]) == (1, "failed")
+    assert judged(result, "rpo")["verdict"] == "passed"
+    assert (service["integrity"], service["writes"]["holes"] > 0) == ("failed", True)
+    assert (database["integrity"], database["writes"]["holes"]) == ("passed", 0)
+
+
+def service_that_stores_nothing(workspace: Path) -> None:
+    """All that users were told is lost, whatever the database brought back, and however recent the restore is."""
+    with twins.lying_service(twins.lab_of(workspace).service.port, lambda _: False) as url:
+        code, result = twins.run_at(workspace, url, RANSOM, objectives={"rpo": "2s"}, phases={"baseline": "8s"})
+    database, service = result["writers"]
+    assert (code, judged(result, "rpo")["verdict"]) == (1, "failed")
+    assert service["rpo"]["observed_seconds"]["lo"] > 2
+    assert service["rpo"]["observed_seconds"]["hi"] is None, "the restore's own word does not bound it"
+    assert service["writes"]["survived"] == 0 < service["writes"]["lost"]
+    assert database["writes"]["survived"] > 0
+
+
 def supervisor_late(workspace: Path) -> None:
     """The service comes back, but not in time."""
     late = sabotage("delay_the_supervisor", seconds=9)
@@ -144,7 +179,88 @@ def slower_than_promised(workspace: Path) -> None:
     assert "fault" in judged(result, "slo.availability")["reason"]
 
 
-OWN = {twin.__name__: twin for twin in (older_backup_spoiled, no_older_backup, supervisor_late, slower_than_promised)}
+def undo_that_lets_go_nothing(workspace: Path, drill: str) -> None:
+    """The proof of the effect is asked once more: what is still there is no undo."""
+
+    def no_undo(changed: dict[str, Any]) -> None:
+        changed["rollbacks"] = [sabotage("do_nothing", seconds=0)]
+
+    code, result = run(workspace, drill, fault=experiment(workspace, drill, no_undo), **lengths(drill))
+    script = f"import drillmark.faults.{UNDOS[drill].split('.')[0]}\n"
+    script += f"print(drillmark.faults.{UNDOS[drill]})"
+    environment = os.environ | twins.lab_of(workspace).environment | {"DRILLMARK_RUN": result["run"]}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=90, check=False
+    )
+    workspaces.drillmark(workspace, "resume", result["run"], env={"PYTHONPATH": str(HERE)})
+    assert done.returncode == 0, done.stderr
+    assert (code, judged(result, "undo")["verdict"]) == (1, "failed")
+    assert "not proved gone" in judged(result, "undo")["reason"]
+
+
+def killed_at(workspace: Path, drill: str, line: str) -> list[str]:
+    """Run a drill up to that line, and `kill -9` it there; all that it said."""
+    seen: list[str] = []
+    command = [sys.executable, "-m", "drillmark", "run", drill]
+    with subprocess.Popen(command, cwd=workspace, stdout=subprocess.PIPE, text=True) as runner:
+        assert runner.stdout is not None
+        for said in runner.stdout:
+            seen.append(said)
+            if line in said:
+                break
+        runner.kill()
+    return seen
+
+
+def runner_killed_while_it_is_held(workspace: Path, drill: str) -> None:
+    """kill -9 while the fault is there: it is there still, and a resume takes it away."""
+    # A guard that acts by itself meanwhile would leave nothing to see.
+    path = workspaces.shorten(workspace, drill, without=["load"], phases={"fault": "20s"}, lease="5m")
+    for _ in range(3):  # as `workspaces.run`
+        seen = killed_at(workspace, path, "leave the fault in place")
+        if not workspaces.too_busy("".join(seen)):
+            break
+    assert "leave the fault in place" in seen[-1], seen
+    lab = twins.lab_of(workspace)
+    if drill in (CONNECTIONS, LOCKS):
+        assert twins.held_by(lab), "it does not end with whoever injected it"
+    run_id = workspaces.newest(workspace).name
+
+    done = workspaces.drillmark(workspace, "resume", run_id)
+
+    assert done.returncode in (0, 1, 3, 4), done.stderr
+    assert workspaces.result(workspace, run_id)["verdict"] in ("passed", "unknown"), done.stdout
+    assert twins.held_by(lab) == []
+    until(lambda: healthy(lab), seconds=60)
+    assert order(lab)
+    state = undo.read(workspace / "reports/runs" / run_id / "undo.json")
+    assert state is None or not state.undoables
+
+
+SECRETS = {"dsn": "service=orders", "admin_dsn": "service=orders-admin"}
+UNDOS = {
+    CONNECTIONS: f"connections_exhausted.release(secrets={SECRETS})",
+    LOCKS: f"lock_pile_up.unlock(secrets={SECRETS})",
+    DISK: f"disk_full.make_room(secrets={SECRETS})",
+}
+OWN: dict[str, Callable[[Path], None]] = {
+    **{
+        twin.__name__: twin
+        for twin in (
+            older_backup_spoiled,
+            no_older_backup,
+            service_that_lies_now_and_then,
+            service_that_stores_nothing,
+            supervisor_late,
+            slower_than_promised,
+        )
+    },
+    **{f"undo_that_lets_go_nothing-{named(drill)}": partial(undo_that_lets_go_nothing, drill=drill) for drill in UNDOS},
+    **{
+        f"runner_killed_while_it_is_held-{named(drill)}": partial(runner_killed_while_it_is_held, drill=drill)
+        for drill in (*UNDOS, SLOW)
+    },
+}
 
 
 @pytest.mark.parametrize("name", sample(list(OWN), 1))

@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
+import twins
+from twins import judged, sabotage
 
 import workspaces
 
@@ -27,25 +29,10 @@ def workspace(tmp_path_factory):
     workspaces.drillmark(place, "lab", "down")
 
 
-def sabotage(func: str, **arguments) -> dict:
-    provider = {
-        "type": "python",
-        "module": "sabotage",
-        "func": func,
-        "arguments": arguments,
-        "secrets": ["orders-copy"],
-    }
-    return {"name": func.replace("_", "-"), "type": "action", "provider": provider}
-
-
 def run(workspace: Path, **fields) -> tuple[int, dict]:
-    fields = {"without": ["load"], "objectives": OBJECTIVES} | fields
-    drill = workspaces.shorten(workspace, SIDE, **fields)
-    done = workspaces.drillmark(workspace, "run", drill, env={"PYTHONPATH": str(HERE)})
-    print(done.stdout, done.stderr)
-    assert done.returncode in (0, 1, 3, 4), done.stderr
+    code, result = twins.run(workspace, SIDE, **({"objectives": OBJECTIVES} | fields))
     assert_nothing_left(workspace)
-    return done.returncode, workspaces.result(workspace)
+    return code, result
 
 
 def assert_nothing_left(workspace: Path) -> None:
@@ -60,10 +47,6 @@ def assert_nothing_left(workspace: Path) -> None:
     lab = json.loads((workspace / ".drillmark/lab/lab.json").read_text())
     assert lab["primary"] == "main"
     assert list(lab["clusters"]) == ["main"]
-
-
-def judged(result: dict, name: str) -> dict:
-    return next(one for one in result["objectives"] if one["name"] == name)
 
 
 def test_the_drill_itself_passes(workspace):

@@ -9,7 +9,9 @@ import json
 from pathlib import Path
 
 import pytest
+import twins
 import yaml
+from twins import judged, sabotage
 
 import workspaces
 
@@ -28,26 +30,9 @@ def workspace(tmp_path_factory):
     workspaces.drillmark(place, "lab", "down")
 
 
-def sabotage(func: str, **arguments) -> dict:
-    provider = {"type": "python", "module": "sabotage", "func": func, "arguments": arguments}
-    if func == "restore_empty":
-        provider["secrets"] = ["orders-db"]
-    return {"name": func.replace("_", "-"), "type": "action", "provider": provider}
-
-
 def run(workspace: Path, base: str, **fields) -> tuple[int, dict]:
-    """Run a short variant; returns exit code and result."""
-    fields = {"without": ["load"], "objectives": TIGHT} | fields
-    drill = workspaces.shorten(workspace, base, **fields)
-    done = workspaces.drillmark(workspace, "run", drill, env={"PYTHONPATH": str(HERE)})
-    print(done.stdout, done.stderr)
-    assert done.returncode in (0, 1, 3, 4), done.stderr
-    return done.returncode, workspaces.result(workspace)
-
-
-def judged(result: dict, name: str) -> dict:
-    """The verdict on one objective."""
-    return next(one for one in result["objectives"] if one["name"] == name)
+    """Run a short variant with tight objectives; returns exit code and result."""
+    return twins.run(workspace, base, **({"objectives": TIGHT} | fields))
 
 
 def backups(workspace: Path) -> list[Path]:

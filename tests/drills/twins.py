@@ -7,6 +7,7 @@ to the lab it takes back.
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
 import shutil
@@ -21,7 +22,8 @@ import yaml
 import http_servers
 import workspaces
 from drillmark import lab as labs
-from lab_helpers import SMALL_BYTES, order, wait_for
+from lab_helpers import SMALL_BYTES, order
+from waiting import until
 
 HERE = Path(__file__).parent
 Twin = Callable[[Path, str], None]
@@ -31,7 +33,7 @@ def sabotage(func: str, kind: str = "action", **arguments: Any) -> dict[str, Any
     """An activity out of `sabotage.py`."""
     provider = {"type": "python", "module": "sabotage", "func": func, "arguments": arguments}
     if func.startswith("restore"):
-        provider["secrets"] = ["orders-db"]
+        provider["secrets"] = ["orders-copy" if func.endswith("to_the_side") else "orders-db"]
     made = {"name": func.replace("_", "-"), "type": kind, "provider": provider}
     return made if kind == "action" else made | {"tolerance": True}
 
@@ -42,8 +44,7 @@ def run(workspace: Path, drill: str, **fields: Any) -> tuple[int, dict[str, Any]
     own = {name: value for name, value in source(workspace, drill)["objectives"].items() if name != "slo"}
     fields = {"without": ["load"], "objectives": own} | fields
     path = workspaces.shorten(workspace, drill, **fields)
-    done = workspaces.drillmark(workspace, "run", path, env={"PYTHONPATH": str(HERE)})
-    print(done.stdout, done.stderr)
+    done = workspaces.run(workspace, path, env={"PYTHONPATH": str(HERE)})
     assert done.returncode in (0, 1, 3, 4), done.stderr
     return done.returncode, workspaces.result(workspace)
 
@@ -120,7 +121,7 @@ def archiving_stopped(workspace: Path, drill: str) -> None:
 def wait_for_archive(lab: Any, connection: psycopg.Connection[Any]) -> None:
     """Until what was held back is archived: the server tries again a minute after it gave up, or when it is woken."""
     name = connection.execute("select pg_walfile_name(pg_switch_wal())").fetchone()[0]
-    wait_for((lab.layout.archive / name).exists, within_seconds=120)
+    until((lab.layout.archive / name).exists, seconds=120)
 
 
 def foreign_backup(workspace: Path, drill: str) -> None:
@@ -157,17 +158,47 @@ def lying_page() -> Iterator[str]:
         yield url
 
 
-def health_page_lies(workspace: Path, drill: str) -> None:
+@contextlib.contextmanager
+def lying_service(port: int, keeps: Callable[[int], bool]) -> Iterator[str]:
+    """The order service on that port, but for new markers: it says 201 to each, and stores those that it `keeps`."""
+
+    class Handler(http_servers.Handler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if self.command == "POST" and self.path == "/markers" and not keeps(json.loads(body)["id"]):
+                self.answer(201, b'{"source": "database"}', Content_Type="application/json")
+                return
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+            # Where the service says nothing, neither does this.
+            with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(connection):
+                headers = {"Content-Type": self.headers["Content-Type"]} if "Content-Type" in self.headers else {}
+                connection.request(self.command, self.path, body, headers)
+                answer = connection.getresponse()
+                content = answer.read()
+                self.answer(answer.status, content, Content_Type=answer.headers["Content-Type"])
+
+        do_GET = do_PUT = do_DELETE = do_POST
+
+    with http_servers.at(Handler) as url:
+        yield url
+
+
+def run_at(workspace: Path, url: str, drill: str, **fields: Any) -> tuple[int, dict[str, Any]]:
+    """Run it with the order service at another address."""
     before = (workspace / "targets.yaml").read_text()
+
+    def led_there(targets: dict[str, Any]) -> None:
+        targets["configuration"]["orders_url"] = url
+
+    try:
+        return run(workspace, drill, targets=led_there, **fields)
+    finally:
+        (workspace / "targets.yaml").write_text(before)
+
+
+def health_page_lies(workspace: Path, drill: str) -> None:
     with lying_page() as url:
-
-        def to_the_liar(targets: dict[str, Any]) -> None:
-            targets["configuration"]["orders_url"] = url
-
-        try:
-            code, result = run(workspace, drill, targets=to_the_liar)
-        finally:
-            (workspace / "targets.yaml").write_text(before)
+        code, result = run_at(workspace, url, drill)
     assert (code, judged(result, "steady_state")["verdict"]) == (1, "failed")
     nothing_was_injected(result)
 

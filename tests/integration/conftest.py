@@ -11,7 +11,8 @@ from chaoslib.exceptions import ActivityFailed
 
 from drillmark import lab as labs
 from drillmark.recovery import postgres_pitr
-from lab_helpers import SMALL_BYTES, healthy, wait_for
+from lab_helpers import SMALL_BYTES, healthy
+from waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +31,8 @@ def up(faults_lab: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iter
     monkeypatch.setenv("DRILLMARK_RUN", f"run-{tmp_path.name}")
     monkeypatch.setenv("DRILLMARK_RUN_DIR", str(tmp_path))
     yield faults_lab
-    wait_for(lambda: labs.status(Path(faults_lab.directory)).state == "up" and healthy(faults_lab), within_seconds=60)
-    wait_for(is_restorable, within_seconds=60)
+    until(lambda: labs.status(Path(faults_lab.directory)).state == "up" and healthy(faults_lab), seconds=60)
+    until(is_restorable, seconds=60)
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ import psycopg
 
 from drillmark import lab as labs
 from drillmark.faults import disk_full
-from lab_helpers import SMALL_BYTES, healthy, order, request, wait_for
+from lab_helpers import SMALL_BYTES, healthy, order, request
+from waiting import until
 
 FILLER = "insert into orders (customer, item, quantity, price) select 'f', 'f', 1, 0 from generate_series(1, 2000000)"
 
@@ -33,7 +34,7 @@ try:
     ]
     said["is_full_after"] = disk_full.is_full()
     said["left"] = [path.name for path in up.layout.clusters.iterdir() if path.name != "main"]
-    wait_for(lambda: healthy(up) and request(up, "GET", "/orders/latest")[0] == 200, within_seconds=60)
+    until(lambda: healthy(up) and request(up, "GET", "/orders/latest")[0] == 200, seconds=60)
     said["healthy"] = bool(order(up))
     print(json.dumps(said))
 finally:

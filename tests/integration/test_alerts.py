@@ -13,7 +13,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +22,8 @@ from typing import Any
 import pytest
 
 from file_drill import DRILL, drillmark, make, put_back, serving, start
-from observe_children import Child, wait_for
+from observe_children import Child
+from waiting import until
 
 DEADLINE_SECONDS = 60.0
 ALERTS = {"alerts": [{"webhook": "/alerts", "match": {"alertname": "FileDown"}}]}
@@ -49,18 +50,8 @@ def running(root: Path, *more: str) -> Iterator[subprocess.Popen[str]]:
             process.communicate(timeout=DEADLINE_SECONDS)
 
 
-def until(what: str, found: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while time.monotonic() < deadline:
-        value = found()
-        if value:
-            return value
-        time.sleep(0.05)
-    raise AssertionError(f"{what}: not within {DEADLINE_SECONDS:g} s")
-
-
 def run_directory(root: Path) -> Path:
-    return until("a run", lambda: sorted((root / "reports/runs").glob("*/children")))[-1].parent
+    return until(lambda: sorted((root / "reports/runs").glob("*/children")), "no run")[-1].parent
 
 
 def address(root: Path) -> str:
@@ -71,11 +62,11 @@ def address(root: Path) -> str:
             return None
         return status.get("url")
 
-    return until("the receiver", found)
+    return until(found, "no receiver")
 
 
 def is_injected(root: Path, served: Path) -> bool:
-    return until("the fault", lambda: not served.exists())
+    return until(lambda: not served.exists(), "the fault was never injected")
 
 
 def post(url: str, body: Any, **headers: str) -> int:
@@ -122,7 +113,7 @@ def test_the_first_alert_that_qualifies_ends_the_wait_and_all_others_are_noted(t
         before = time.monotonic()
         assert post(url, {"alertname": "FileDown", "job": "plain", "startsAt": now()}) == 200
         answered = time.monotonic()
-        served = until("the recovery", service[1].exists)
+        served = until(service[1].exists, "nothing was recovered")
     assert served
     result = result_of(root)
     assert (result["verdict"], judged(result)["verdict"]) == ("passed", "passed"), result["reasons"]
@@ -159,7 +150,7 @@ def test_a_person_declares_and_only_once_and_only_what_is_broken(tmp_path, servi
     phases = DETECT | {"baseline": "4s"}
     root = make(tmp_path, service, objectives={"rto": "90s", "time_to_detect": "30s"}, phases=phases)
     with running(root):
-        until("the baseline", (run_directory(root) / "samples/beats.dms").exists)
+        until((run_directory(root) / "samples/beats.dms").exists, "no baseline")
         early = drillmark(root, "declare", "--by", "Kim")
         assert (early.returncode, "broken nothing yet" in early.stderr) == (3, True), early.stderr
         is_injected(root, service[1])
@@ -309,7 +300,7 @@ class TestReceiver:
         os.kill(receiver.process.pid, signal.SIGSTOP)
         time.sleep(3)
         os.kill(receiver.process.pid, signal.SIGCONT)
-        wait_for(lambda: any(line["what"] == "alerts_away" for line in self.lines(receiver)))
+        until(lambda: any(line["what"] == "alerts_away" for line in self.lines(receiver)))
         assert receiver.end() == 0
 
     def test_who_does_not_know_the_token_is_refused_and_that_is_told_without_what_was_sent(self, tmp_path):

@@ -10,17 +10,16 @@ import json
 import socket
 import subprocess
 import textwrap
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import debian
 from file_drill import DRILL, drillmark, make, serving
+from waiting import until
 
-DEADLINE_SECONDS = 60.0
 PROGRAMS = ("prometheus", "prometheus-alertmanager")
 
 
@@ -40,16 +39,6 @@ def answer(url: str) -> Any:
         return ""
 
 
-def until(what: str, found: Callable[[], Any], log: Path) -> Any:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while time.monotonic() < deadline:
-        value = found()
-        if value:
-            return value
-        time.sleep(0.1)
-    raise AssertionError(f"{what}: not within {DEADLINE_SECONDS:g} s; {log.read_text()[-3000:]}")
-
-
 @contextmanager
 def program(directory: Path, name: str, port: int, *arguments: str) -> Iterator[Path]:
     """One of the two, ready."""
@@ -58,11 +47,15 @@ def program(directory: Path, name: str, port: int, *arguments: str) -> Iterator[
         [name, f"--web.listen-address=127.0.0.1:{port}", *arguments], stdout=output, stderr=output, cwd=directory
     ) as process:  # fmt: skip
         try:
-            until(name, lambda: "ready" in answer(f"http://127.0.0.1:{port}/-/ready").lower() or
-                  answer(f"http://127.0.0.1:{port}/-/ready") == "OK", log)  # fmt: skip
+            until(lambda: _is_ready(port), lambda: f"{name} is not ready; {log.read_text()[-3000:]}")
             yield log
         finally:
             process.kill()
+
+
+def _is_ready(port: int) -> bool:
+    said = answer(f"http://127.0.0.1:{port}/-/ready")
+    return "ready" in said.lower() or said == "OK"
 
 
 def alertmanager(directory: Path, webhook: str) -> dict[str, str]:
@@ -121,7 +114,7 @@ def test_a_real_rule_fires_into_the_webhook_and_the_drill_knows_when_it_was_dete
             )
         )  # fmt: skip
         query = f"http://127.0.0.1:{scraping}/api/v1/query?query=up"
-        until("the first scrape", lambda: '"1"' in answer(query), log)
+        until(lambda: '"1"' in answer(query), lambda: f"nothing was scraped; {log.read_text()[-3000:]}")
         done = drillmark(root, "run", DRILL, "--json")
         assert done.returncode == 0, done.stdout + done.stderr + log.read_text()[-2000:]
     result = json.loads(done.stdout)

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from chaos_helpers import FUNCTIONS, control, experiment, probe, python, shell, wait_until
+from chaos_helpers import FUNCTIONS, control, experiment, probe, python, shell
 from drillmark import clock
 from drillmark.chaos import undo
 from drillmark.engine import undoing
@@ -24,6 +24,7 @@ from drillmark.engine.early import make_directory
 from drillmark.engine.paths import RunPaths
 from drillmark.guard.acting import act
 from drillmark.undo import Origin, Undoable, UndoState, write, write_epoch
+from waiting import until
 
 PATIENCE_SECONDS = 60.0
 
@@ -138,7 +139,7 @@ def test_what_chaos_run_lets_pass_fails(tmp_path):
 
 def test_an_interrupt_is_undone(tmp_path):
     run = begin(tmp_path, breaks_and_mends(tmp_path, shell("long", "touch begun; sleep 600")))
-    wait_until((tmp_path / "begun").exists, PATIENCE_SECONDS)
+    until((tmp_path / "begun").exists, seconds=PATIENCE_SECONDS)
     run.send_signal(signal.SIGINT)
     said, _ = run.communicate(timeout=PATIENCE_SECONDS)
     assert run.returncode == 3, said
@@ -176,7 +177,7 @@ def kept_alive(folder: Path) -> Iterator[None]:
 
 def test_the_journal_is_there_while_it_grows_and_the_guard_undoes(tmp_path):
     run = begin(tmp_path, breaks_and_mends(tmp_path, shell("long", "touch begun; sleep 600")))
-    wait_until((tmp_path / "begun").exists, PATIENCE_SECONDS)
+    until((tmp_path / "begun").exists, seconds=PATIENCE_SECONDS)
     run.kill()
     run.communicate()
     kept = journal(tmp_path)
@@ -184,7 +185,7 @@ def test_the_journal_is_there_while_it_grows_and_the_guard_undoes(tmp_path):
     assert (kept["run"][0]["activity"]["name"], kept["run"][0]["status"]) == ("break", "succeeded")
     assert {"start", "end", "duration", "steady_states", "rollbacks", "deviated"} <= set(kept)
     # Nobody resumes it: the guard's lease of 30 s runs out.
-    wait_until(lambda: not (tmp_path / "broken").exists(), 2 * PATIENCE_SECONDS)
+    until(lambda: not (tmp_path / "broken").exists(), seconds=2 * PATIENCE_SECONDS)
     code, said = drillmark(tmp_path, "resume")
     assert code == 3, said
     assert "guard" in said
@@ -202,7 +203,7 @@ def test_a_lost_run_is_resumed(tmp_path):
     what["secrets"] = {"api": {"token": "written-out"}}
     (tmp_path / "values.env").write_text("FROM_FILE=a-file\n")
     run = begin(tmp_path, what, "--var", "who=me", "--var-file", "values.env")
-    wait_until((tmp_path / "begun").exists, PATIENCE_SECONDS)
+    until((tmp_path / "begun").exists, seconds=PATIENCE_SECONDS)
     run.kill()
     run.communicate()
     with kept_alive(tmp_path):
@@ -221,7 +222,7 @@ def test_a_lost_run_is_resumed(tmp_path):
 def test_one_run_at_a_time(tmp_path):
     what = breaks_and_mends(tmp_path, shell("long", "touch begun; sleep 600"), configuration={"on": "a"})
     run = begin(tmp_path, what)
-    wait_until((tmp_path / "begun").exists, PATIENCE_SECONDS)
+    until((tmp_path / "begun").exists, seconds=PATIENCE_SECONDS)
     code, said = drillmark(tmp_path, "experiment", "x.json")
     assert (code, "busy" in said) == (3, True), said
     # With another target it is another experiment.
@@ -242,7 +243,7 @@ def test_one_run_at_a_time(tmp_path):
 
 def test_an_abort_is_obeyed(tmp_path):
     run = begin(tmp_path, breaks_and_mends(tmp_path, shell("long", "touch begun; sleep 600")), "--json")
-    wait_until((tmp_path / "begun").exists, PATIENCE_SECONDS)
+    until((tmp_path / "begun").exists, seconds=PATIENCE_SECONDS)
     code, said = drillmark(tmp_path, "abort", "--reason", "enough")
     assert code == 0, said
     said, _ = run.communicate(timeout=PATIENCE_SECONDS)
@@ -269,7 +270,7 @@ def test_a_strategy_is_followed_at_the_end(tmp_path):
     run = begin(
         tmp_path, breaks_and_mends(tmp_path, shell("long", "touch begun; sleep 600")), "--rollback-strategy=never"
     )
-    wait_until((tmp_path / "begun").exists, PATIENCE_SECONDS)
+    until((tmp_path / "begun").exists, seconds=PATIENCE_SECONDS)
     run.send_signal(signal.SIGINT)
     said, _ = run.communicate(timeout=PATIENCE_SECONDS)
     assert run.returncode == 3, said

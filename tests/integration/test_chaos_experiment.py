@@ -15,22 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from chaos_helpers import (
-    FUNCTIONS,
-    Followed,
-    control,
-    experiment,
-    lives,
-    probe,
-    python,
-    shell,
-    wait_until,
-)
+from chaos_helpers import FUNCTIONS, Followed, control, experiment, lives, probe, python, shell
 from drillmark.chaos import What, read_events, undo
 from drillmark.chaos.preparing import UnfitError, prepare
 from drillmark.chaos.redact import Redactor
 from drillmark.model.entry import Status
 from drillmark.processes import is_alive
+from waiting import until
 
 
 def _touch(name, path):
@@ -207,13 +198,13 @@ def test_the_parents_death_kills_the_group_at_once(tmp_path, activity):
     parent = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     child = int(parent.stdout.readline())
-    wait_until(lambda: mark.exists() and mark.read_text().strip())
+    until(lambda: mark.exists() and mark.read_text().strip())
     below = int(mark.read_text())
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    wait_until(lambda: not lives(child))
-    wait_until(lambda: not lives(below))
+    until(lambda: not lives(child))
+    until(lambda: not lives(below))
     time.sleep(0.3)
     assert not (tmp_path / "next").exists()
     assert not (tmp_path / "mend").exists()
@@ -233,7 +224,7 @@ def test_signals_are_the_parents_business(tmp_path):
     with Followed(tmp_path, experiment(method, [python("mend", "give")])) as run:
         run.until(What.READY)
         run.child.send("go")
-        wait_until(mark.exists)
+        until(mark.exists)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             os.kill(run.child.identity.pid, number)
         held = run.until(What.METHOD_COMPLETED)
@@ -409,7 +400,7 @@ def test_nothing_begins_where_the_event_log_cannot_be_opened(tmp_path):
     (tmp_path / "chaos" / "events.jsonl").mkdir(parents=True)
     with Followed(tmp_path, experiment([_touch("break", tmp_path / "x")])) as run:
         run.child.send("go")
-        wait_until(lambda: not run.child.alive)
+        until(lambda: not run.child.alive)
         assert not (tmp_path / "x").exists()
         assert "the event log cannot be opened" in run.log
 
@@ -438,7 +429,7 @@ def test_a_killed_child_leaves_its_events_and_its_undo_to_others(tmp_path):
     with Followed(tmp_path, whole) as run:
         run.until(What.READY)
         run.child.send("go")
-        wait_until(lambda: run.poll() is not None and any(e.name == "slow" for e in run.events))
+        until(lambda: run.poll() is not None and any(e.name == "slow" for e in run.events))
         assert [event.name for event in run.child.running] == ["slow"]
         os.kill(run.child.identity.pid, signal.SIGKILL)
         run.until_dead()
@@ -509,7 +500,7 @@ def test_an_activity_that_takes_too_long_is_told_and_can_be_killed(tmp_path):
         run.child.send("go")
         run.until(What.ACTIVITY_STARTED)
         assert run.child.overdue() == []
-        wait_until(lambda: run.child.overdue() != [])
+        until(lambda: run.child.overdue() != [])
         assert [event.name for event in run.child.overdue()] == ["slow"]
         run.child.kill()
         assert not run.child.alive

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 import http_servers
-from chaos_helpers import FUNCTIONS, Followed, experiment, probe, python, shell, wait_until
+from chaos_helpers import FUNCTIONS, Followed, experiment, probe, python, shell
 from drillmark.chaos import ActivityWorker, What, resolve, undo
+from waiting import until
 
 ENVIRONMENT = {
     "PLANTED_DSN": "postgresql://orders:dsn-Pa55-word@127.0.0.1:5/orders",
@@ -170,7 +171,7 @@ def test_a_running_activity_shows_no_secret_on_our_command_lines(tmp_path, monke
     activity = python("slow", "rest", seconds=30, mark=str(mark))
     with ActivityWorker(tmp_path, CONFIGURATION, SECRETS, log_path=tmp_path / "worker.log") as worker:
         worker.start(activity, timeout_seconds=None)
-        wait_until(mark.exists)
+        until(mark.exists)
         time.sleep(0.1)
         lines = _command_lines()
         assert any(b"drillmark.chaos.worker" in line for line in lines)

@@ -13,10 +13,11 @@ import time
 import pytest
 
 import http_servers
-from chaos_helpers import FUNCTIONS, control, experiment, lives, probe, python, shell, wait_until
+from chaos_helpers import FUNCTIONS, control, experiment, lives, probe, python, shell
 from drillmark.chaos import ActivityWorker, ChaosError, resolve, validate, validate_activity
 from drillmark.chaos.values import LIMIT_BYTES
 from drillmark.model.entry import Status
+from waiting import until
 
 
 @contextlib.contextmanager
@@ -141,7 +142,7 @@ def test_a_time_out_kills_all_that_the_activity_started(tmp_path):
         assert outcome.error == "it took longer than 1.5 s and was killed"
         took = (outcome.ended.monotonic_ns - outcome.started.monotonic_ns) / 1e9
         assert 1.5 <= took < 60, "it stood until what it started was over"
-        wait_until(lambda: not lives(int(mark.read_text())))
+        until(lambda: not lives(int(mark.read_text())))
         spun = worker.run(python("busy", "spin", seconds=600, mark=str(mark)), timeout_seconds=0.5)
         assert spun.status is Status.TIMED_OUT
         assert worker.run(python("after", "give", value=1), timeout_seconds=60).output == 1
@@ -175,7 +176,7 @@ def test_a_worker_that_dies_leaves_an_indeterminate_outcome(tmp_path):
     with _worker(tmp_path) as worker:
         worker.run(python("warm", "give"), timeout_seconds=60)
         worker.start(python("slow", "rest", seconds=600, mark=str(tmp_path / "mark")), timeout_seconds=None)
-        wait_until((tmp_path / "mark").exists)
+        until((tmp_path / "mark").exists)
         assert worker.identity is not None
         os.kill(worker.identity.pid, signal.SIGKILL)
         outcome = worker.wait()
@@ -244,11 +245,11 @@ def test_the_parents_death_kills_the_workers_group(tmp_path):
         f"worker.run({shell('slow', f'echo $$ > {mark}; sleep 600')!r}, timeout_seconds=None)\n"
     )
     parent = subprocess.Popen([sys.executable, str(script)])
-    wait_until(lambda: mark.exists() and mark.read_text().strip())
+    until(lambda: mark.exists() and mark.read_text().strip())
     below = int(mark.read_text())
     parent.kill()
     parent.wait()
-    wait_until(lambda: not lives(below))
+    until(lambda: not lives(below))
 
 
 def test_a_configuration_that_cannot_be_loaded_fails_the_activity(tmp_path):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from drillmark import runs, undo
 from drillmark.model.entry import Effect, Kind
 from file_drill import DRILL, activity, drillmark, make, put_back, serving, start
+from waiting import until
 from workspaces import newest, processes_of
 
 WAIT_SECONDS = 60
@@ -42,13 +42,6 @@ def make_slow(root: Path, service, guards, **fields) -> Path:
     wait = {"name": "wait", "type": "action", "provider": {"type": "process", "path": "sleep", "arguments": ["90"]}}
     defaults = {"rollbacks": [put_back(service[1])], "recover": [wait], "guards": guards}
     return make(root, service, **(defaults | fields))
-
-
-def until(condition, words) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, words() if callable(words) else words
-        time.sleep(0.05)
 
 
 def lost(service):

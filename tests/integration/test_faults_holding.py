@@ -20,7 +20,8 @@ from drillmark.faults import connections_exhausted, holding, lock_pile_up, postg
 from drillmark.faults.deeds import Deed, place
 from drillmark.processes import ProcessIdentity
 from exhaustive import sample
-from lab_helpers import healthy, order, processes_of, request, wait_for
+from lab_helpers import healthy, order, processes_of, request
+from waiting import until
 
 pytestmark = pytest.mark.lab
 
@@ -58,7 +59,7 @@ def sessions(secrets: dict[str, str]) -> list[Any]:
 def helper_of(module: ModuleType) -> ProcessIdentity:
     deed = Deed.read(module.FAULT, place(None))
     assert deed is not None
-    told = wait_for(lambda: holding.read(deed), within_seconds=60)
+    told = until(lambda: holding.read(deed), seconds=60)
     return ProcessIdentity(told["pid"], told["start"])
 
 
@@ -67,9 +68,9 @@ def nothing_is_left(up: Any, module: ModuleType, secrets: dict[str, str]) -> Non
     deed = Deed.read(module.FAULT, place(None))
     assert deed is not None
     assert deed.undone
-    wait_for(lambda: not processes_of(deed.path), within_seconds=60)
+    until(lambda: not processes_of(deed.path), seconds=60)
     assert sessions(secrets) == []
-    wait_for(lambda: healthy(up), within_seconds=60)
+    until(lambda: healthy(up), seconds=60)
     assert order(up)
 
 
@@ -80,9 +81,9 @@ def test_no_connection_is_left_until_the_undo(up: Any, secrets: dict[str, str]):
     assert connections_exhausted.is_exhausted(secrets=secrets) is True
     with pytest.raises(psycopg.OperationalError, match="remaining connection slots are reserved"):
         psycopg.connect(secrets["dsn"])
-    wait_for(lambda: request(up, "GET", "/orders/latest")[0] == 503, within_seconds=60)
+    until(lambda: request(up, "GET", "/orders/latest")[0] == 503, seconds=60)
     with pytest.raises(AssertionError, match="not within"):
-        wait_for(lambda: not connections_exhausted.is_exhausted(secrets=secrets), within_seconds=2)
+        until(lambda: not connections_exhausted.is_exhausted(secrets=secrets), seconds=2)
     with pytest.raises(ActivityFailed, match="in effect already"):
         connections_exhausted.exhaust(secrets=secrets)
 
@@ -96,7 +97,7 @@ def test_without_eviction_what_is_connected_goes_on(up: Any, secrets: dict[str, 
         connections_exhausted.exhaust(secrets=secrets)
         assert connection.execute("select count(*) > 0 from orders").fetchone() == (True,)
     # What becomes free is taken too.
-    wait_for(lambda: refused(secrets["dsn"]), within_seconds=60)
+    until(lambda: refused(secrets["dsn"]), seconds=60)
     assert connections_exhausted.is_exhausted(secrets=secrets) is True
     undo(connections_exhausted, secrets)
     nothing_is_left(up, connections_exhausted, secrets)
@@ -144,12 +145,12 @@ def test_the_undo_of_a_hold_that_was_cut_short(up: Any, secrets: dict[str, str],
     if reached == "killed":
         # Its sessions end with it, and nobody takes them for an effect that lasts.
         processes.end(helper_of(module), group=True, grace_seconds=0)
-        wait_for(lambda: not is_held(module, secrets), within_seconds=60)
+        until(lambda: not is_held(module, secrets), seconds=60)
     if reached == "undo begun":
         deed = Deed.read(module.FAULT, place(None))
         assert deed is not None
         Deed(deed.path, deed.site, deed.facts | {holding.ENDING: True}).write()
-        wait_for(lambda: not processes.is_alive(helper_of(module)), within_seconds=60)
+        until(lambda: not processes.is_alive(helper_of(module)), seconds=60)
 
     assert undo(module, secrets) == "all of it was let go"
     nothing_is_left(up, module, secrets)
@@ -161,7 +162,7 @@ def test_the_undo_of_a_lock_that_is_still_waited_for(up: Any, secrets: dict[str,
         connection.execute("lock table orders in access share mode")
         with pytest.raises(RecoveryError, match="did not take hold"):
             holding.begin(lock_pile_up.FAULT, {"lock": "orders"}, **secrets, seconds=0, configuration=None)
-        wait_for(lambda: sessions(secrets), within_seconds=60)
+        until(lambda: sessions(secrets), seconds=60)
         assert lock_pile_up.is_locked(secrets=secrets) is False
         assert undo(lock_pile_up, secrets) == "all of it was let go"
     nothing_is_left(up, lock_pile_up, secrets)
@@ -186,9 +187,9 @@ def test_it_is_held_again_when_the_server_was_away(up: Any, secrets: dict[str, s
     host = site.find(None)
     postgres_crash.kill_server()
     host.wait_until_ready(60)
-    wait_for(lambda: sessions(secrets), within_seconds=60)
+    until(lambda: sessions(secrets), seconds=60)
     if module is lock_pile_up:
-        wait_for(lambda: lock_pile_up.is_locked(secrets=secrets), within_seconds=60)
+        until(lambda: lock_pile_up.is_locked(secrets=secrets), seconds=60)
     assert undo(module, secrets) == "all of it was let go"
     postgres_crash.ensure_running()
     nothing_is_left(up, module, secrets)

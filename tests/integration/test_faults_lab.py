@@ -19,7 +19,8 @@ from drillmark import postgres, processes, site
 from drillmark.faults import bad_migration, postgres_crash, postgres_host
 from drillmark.faults.deeds import Deed
 from drillmark.recovery import postgres_pitr, probes
-from lab_helpers import healthy, order, request, wait_for
+from lab_helpers import healthy, order, request
+from waiting import until
 
 pytestmark = pytest.mark.lab
 
@@ -66,13 +67,13 @@ def test_a_lost_host_stays_lost_until_its_undo(up: Any, dsn: str):
     assert not host.data_directory.exists()
     assert refused(dsn)
     with pytest.raises(AssertionError, match="not within"):
-        wait_for(lambda: not postgres_host.is_lost(), within_seconds=2)
+        until(lambda: not postgres_host.is_lost(), seconds=2)
 
     assert postgres_host.bring_host_back() == f"{host.name} is back"
     assert postgres_host.bring_host_back() == f"{host.name} is back"
 
     assert postgres_host.is_lost() is False
-    wait_for(lambda: healthy(up), within_seconds=60)
+    until(lambda: healthy(up), seconds=60)
     assert status(up)["clusters"][host.name]["held"] is False
 
 
@@ -104,7 +105,7 @@ def test_the_undo_of_a_loss_that_was_cut_short(up: Any, dsn: str, reached: str):
 
     assert postgres_host.bring_host_back() == f"{host.name} is back"
 
-    wait_for(lambda: healthy(up), within_seconds=60)
+    until(lambda: healthy(up), seconds=60)
     assert not aside.exists()
     assert order(up)
 
@@ -136,7 +137,7 @@ def test_lost_restored_and_left_aside(up: Any, dsn: str):
     with psycopg.connect(dsn, autocommit=True) as connection:
         name = connection.execute("select pg_walfile_name(pg_current_wal_lsn())").fetchone()[0]
         connection.execute("select pg_switch_wal()")
-    wait_for((up.layout.archive / name).exists, within_seconds=60)
+    until((up.layout.archive / name).exists, seconds=60)
     lost = order(up)
 
     postgres_host.lose_host()
@@ -172,7 +173,7 @@ def test_a_restore_that_nobody_switched_to_is_discarded_by_the_undo(up: Any, dsn
 
     assert not Path(report["data_directory"]).exists()
     assert postgres.server_processes(Path(report["data_directory"])) == []
-    wait_for(lambda: labs.status(Path(up.directory)).state == "up", within_seconds=60)
+    until(lambda: labs.status(Path(up.directory)).state == "up", seconds=60)
     assert sorted(up.layout.archive.glob("*.history")) == timelines, "it left no trace in the archive"
 
 
@@ -183,7 +184,7 @@ def test_one_that_was_adopted_and_not_switched_to_is_discarded_too(up: Any, dsn:
 
     assert postgres_pitr.discard_unserved() == [f"restored-{run()}"]
 
-    wait_for(lambda: labs.status(Path(up.directory)).state == "up", within_seconds=60)
+    until(lambda: labs.status(Path(up.directory)).state == "up", seconds=60)
     assert status(up)["primary"] == host.name
 
 
@@ -195,7 +196,7 @@ def test_a_crash_is_seen_until_its_undo_though_the_supervisor_restarts(up: Any, 
     assert postgres_crash.kill_server()["killed"] >= 5
 
     assert postgres_crash.was_restarted() is True
-    wait_for(lambda: healthy(up), within_seconds=60)
+    until(lambda: healthy(up), seconds=60)
     assert postgres_crash.was_restarted() is True
     assert postgres.postmaster(host.data_directory) != before
     assert postgres_crash.ensure_running() == f"{host.name} takes connections"
@@ -276,5 +277,5 @@ def test_the_shipped_experiments_run_under_plain_chaos_run(
         for part in ("method", "rollbacks")
         for activity in yaml.safe_load(experiment.read_text())[part]
     ]
-    wait_for(lambda: labs.status(Path(up.directory)).state == "up" and healthy(up), within_seconds=60)
+    until(lambda: labs.status(Path(up.directory)).state == "up" and healthy(up), seconds=60)
     assert count_of_orders(dsn) == before

@@ -31,7 +31,8 @@ from drillmark.faults import (
 )
 from drillmark.faults.deeds import Deed, place
 from drillmark.recovery import backups, postgres_pitr
-from lab_helpers import healthy, order, request, wait_for
+from lab_helpers import healthy, order, request
+from waiting import until
 
 pytestmark = pytest.mark.lab
 
@@ -54,7 +55,7 @@ def test_a_killed_service_is_seen_until_its_undo_though_the_supervisor_restarts(
 
     assert not processes.is_alive(before)
     assert service_killed.was_killed() is True
-    wait_for(lambda: healthy(up), within_seconds=60)
+    until(lambda: healthy(up), seconds=60)
     assert service_killed.was_killed() is True
     with pytest.raises(ActivityFailed, match="in effect already"):
         service_killed.kill_service()
@@ -139,13 +140,13 @@ def test_slowing_down_is_done_whole_or_not_at_all(up: Any, dsn: str, secrets: di
         )
         waiting = "select count(*) from pg_locks where not granted and relation = 'orders'::regclass"
         with psycopg.connect(secrets["admin_dsn"], autocommit=True) as admin:
-            wait_for(lambda: admin.execute(waiting).fetchone()[0], within_seconds=60)
+            until(lambda: admin.execute(waiting).fetchone()[0], seconds=60)
             slowing.kill()
             slowing.wait()
             admin.execute(
                 "select pg_terminate_backend(pid) from pg_locks where not granted and relation = 'orders'::regclass"
             )
-            wait_for(lambda: not admin.execute(waiting).fetchone()[0], within_seconds=60)
+            until(lambda: not admin.execute(waiting).fetchone()[0], seconds=60)
     assert slow_queries.is_slow("orders", dsn=dsn) is False
     for table, seconds, said in (
         ("nowhere", 0.1, "no table nowhere"),
@@ -273,7 +274,7 @@ def test_ransom_leaves_an_older_backup_and_it_is_the_one_that_serves(up: Any, ds
     with psycopg.connect(dsn, autocommit=True) as connection:
         name = connection.execute("select pg_walfile_name(pg_current_wal_lsn())").fetchone()[0]
         connection.execute("select pg_switch_wal()")
-    wait_for((up.layout.archive / name).exists, within_seconds=60)
+    until((up.layout.archive / name).exists, seconds=60)
     assert ransom.has_struck() is False
 
     assert ransom.strike(secrets=secrets) == {"taken": newest.name, "left": older.name}

@@ -9,7 +9,7 @@ import pytest
 
 from drillmark import lab as labs
 from drillmark.lab import control
-from lab_helpers import wait_for
+from waiting import until
 
 
 @pytest.mark.lab
@@ -18,10 +18,10 @@ def test_a_supervisor_that_was_killed_is_started_again_and_keeps_what_was_held(l
     monkeypatch.setenv("DRILLMARK_LAB", made.directory)
     control.call(made.control, "POST", "/hold", {"cluster": made.primary})
     os.kill(made.supervisor.pid, signal.SIGKILL)
-    wait_for(lambda: labs.status(made.directory).state == "unsupervised", within_seconds=60)
+    until(lambda: labs.status(made.directory).state == "unsupervised", seconds=60)
     assert control.insist(made.control, "GET", "/status")["clusters"][made.primary]["held"]
     control.insist(made.control, "POST", "/release", {"cluster": made.primary})
-    wait_for(lambda: labs.status(made.directory).state == "up", within_seconds=60)
+    until(lambda: labs.status(made.directory).state == "up", seconds=60)
 
 
 def test_without_a_lab_nothing_is_started(tmp_path, monkeypatch):

@@ -27,7 +27,8 @@ import pytest
 from drillmark import samples
 from drillmark.model.evidence import Table
 from file_drill import DRILL, drillmark, make, serving, start
-from observe_children import Child, wait_for
+from observe_children import Child
+from waiting import until
 
 DEADLINE_SECONDS = 120.0
 SERVER = """
@@ -116,8 +117,8 @@ def test_each_process_records_what_it_did_and_together_it_is_all_that_reached_th
         child.go(DEADLINE_SECONDS)
         assert child.status()["state"] == "ready", child.log()
         time.sleep(2)
-        wait_for(lambda: all(len(part) > 3 for part in tables(child, processes)))
-        wait_for(lambda: sum(max(part["users"], default=0) for part in tables(child, processes, "load-users")) == 6)
+        until(lambda: all(len(part) > 3 for part in tables(child, processes)))
+        until(lambda: sum(max(part["users"], default=0) for part in tables(child, processes, "load-users")) == 6)
         assert child.end(seconds=60) == 0, child.log()
     finally:
         child.end(signal.SIGKILL)
@@ -130,7 +131,7 @@ def test_each_process_records_what_it_did_and_together_it_is_all_that_reached_th
     assert max(sum(int(np.max(part["users"])) for part in users), 0) == 6
     assert all(part["users"][-1] == 0 and part.closed for part in users)
     assert not events(child)
-    wait_for(lambda: not workers_of(child), 60)
+    until(lambda: not workers_of(child), seconds=60)
 
 
 def test_a_worker_that_is_killed_is_told_and_the_others_go_on(tmp_path, server):
@@ -140,9 +141,9 @@ def test_a_worker_that_is_killed_is_told_and_the_others_go_on(tmp_path, server):
         child.go(DEADLINE_SECONDS)
         killed = time.monotonic_ns()
         os.kill(json.loads((child.children / "load-1.json").read_text())["pid"], signal.SIGKILL)
-        wait_for(lambda: events(child), 60)
+        until(lambda: events(child), seconds=60)
         before = len(child.table("load-2"))
-        wait_for(lambda: len(child.table("load-2")) > before + 5, 60)
+        until(lambda: len(child.table("load-2")) > before + 5, seconds=60)
         assert child.end(seconds=60) == 0, child.log()
     finally:
         child.end(signal.SIGKILL)
@@ -164,10 +165,10 @@ def test_no_process_is_left_when_the_master_is_gone(tmp_path, server, victim):
             child.process.kill()
         else:
             os.kill(child.process.pid, signal.SIGSTOP)  # it never answers again, and is gone only later
-            wait_for(lambda: not workers_of(child) or not _grows(child), 60)
+            until(lambda: not workers_of(child) or not _grows(child), seconds=60)
             child.process.kill()
         child.process.wait(60)
-        wait_for(lambda: not workers_of(child), 60)
+        until(lambda: not workers_of(child), seconds=60)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.process.pid, signal.SIGKILL)
@@ -297,12 +298,12 @@ def test_a_drill_whose_load_loses_a_worker_does_not_judge_the_load_from_there_on
         )  # fmt: skip
         process = start(root, "run", DRILL)
         try:
-            wait_for(lambda: not served.exists(), DEADLINE_SECONDS * 2)
+            until(lambda: not served.exists(), seconds=DEADLINE_SECONDS * 2)
             (run,) = (root / "reports/runs").iterdir()
             users = run / "samples/load-users-2.dms"
             rows = len(samples.read(users))
             # Each row vouches for a second: with two more, the baseline lies before all that is in doubt.
-            wait_for(lambda: len(samples.read(users)) > rows + 1, DEADLINE_SECONDS)
+            until(lambda: len(samples.read(users)) > rows + 1, seconds=DEADLINE_SECONDS)
             os.kill(json.loads((run / "children/load-2.json").read_text())["pid"], signal.SIGKILL)
             out, _ = process.communicate(timeout=DEADLINE_SECONDS * 2)
         finally:

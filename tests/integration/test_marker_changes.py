@@ -22,11 +22,12 @@ from drillmark.observe import child, markers, postgres_store, read_back
 from drillmark.observe.changes import Write
 from drillmark.recovery.launching import bring_up
 from drillmark.samples import LedgerKind, LedgerOp
-from observe_children import NS, wait_for
+from observe_children import NS
 from postgres_builders import Server, running_server
 from rig.journal import BOOT, HOST, ORIGIN_NS
 from rig.plain import Run, drill
 from rig.store import Store
+from waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +72,7 @@ class Writing:
         return int(np.count_nonzero(chosen & (table["at_ns"] > after_ns)))
 
     def wait_for(self, condition: Any) -> None:
-        wait_for(lambda: condition() or not self.thread.is_alive(), 90)
+        until(lambda: condition() or not self.thread.is_alive(), seconds=90)
         assert self.error is None, self.error
 
     def end(self) -> Table:
@@ -259,7 +260,7 @@ def test_split_brain_of_two_servers_is_seen_by_timelines_and_is_loss_without_the
     writing = Writing(tmp_path, dsn, changes=False)
     try:
         writing.wait_for(lambda: writing.acknowledged() >= 100)
-        wait_for(lambda: standby.execute("SELECT to_regclass('drillmark.markers') IS NOT NULL") == [(True,)], 60)
+        until(lambda: standby.execute("SELECT to_regclass('drillmark.markers') IS NOT NULL") == [(True,)], seconds=60)
         standby.execute("SELECT pg_promote(true, 60)")
         proxy.to = standby.port
         # Half of the writers' connections break, and find the new primary; the old one goes on acknowledging the others.

@@ -24,7 +24,8 @@ from drillmark.errors import DrillmarkError
 from drillmark.model.evidence import Table
 from drillmark.observe import child, markers, read_back
 from drillmark.samples import LedgerKind
-from observe_children import NS, Child, wait_for
+from observe_children import NS, Child
+from waiting import until
 
 PASSWORD = "t0ps3cret-pa55word"
 
@@ -58,7 +59,7 @@ class Server:
                 env=postgres.clean_environment(),
                 cwd="/",
             )
-        wait_for(self.answers)
+        until(self.answers)
 
     def answers(self) -> bool:
         try:
@@ -78,7 +79,7 @@ class Server:
         self.signal(signal.SIGKILL)
         if self.process is not None:
             self.process.wait(60)
-        wait_for(lambda: not postgres.server_processes(self.data))
+        until(lambda: not postgres.server_processes(self.data))
 
     def execute(self, *statements: str) -> Any:
         with psycopg.connect(self.dsn, autocommit=True) as connection:
@@ -142,7 +143,7 @@ class Here:
         self.error: BaseException | None = None
         self.thread = threading.Thread(target=self._run)
         self.thread.start()
-        wait_for(lambda: self.state() == "ready" or not self.thread.is_alive())
+        until(lambda: self.state() == "ready" or not self.thread.is_alive())
 
     def _run(self) -> None:
         try:
@@ -160,7 +161,7 @@ class Here:
     def wait_for_more(self, kind: LedgerKind, more: int) -> None:
         """Until there are so many more of them than now."""
         before = self.count(kind)
-        wait_for(lambda: self.count(kind) >= before + more or not self.thread.is_alive())
+        until(lambda: self.count(kind) >= before + more or not self.thread.is_alive())
 
     def table(self) -> Table:
         return samples.read(self.me.run_dir / "samples" / "ledger.dms")
@@ -217,7 +218,7 @@ def test_markers_are_committed_acknowledged_and_read_back_and_no_secret_is_left(
 ) -> None:
     writing = observe("markers").go()
     assert writing.status()["state"] == "ready", writing.status()
-    wait_for(lambda: len(ids(writing.table("ledger"), LedgerKind.ACKNOWLEDGED)) > 60)
+    until(lambda: len(ids(writing.table("ledger"), LedgerKind.ACKNOWLEDGED)) > 60)
     assert PASSWORD.encode() not in Path(f"/proc/{writing.process.pid}/cmdline").read_bytes()
     assert writing.end() == child.EXIT_ENDED, writing.log()
     assert writing.status()["state"] == "ended"
@@ -264,7 +265,7 @@ def test_a_server_that_is_killed_keeps_every_acknowledged_write(server: Server, 
         time.sleep(0.6)
         server.start()
         began = time.monotonic_ns()
-        wait_for(
+        until(
             lambda began=began: (
                 (table := writing.table())["at_ns"][table["kind"] == LedgerKind.ACKNOWLEDGED].max() > began
             )
@@ -307,7 +308,7 @@ def test_refusals_ended_connections_locks_and_a_server_that_hangs(server: Server
         holder.execute("LOCK TABLE drillmark.markers IN EXCLUSIVE MODE")
         begun = time.monotonic()
         time.sleep(4.5)
-        wait_for(lambda: writing.count(LedgerKind.INDETERMINATE) >= len(ended) + 4)
+        until(lambda: writing.count(LedgerKind.INDETERMINATE) >= len(ended) + 4)
         assert server.execute(f"SELECT count(*) FROM pg_stat_activity WHERE {OURS}")[0][0] <= 10
         held_seconds = time.monotonic() - begun
     writing.wait_for_more(LedgerKind.ACKNOWLEDGED, 20)
@@ -330,7 +331,7 @@ def test_refusals_ended_connections_locks_and_a_server_that_hangs(server: Server
     assert at.max() < stopped + 2 * NS
     assert (at > stopped - 5 * NS).any()
     assert 1 <= len(ids(ledger, LedgerKind.INDETERMINATE) - ended - locked) <= 8
-    wait_for(server.answers)
+    until(server.answers)
     stored = in_the_store(server)
     assert not ids(ledger, LedgerKind.FAILED) & stored
     assert ids(ledger, LedgerKind.ACKNOWLEDGED) <= stored
@@ -380,7 +381,7 @@ def test_a_commit_whose_answer_is_lost_is_indeterminate_and_may_be_there(server:
     writing = Here(server, tmp_path, secrets={"db": {"dsn": dsn}})
     writing.wait_for_more(LedgerKind.ACKNOWLEDGED, 20)
     proxy.swallow = True
-    wait_for(lambda: proxy.swallowed >= 8)
+    until(lambda: proxy.swallowed >= 8)
     proxy.swallow = False
     writing.wait_for_more(LedgerKind.ACKNOWLEDGED, 20)
     ledger = writing.end()
@@ -399,7 +400,7 @@ def test_killed_and_started_again_it_never_repeats_a_number_nor_makes_the_table_
     server: Server, observe: Any, tmp_path: Path
 ) -> None:
     writing = observe("markers").go()
-    wait_for(lambda: len(ids(writing.table("ledger"), LedgerKind.ACKNOWLEDGED)) > 20)
+    until(lambda: len(ids(writing.table("ledger"), LedgerKind.ACKNOWLEDGED)) > 20)
     writing.end(signal.SIGKILL)
     before = writing.table("ledger")
     assert not before.closed
@@ -522,7 +523,7 @@ def test_sql_beats_are_native_notice_a_dead_server_and_come_back_with_it(server:
     prober = Child("drillmark.observe.prober", "prober", tmp_path / "run", config)
     try:
         prober.go()
-        wait_for(lambda: beats_since(prober, "sql", 0) >= 8 and beats_since(prober, "slow", 0) >= 1)
+        until(lambda: beats_since(prober, "sql", 0) >= 8 and beats_since(prober, "slow", 0) >= 1)
         count = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'drillmark probe'"
         assert server.execute(count)[0][0] <= 30
         # A kept connection that was ended meanwhile: the next beat is asked again on a fresh one.
@@ -530,19 +531,19 @@ def test_sql_beats_are_native_notice_a_dead_server_and_come_back_with_it(server:
         ended = server.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {idle}")
         assert ended
         cut = time.monotonic_ns()
-        wait_for(lambda: beats_since(prober, "sql", cut) >= 6)
+        until(lambda: beats_since(prober, "sql", cut) >= 6)
         killing = time.monotonic_ns()
         server.kill()
         killed = time.monotonic_ns()
-        wait_for(lambda: beats_since(prober, "sql", killed) >= 6)
+        until(lambda: beats_since(prober, "sql", killed) >= 6)
         starting = time.monotonic_ns()
         server.start()
         started = time.monotonic_ns()
-        wait_for(lambda: beats_since(prober, "sql", started) >= 6)
+        until(lambda: beats_since(prober, "sql", started) >= 6)
         stopping = time.monotonic_ns()
         server.signal(signal.SIGSTOP)
         stopped = time.monotonic_ns()
-        wait_for(lambda: beats_since(prober, "sql", stopped) >= 3)
+        until(lambda: beats_since(prober, "sql", stopped) >= 3)
         continuing = time.monotonic_ns()
         server.signal(signal.SIGCONT)
         assert prober.end() == child.EXIT_ENDED, prober.log()

@@ -24,7 +24,8 @@ import pytest
 from drillmark import clock, samples
 from drillmark.model.evidence import Table
 from drillmark.observe import child, paced, prober
-from observe_children import NS, Child, wait_for
+from observe_children import NS, Child
+from waiting import until
 
 PERIOD = 0.05
 
@@ -356,14 +357,14 @@ def test_beats_on_a_grid_a_stop_that_shows_and_a_clean_end(server: Any, start: A
         secrets={"api": {"token": {"type": "env", "key": "TOKEN"}}},
         env={"TOKEN": "t0ps3cret-token"},
     )
-    wait_for(lambda: running.status().get("state") == "starting")
+    until(lambda: running.status().get("state") == "starting")
     time.sleep(0.2)
     assert server.hits == 0  # nothing is done before the word to go
     assert not (running.directory / "samples").exists()
     running.go()
     for number in (signal.SIGINT, signal.SIGHUP):
         running.process.send_signal(number)
-    wait_for(lambda: "script" in samples.texts(running.table("beats"), "probe"))
+    until(lambda: "script" in samples.texts(running.table("beats"), "probe"))
     running.process.send_signal(signal.SIGSTOP)
     time.sleep(3.0)
     hits, continued = server.hits, time.monotonic()
@@ -371,7 +372,7 @@ def test_beats_on_a_grid_a_stop_that_shows_and_a_clean_end(server: Any, start: A
     time.sleep(0.2)
     burst, seconds = server.hits - hits, time.monotonic() - continued
     rows = len(running.table("beats"))
-    wait_for(lambda: len(running.table("beats")) >= rows + 20)
+    until(lambda: len(running.table("beats")) >= rows + 20)
     assert b"t0ps3cret" not in Path(f"/proc/{running.process.pid}/cmdline").read_bytes()
     # The engine's word to stop goes to the group: a script that it cuts short has not failed.
     os.killpg(running.process.pid, signal.SIGTERM)
@@ -412,12 +413,12 @@ def test_what_was_in_flight_when_it_slept_proves_nothing_and_a_kill_leaves_a_rea
 ) -> None:
     server.delay = 0.3
     running = start([http(server.url)], timeout_seconds=2.0).go()
-    wait_for(lambda: len(running.table("beats")) >= 10)
+    until(lambda: len(running.table("beats")) >= 10)
     running.process.send_signal(signal.SIGSTOP)
     time.sleep(4.0)
     running.process.send_signal(signal.SIGCONT)
     awake = time.monotonic_ns()
-    wait_for(lambda: running.table("beats")["sent_ns"].max() > awake)
+    until(lambda: running.table("beats")["sent_ns"].max() > awake)
     running.end(signal.SIGKILL)
     table = running.table("beats")
     assert not table.closed

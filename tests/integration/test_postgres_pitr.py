@@ -19,10 +19,10 @@ import pytest
 from chaoslib.exceptions import ActivityFailed
 
 from drillmark import postgres
-from drillmark.errors import RecoveryError
 from drillmark.recovery import marker, postgres_pitr, probes, verification
 from drillmark.recovery import server as restored_server
-from postgres_builders import Server, running_server, wait_for
+from postgres_builders import Server, running_server
+from waiting import until
 
 pytestmark = pytest.mark.lab
 
@@ -244,7 +244,7 @@ def test_killed_anywhere_it_is_done_again(source: Server, place: Path, in_a_run:
     arguments = [source.backups, source.archive, place, source.dsn, stage]
     process = subprocess.Popen([sys.executable, "-c", call, *map(str, arguments)], start_new_session=True)
     lines = tmp_path / "progress.jsonl"
-    wait_for(lambda: lines.exists() and stage in lines.read_text(), seconds=60)
+    until(lambda: lines.exists() and stage in lines.read_text(), seconds=60)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
@@ -314,42 +314,7 @@ def test_nothing_is_archived_before_the_switch_over(
     assert (first["already"], again["already"]) == (False, True)
     assert f"port={report['port']}" in service_file.read_text()
     assert "host=example.org" in service_file.read_text()
-    wait_for((archive / "00000002.history").exists)
-
-
-def test_nothing_complete_means_nothing_is_switched(place: Path, tmp_path: Path):
-    with pytest.raises(ActivityFailed, match="there is no complete restore"):
-        postgres_pitr.switch_over(into=str(place), service_file=str(tmp_path / "none"), service="users")
-
-
-def test_fence_ends_every_process_and_archives_the_last_log(tmp_path: Path):
-    with running_server(tmp_path / "old") as old:
-        old.execute("create table t (id int)")
-        old.back_up("first")
-        held = psycopg.connect(old.dsn)
-        held.execute("insert into t values (1)")
-        old.execute("insert into t values (2)")
-        last = old.execute("select pg_walfile_name(pg_current_wal_lsn())")[0][0]
-        assert not (old.archive / last).exists()
-
-        answer = postgres_pitr.fence(data_directory=str(old.data))
-
-        held.close()
-        assert answer["clean"] is True
-        assert answer["ended"] > 3
-        assert postgres.server_processes(old.data) == []
-        assert (old.archive / last).exists()
-        assert postgres_pitr.fence(data_directory=str(old.data), port=old.port)["already"] is True
-
-
-def test_fence_kills_what_does_not_stop(tmp_path: Path):
-    with running_server(tmp_path / "old") as old:
-        answer = postgres_pitr.fence(data_directory=str(old.data), mode="immediate")
-
-        assert answer["clean"] is False
-        assert postgres.server_processes(old.data) == []
-    with pytest.raises(ActivityFailed, match="not a mode"):
-        postgres_pitr.fence(data_directory=str(tmp_path), mode="gently")
+    until((archive / "00000002.history").exists)
 
 
 class TestRows:
@@ -390,34 +355,3 @@ class TestRows:
         assert probes.same_cluster(archive=str(source.archive), dsn=source.dsn) is True
         with running_server(tmp_path / "another") as another, pytest.raises(ActivityFailed, match="users reach system"):
             probes.same_cluster(archive=str(source.archive), dsn=another.dsn)
-
-
-def test_faults_work_on_a_server_that_is_not_the_labs(tmp_path: Path, in_a_run: str):
-    from drillmark.faults import postgres_crash, postgres_host
-
-    with running_server(tmp_path / "plain") as server:
-        data = str(server.data)
-        assert postgres_crash.kill_server(data)["killed"] > 3
-        assert postgres_crash.was_restarted(data) is True
-        assert postgres_crash.ensure_running(data) == "data takes connections"
-        assert server.execute("select 1") == [(1,)]
-        assert postgres_crash.was_restarted(data) is False
-
-        postgres_host.lose_host(data)
-        assert postgres_host.is_lost(data) is True
-        assert postgres_host.bring_host_back(data) == "data is back"
-        assert postgres_host.is_lost(data) is False
-        assert postgres_crash.ensure_running(data) == "data takes connections"
-        assert server.execute("select 1") == [(1,)]
-
-
-def test_a_server_that_never_comes_up_again_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    from drillmark.recovery import launching
-
-    monkeypatch.setattr(launching, "_PERSISTS_SECONDS", 1.0)
-    with running_server(tmp_path / "plain") as server:
-        assert postgres.stop(server.data, "fast")
-        with (server.data / "postgresql.conf").open("a") as file:
-            file.write("no_such_setting = 1\n")
-        with pytest.raises(RecoveryError, match=r"does not come up: .*no_such_setting"):
-            launching.bring_up(server.data, port=None, log=tmp_path / "log", timeout_seconds=60)

@@ -11,7 +11,8 @@ import numpy as np
 
 from drillmark import samples
 from drillmark.observe import child
-from observe_children import Child, wait_for
+from observe_children import Child
+from waiting import until
 
 EVERY_NS = 10_000_000
 
@@ -36,7 +37,7 @@ def test_tcp_beats_at_a_hundred_a_second(tmp_path: Path):
     path = tmp_path / "samples" / "beats.dms"
     try:
         prober.go(90)
-        wait_for(lambda: path.exists() and len(samples.read(path)) > 150, 60)
+        until(lambda: path.exists() and len(samples.read(path)) > 150, seconds=60)
         assert prober.end(seconds=60) == child.EXIT_ENDED, prober.log()
     finally:
         prober.end(signal.SIGKILL)

@@ -6,7 +6,6 @@ import json
 import socket
 import subprocess
 import textwrap
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from drillmark import runs
 from drillmark.model.entry import Effect, Kind
 from drillmark.safety.budgets import UntoldError, good_ratio
 from file_drill import DRILL, drillmark, make, put_back, serving, start
+from waiting import until
 from workspaces import newest
 
 WAIT_SECONDS = 120
@@ -31,16 +31,6 @@ def service(tmp_path_factory):
     served = tmp_path_factory.mktemp("served") / "the file"
     with serving(served) as url:
         yield url, served
-
-
-def until(what, found, log: Path | None = None):
-    deadline = time.monotonic() + WAIT_SECONDS
-    while True:
-        value = found()
-        if value:
-            return value
-        assert time.monotonic() < deadline, f"{what}; {log.read_text()[-2000:] if log else ''}"
-        time.sleep(0.1)
 
 
 @contextmanager
@@ -75,7 +65,7 @@ def prometheus(directory: Path, target_port: int) -> Iterator[str]:
         ["prometheus", *arguments], stdout=output, stderr=output, cwd=directory
     ) as process:  # fmt: skip
         try:
-            until("prometheus is not ready", lambda: _answers(f"{url}/-/ready"), log)
+            until(lambda: _answers(f"{url}/-/ready"), lambda: f"prometheus is not ready; {log.read_text()[-2000:]}")
             yield url
         finally:
             process.kill()
@@ -129,7 +119,7 @@ def test_a_budget_by_prometheus_aborts_what_spends_it_too_fast_and_refuses_once_
     served = service[1]
     served.write_text("up")
     with exporter(served) as port, prometheus(tmp_path / "prometheus", port) as url:
-        until("nothing was scraped", lambda: known(url) is not None and known(url, QUERY.replace("30d", "20s")))
+        until(lambda: known(url) is not None and known(url, QUERY.replace("30d", "20s")), "nothing was scraped")
         assert known(url) == 1.0
         asked = {"url": url, "query": QUERY}
         fast = {"rate": 5, "window": "20s", "fails_for": "5s"}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from drillmark.cli import main
 from drillmark.errors import DrillmarkError
 from drillmark.model.entry import Effect, Kind
 from file_drill import DRILL, activity, drillmark, make, put_back, serving, start
+from waiting import until
 from workspaces import newest, processes_of
 
 WAIT_SECONDS = 120
@@ -63,13 +63,6 @@ def change(path: Path, how) -> None:
     body = yaml.safe_load(path.read_text())
     how(body)
     path.write_text(yaml.safe_dump(body))
-
-
-def until(condition, words) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, words() if callable(words) else words
-        time.sleep(0.05)
 
 
 def journal(root: Path):

@@ -18,7 +18,8 @@ import pytest
 
 from drillmark import samples
 from drillmark.observe import child
-from observe_children import NS, Child, wait_for
+from observe_children import NS, Child
+from waiting import until
 
 SERVER = """
 import asyncio, sys
@@ -117,8 +118,8 @@ def test_every_request_is_recorded_with_its_outcome_and_the_end_is_clean(load: A
     ).go()
     assert running.status()["state"] == "ready", running.status()
     time.sleep(2.2)
-    wait_for(lambda: "GET judged" in samples.texts(running.table("load"), "name"))
-    wait_for(lambda: 3 in running.table("load-users")["users"].tolist())
+    until(lambda: "GET judged" in samples.texts(running.table("load"), "name"))
+    until(lambda: 3 in running.table("load-users")["users"].tolist())
     asked = time.monotonic()
     assert running.end() == child.EXIT_ENDED, running.log()
     assert time.monotonic() - asked < 40
@@ -152,12 +153,12 @@ def test_every_request_is_recorded_with_its_outcome_and_the_end_is_clean(load: A
 
 def test_a_stall_shows_as_a_gap_and_a_kill_leaves_readable_files_without_a_clean_end(load: Any) -> None:
     running = load(USER).go()
-    wait_for(lambda: running.table("load-users")["users"].tolist()[-1:] == [3])
+    until(lambda: running.table("load-users")["users"].tolist()[-1:] == [3])
     running.process.send_signal(signal.SIGSTOP)
     time.sleep(2.5)
     running.process.send_signal(signal.SIGCONT)
     awake = time.monotonic_ns()
-    wait_for(lambda: running.table("load-users")["at_ns"].max() > awake)
+    until(lambda: running.table("load-users")["at_ns"].max() > awake)
     running.end(signal.SIGKILL)
     for name in ("load", "load-users"):
         table = running.table(name)
@@ -313,7 +314,7 @@ def test_the_files_own_ways_are_kept(load: Any, url: str) -> None:
     (Path(running.directory).parent / "work space" / "helper.py").write_text("WORD = 'beside'\n")
     (Path(running.directory).parent / "work space" / "my_load.py").write_text(textwrap.dedent(text))
     running.go()
-    wait_for(lambda: "GET /last" in samples.texts(running.table("load"), "name"))
+    until(lambda: "GET /last" in samples.texts(running.table("load"), "name"))
     # It ends by itself when its lease is over.
     assert running.process.wait(90) == child.EXIT_ENDED, running.log()
     assert running.table("load-users")["users"].tolist()[-1] == 0
@@ -330,7 +331,7 @@ def test_the_orders_load_makes_its_rate_against_the_lab(tmp_path: Path, shared_l
     try:
         running.go()
         time.sleep(4)
-        wait_for(lambda: len(set(samples.texts(running.table("load"), "name"))) == 3)
+        until(lambda: len(set(samples.texts(running.table("load"), "name"))) == 3)
         assert running.end() == child.EXIT_ENDED, running.log()
     finally:
         running.end(signal.SIGKILL)

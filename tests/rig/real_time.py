@@ -20,9 +20,10 @@ from drillmark.model.entry import Effect
 from drillmark.model.evidence import Evidence, Table
 from drillmark.model.measurement import Measurements
 from drillmark.model.stamp import Stamp
-from observe_children import Child, wait_for
+from observe_children import Child
 from rig.journal import SECOND, Journal, make_plan, ns
 from rig.service import Service
+from waiting import until
 
 HOLD, PERIOD, TIMEOUT = 1.5, 0.1, 1.5
 GOOD = b'{"source": "database"}'
@@ -174,7 +175,7 @@ def run(lives: list[Life], directory: Path) -> None:
             probers.append(life.prober)
             life.prober.say_go()
         for prober in probers:
-            wait_for(lambda prober=prober: prober.status().get("state") == "ready", 60)
+            until(lambda prober=prober: prober.status().get("state") == "ready", seconds=60)
         _live(lives)
         for prober in probers:
             prober.end(signal.SIGTERM, 60)

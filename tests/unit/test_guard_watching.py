@@ -8,12 +8,12 @@ import sys
 
 import pytest
 
-from chaos_helpers import wait_until
 from drillmark import files, processes
 from drillmark.engine import bare, early
 from drillmark.engine.paths import RunPaths, WorkspacePaths
 from drillmark.guard.__main__ import Config
 from drillmark.guard.watching import Lookout, Watch, reason_to_act
+from waiting import until
 
 SECOND = 10**9
 
@@ -98,7 +98,7 @@ print(guard.pid, processes.identify(guard.pid).start, guard.poll(), flush=True)
     done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True)
     pid, start, code = done.stdout.split()
     assert code == "None"
-    wait_until(lambda: not processes.is_alive(processes.ProcessIdentity(int(pid), start)), 60.0)
+    until(lambda: not processes.is_alive(processes.ProcessIdentity(int(pid), start)), seconds=60.0)
 
 
 def test_a_word_to_go_that_names_another_process_is_not_for_this_one(tmp_path):

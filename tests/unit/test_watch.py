@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -16,6 +15,7 @@ from drillmark.observe.answer import Answer
 from drillmark.observe.watch import Watched, answer_seconds
 from file_drill import activity
 from observe_children import Child
+from waiting import until
 
 SECOND = 10**9
 GOOD, BAD = Answer(ok=True, detail="ok"), Answer(ok=False, detail="503")
@@ -50,13 +50,6 @@ def test_an_answer_may_not_take_much_longer_than_the_guard_may_fail(fails_for, d
 
 def watcher(directory, *guards) -> Child:
     return Child("drillmark.observe.watch", "guards", directory, {"guards": list(guards)})
-
-
-def until(condition, words, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, words()
-        time.sleep(0.05)
 
 
 def lines(directory):
