@@ -235,6 +235,28 @@ def test_a_hypothesis_that_deviates_after_the_recovery_fails_the_run(root, servi
     assert any("deviated" in reason for reason in json.loads(done.stdout)["reasons"])
 
 
+def test_an_undo_that_lets_go_nothing_is_none(root, service):
+    """The steady state holds while the fault is there as well: what is still true of the fault tells."""
+    path = root / "experiments/file-lost.yaml"
+    experiment = yaml.safe_load(path.read_text())
+    always = activity("always", "os.path", "exists", tolerance=True, path="/")
+    experiment["steady-state-hypothesis"] = {"title": "always", "probes": [always]}
+    put_back = experiment["rollbacks"].pop()
+    path.write_text(yaml.safe_dump(experiment))
+    done = drillmark(root, "run", DRILL, "--json")
+    assert done.returncode == 1, done.stderr
+    told = {one["name"]: one for one in json.loads(done.stdout)["objectives"]}
+    assert told["undo"]["verdict"] == "failed"
+    assert "not proved gone: is-gone is still true" in told["undo"]["reason"]
+    # What may be in effect stays on record, until somebody gives it an undo that is one.
+    undo_file = newest(root) / "undo.json"
+    state = json.loads(undo_file.read_text())
+    state["undoables"][0]["experiment"]["rollbacks"].append(put_back)
+    undo_file.write_text(json.dumps(state))
+    assert drillmark(root, "resume", "last").returncode == 1
+    assert_clean(root, service)
+
+
 def test_an_abort_whose_undo_takes_its_time_is_not_cut_short_by_the_guard(root, service):
     slow = {"name": "slow", "type": "action", "provider": {"type": "process", "path": "sleep", "arguments": ["8"]}}
     experiment = root / "experiments/file-lost.yaml"

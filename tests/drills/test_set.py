@@ -185,7 +185,9 @@ def undo_that_lets_go_nothing(workspace: Path, drill: str) -> None:
     def no_undo(changed: dict[str, Any]) -> None:
         changed["rollbacks"] = [sabotage("do_nothing", seconds=0)]
 
-    code, result = run(workspace, drill, fault=experiment(workspace, drill, no_undo), **lengths(drill))
+    # What is still locked keeps who verifies waiting.
+    phases = {"verify": {"deadline": "20s"}} | lengths(drill).get("phases", {})
+    code, result = run(workspace, drill, fault=experiment(workspace, drill, no_undo), phases=phases)
     script = f"import drillmark.faults.{UNDOS[drill].split('.')[0]}\n"
     script += f"print(drillmark.faults.{UNDOS[drill]})"
     environment = os.environ | twins.lab_of(workspace).environment | {"DRILLMARK_RUN": result["run"]}

@@ -78,7 +78,8 @@ def undo_fault(hands: Hands, decision: Decision) -> None:
 def prove_undone(hands: Hands, decision: Decision) -> None:
     """Prove that the fault is gone, then take it out of the undo file and dismiss the guard.
 
-    The experiment's own steady state must hold again; without one, the effect probe must have become false.
+    The experiment's own steady state must hold again, and the effect probe must have become false: what holds while the
+    fault is there as well proves nothing alone.
     """
     context = hands.context
     fault = context.plan.fault
@@ -89,13 +90,12 @@ def prove_undone(hands: Hands, decision: Decision) -> None:
         # A bare experiment is checked by its own hypothesis, when Chaos Toolkit does, and no more than that.
         hypothesis = {} if context.plan.bare else fault.experiment.get("steady-state-hypothesis", {})
         probes = hypothesis.get("probes", [])
-        if probes:
-            for probe in probes:
-                planned = PlannedActivity(name=str(probe.get("name", "")), activity=probe)
-                outcome = hands.ask_until(planned, GONE_SECONDS, experiment=_resolved(context))
-                if not outcome.good and not problem:
-                    problem = f"{outcome.name} does not hold: {outcome.error or outcome.output}"
-        elif fault.effect is not None:
+        for probe in probes:
+            planned = PlannedActivity(name=str(probe.get("name", "")), activity=probe)
+            outcome = hands.ask_until(planned, GONE_SECONDS, experiment=_resolved(context))
+            if not outcome.good and not problem:
+                problem = f"{outcome.name} does not hold: {outcome.error or outcome.output}"
+        if not problem and fault.effect is not None:
             outcome = hands.ask_until(fault.effect, GONE_SECONDS, good=False)
             problem = f"{fault.effect.name} is still true" if outcome.good else ""
         undone = not problem and undo_succeeded(context)
