@@ -97,6 +97,49 @@ def test_a_calendar_file_that_changed_counts(root, plans):
     assert after.looked_until is before.looked_until
 
 
+def test_a_drill_whose_calendar_file_was_broken_comes_back_when_that_is_repaired(root, plans, said):
+    freeze = root / "freeze.ics"
+    whole = FREEZE.format(day="20270101", summary="first")
+    freeze.write_text(whole)
+    write(root, "one", "{every: week, blackouts: [freeze.ics]}"), write(root, "two")
+    assert names(plans) == ["one", "two"]
+    freeze.write_text("no calendar")
+    assert names(plans) == names(plans) == ["two"]
+    assert len(said) == 1
+    assert "freeze.ics is no calendar file" in said[0]
+    freeze.write_text(whole)
+    assert names(plans) == ["one", "two"]
+    freeze.unlink()
+    assert names(plans) == names(plans) == ["two"]
+    freeze.write_text(whole)
+    assert names(plans) == ["one", "two"]
+    assert len(said) == 2
+
+
+def test_a_file_that_could_not_be_read_for_once_is_read_again(root, plans, said, monkeypatch):
+    path = write(root, "one")
+    monkeypatch.setattr("drillmark.workspace_files.BYTES_LIMIT", 1)
+    assert names(plans) == names(plans) == []
+    monkeypatch.undo()
+    assert names(plans) == ["one"]
+    assert len(said) == 1
+    path.unlink()
+    assert names(plans) == []
+
+
+def test_one_that_is_asked_for_alone_is_read_again_and_all_know_it(root, plans):
+    write(root, "one")
+    assert names(plans) == ["one"]
+    write(root, "one", "{every: month}")
+    asked = plans.one("drills/one.yaml")
+    assert plans.read() == [asked]
+    assert asked.schedule.every == "month"
+    write(root, "one", "{every: blue moon}")
+    assert "drills/one.yaml" in plans.one("drills/one.yaml")
+    assert plans.read() == []
+    assert plans.one("drills/none.yaml") is None
+
+
 def test_of_two_with_one_id_the_first_counts_and_the_other_is_told_once(root, plans, said):
     write(root, "one"), write(root, "one", "{every: month}", file="second.yaml")
     for _ in range(3):
