@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 
 import file_drill
 from drillmark import decisions
@@ -105,6 +106,19 @@ def test_a_paused_drill_waits_and_a_trigger_runs_it_once(root, database):
     assert look(root, database) == after
     decide(root, Kind.UNPAUSE, drill="file-lost", by="ann")
     assert len(look(root, database)) >= 5
+
+
+def test_a_trigger_is_not_lost_when_the_database_fails_at_that_moment(root, database, monkeypatch):
+    agenda = Agenda(root, database, print, Wishes(root))
+    agenda.look()
+    decide(root, Kind.PAUSE, drill="file-lost", by="ann", reason="busy")
+    decide(root, Kind.TRIGGER, drill="file-lost", by="ann", reason="now")
+    with monkeypatch.context() as broken:
+        broken.setattr("drillmark.fleet.agenda._insert", lambda *_: (_ for _ in ()).throw(SQLAlchemyError("gone")))
+        with pytest.raises(SQLAlchemyError):
+            agenda.look()
+    assert agenda.look() == 1
+    assert agenda.look() == 0
 
 
 def test_what_never_ran_is_a_gap_of_its_own(root):

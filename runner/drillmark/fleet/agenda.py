@@ -127,19 +127,20 @@ class Agenda:
         name = occurrence_of(trigger)
         if name in self._triggered:
             return 0
-        self._triggered.add(name)
         one = next((one for one in planned if one.drill.id == trigger.drill), None)
         if one is None:
+            self._triggered.add(name)
             self.say(f"{trigger.drill}: {trigger.by} wants it to run, and no drill with a schedule is called that")
             return 0
         at = moment.timestamp()
         times = {"due_at": trigger.at.timestamp(), "start_at": at, "until_at": at + BEGINS_WITHIN.total_seconds()}
         with self.database.transaction() as connection:
-            if not _insert(connection, [self._row(one) | times | {"occurrence": name, "state": WAITING}]):
-                return 0
-            targets = self._plans.locked(one.drill)
-            connection.execute(sa.insert(wants), [{"occurrence": name, "target": target} for target in targets])
-        return 1
+            new = _insert(connection, [self._row(one) | times | {"occurrence": name, "state": WAITING}])
+            if new:
+                targets = self._plans.locked(one.drill)
+                connection.execute(sa.insert(wants), [{"occurrence": name, "target": target} for target in targets])
+        self._triggered.add(name)  # not before: had the database failed, it would be lost
+        return len(new)
 
     def _row(self, one: Planned) -> dict[str, object]:
         retry = one.schedule.retry
