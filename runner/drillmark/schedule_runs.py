@@ -16,7 +16,7 @@ from drillmark.errors import DrillmarkError, InvalidDefinitionError, Problem
 from drillmark.gaps.filing import DRILLS
 from drillmark.journal.entries import first_break
 from drillmark.model.entry import Kind
-from drillmark.scheduled import Scheduled, decided, moment, pause_words
+from drillmark.scheduled import Scheduled, decided, moment
 from drillmark.workspace import Workspace
 
 
@@ -36,7 +36,7 @@ def not_now(root: Path, scheduled: Scheduled, now: datetime, within: timedelta) 
         return f"nothing to run: {scheduled.name} was due at {there}, and now is {shut.words}"
     pause = decided(root, now).paused.get(scheduled.name)
     if pause is not None:
-        return f"nothing to run: {scheduled.name} was due at {there}, but {pause_words(pause)}"
+        return f"nothing to run: {scheduled.name} was due at {there}, but {pause.words}"
     began = [row.run for row in runs.every(root) if row.drill == scheduled.name and moment(row.started_wall_ns) >= due]
     if began:
         return f"nothing to run: {scheduled.name} was due at {there}, and run {began[-1]} began since"

@@ -143,18 +143,12 @@ def known(root: Path, scheduled: Scheduled, due: datetime, now: datetime) -> Kno
     queue, fate = asking.fate(root, occurrence.id)
     return Known(
         fate=fate,
-        paused=pause_words(pause) if pause else "",
+        paused=pause.words if pause else "",
         stop=f"{held.stop.by} stopped all drills ({held.stop.reason})" if held.stop else "",
         approval=_approval(scheduled, held),
         by_hand=_by_hand(root, scheduled.name, due) if fate is None and due <= now else "",
         queue=queue,
     )
-
-
-def pause_words(pause: decisions.Pause) -> str:
-    """Who paused it, until when, and why."""
-    until = f" until {pause.until:%Y-%m-%d %H:%M}Z" if pause.until else ""
-    return f"{pause.by or 'somebody'} paused it{until}" + (f" ({pause.reason})" if pause.reason else "")
 
 
 def _approval(scheduled: Scheduled, held: decisions.State) -> str:

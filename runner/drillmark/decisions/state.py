@@ -57,6 +57,12 @@ class Pause:
     reason: str
     at: datetime
 
+    @property
+    def words(self) -> str:
+        """Who paused it, until when, and why."""
+        until = f" until {self.until:%Y-%m-%d %H:%M}Z" if self.until else ""
+        return f"{self.by or 'somebody'} paused it{until}" + (f" ({self.reason})" if self.reason else "")
+
 
 @dataclass(frozen=True, slots=True)
 class Trigger:

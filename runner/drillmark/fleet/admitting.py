@@ -6,7 +6,7 @@ What was given stands as `queued`, with its locks, until its worker claims it. D
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -22,6 +22,11 @@ from drillmark.fleet.tables import locks, occurrences, wants
 QUEUED, RUNNING, WAITING, ENDED = "queued", "running", "waiting", "ended"
 # How many that could begin, and how many of the most urgent that cannot, are looked at in one go.
 _LOOK_AT = 100
+# What must not begin now is asked again at the next full minute, when windows open.
+_MINUTE_SECONDS = 60.0
+
+# Why some of these rows must not begin at that moment, by their names.
+Against = Callable[[Sequence[RowMapping], float], dict[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +81,8 @@ def _asking(moment: sa.ColumnElement[float]) -> sa.Select[Any, bool]:
     return sa.select(sa.case((due, 0.0), else_=first), mine.limit(1).exists())
 
 
-def admit(database: Database, limits: Limits) -> list[Queued]:
-    """Give what may begin now to those that are free; the caller queues it in DBOS."""
+def admit(database: Database, limits: Limits, against: Against = lambda _rows, _moment: {}) -> list[Queued]:
+    """Give what may begin now to those that are free; the caller queues it in DBOS. `against`: as `hours` has it."""
     with database.deciding() as connection:
         if connection is None:
             return []
@@ -91,6 +96,10 @@ def admit(database: Database, limits: Limits) -> list[Queued]:
         rows += [row for row in _most_urgent(connection, moment) if row["occurrence"] not in known]
         if not rows:
             return []
+        hindered = against(rows, moment)
+        if hindered:
+            _put_off(connection, moment, hindered)
+            rows = [row for row in rows if row["occurrence"] not in hindered]
         rows.sort(key=lambda row: (not row["taking_over"], -row["priority"], row["start_at"], row["occurrence"]))
         targets = _targets(connection, [row["occurrence"] for row in rows])
         every = sorted({target for some in targets.values() for target in some})
@@ -108,6 +117,14 @@ def admit(database: Database, limits: Limits) -> list[Queued]:
             limits=limits,
         )
         return _write(connection, moment, rows, targets, chosen)
+
+
+def _put_off(connection: Connection, moment: float, hindered: dict[str, str]) -> None:
+    """Ask again in a minute: until then they are in nobody's way, however urgent they are."""
+    later = (moment // _MINUTE_SECONDS + 1) * _MINUTE_SECONDS
+    this = sa.update(occurrences).where(occurrences.c.occurrence == sa.bindparam("name"))
+    values = [{"name": name, "words": words} for name, words in sorted(hindered.items())]
+    connection.execute(this.values(start_at=later, says=sa.bindparam("words")), values)
 
 
 def _write(

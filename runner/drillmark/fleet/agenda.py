@@ -24,14 +24,14 @@ from drillmark.define.schedule import RunWithin
 from drillmark.errors import DrillmarkError
 from drillmark.fleet.admitting import ENDED, WAITING
 from drillmark.fleet.database import Database, now, tell
-from drillmark.fleet.overdue import MISSED
+from drillmark.fleet.hours import Hours
+from drillmark.fleet.overdue import BEGINS_WITHIN_SECONDS, MISSED
 from drillmark.fleet.plans import Planned, Plans
 from drillmark.fleet.tables import drills, occurrences, wants
 from drillmark.fleet.wishes import Wishes, occurrence_of
 
 AHEAD = timedelta(seconds=60)
-# Where neither a window nor `missed: {run_within}` says how late it may begin.
-BEGINS_WITHIN = timedelta(hours=1)
+BEGINS_WITHIN = timedelta(seconds=BEGINS_WITHIN_SECONDS)
 _FAR = timedelta(days=800)
 _ROWS_AT_ONCE = 500
 
@@ -59,11 +59,13 @@ class Agenda:
     database: Database
     say: Callable[[str], None]
     wishes: Wishes | None = None
+    hours: Hours = field(init=False)
     _plans: Plans = field(init=False)
     _triggered: set[str] = field(default_factory=set[str])
 
     def __post_init__(self) -> None:
         self._plans = Plans(self.root, self.say)
+        self.hours = Hours(self._plans, Wishes(self.root))  # its own: another thread asks
 
     def look(self) -> int:
         """Write a row for everything that is due within the next minute; returns how many are new."""
@@ -107,7 +109,7 @@ class Agenda:
         for each in found:
             one, row = each.planned, self._row(each.planned)
             locked |= dict.fromkeys((due.id for due in each.due.run), self._plans.locked(one.drill))
-            waiting += [row | _times(due, _until(one, due)) | {"state": WAITING} for due in each.due.run]
+            waiting += [row | _times(due, _until(one, due, moment)) | {"state": WAITING} for due in each.due.run]
             ended = {"state": ENDED, "ended_at": moment, "verdict": MISSED}
             missed += [row | _times(late.occurrence, None) | ended | {"reason": late.words} for late in each.due.missed]
         so_far = sa.update(drills).where(drills.c.drill == sa.bindparam("name")).values(looked_until=sa.bindparam("at"))
@@ -133,7 +135,7 @@ class Agenda:
             self.say(f"{trigger.drill}: {trigger.by} wants it to run, and no drill with a schedule is called that")
             return 0
         at = moment.timestamp()
-        times = {"due_at": trigger.at.timestamp(), "start_at": at, "until_at": at + BEGINS_WITHIN.total_seconds()}
+        times = {"due_at": trigger.at.timestamp(), "start_at": at, "until_at": at + BEGINS_WITHIN_SECONDS}
         with self.database.transaction() as connection:
             new = _insert(connection, [self._row(one) | times | {"occurrence": name, "state": WAITING}])
             if new:
@@ -206,15 +208,16 @@ def _times(each: Occurrence, until: datetime | None) -> dict[str, object]:
     }
 
 
-def _until(one: Planned, each: Occurrence) -> datetime:
-    """Until when it may begin."""
+def _until(one: Planned, each: Occurrence, moment: float) -> datetime:
+    """Until when it may begin. One that is made up for, however late, has as long as one in time."""
     if isinstance(one.schedule.missed, RunWithin):
         return each.start + timedelta(seconds=one.schedule.missed.run_within)
+    start = max(each.start, datetime.fromtimestamp(moment, tz=UTC))
     if one.schedule.window is not None:
         zone = zones.zone(one.schedule.time_zone)
-        if windows.is_open(one.schedule.window, each.start, zone):
-            return windows.closes(one.schedule.window, each.start, zone)
-    return each.start + BEGINS_WITHIN
+        if windows.is_open(one.schedule.window, start, zone):
+            return windows.closes(one.schedule.window, start, zone)
+    return start + BEGINS_WITHIN
 
 
 def _insert(connection: Connection, rows: list[dict[str, object]]) -> set[str]:

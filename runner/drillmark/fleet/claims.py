@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 from drillmark.fleet import members
 from drillmark.fleet.admitting import ENDED, QUEUED, RUNNING, WAITING, Queued
 from drillmark.fleet.database import Database, clock, now, tell
+from drillmark.fleet.overdue import BEGINS_WITHIN_SECONDS
 from drillmark.fleet.tables import locks, occurrences, workers
 
 # What could not be undone is tried again after so long, by whoever is free.
@@ -111,10 +112,12 @@ def finish(database: Database, claim: Claim, ending: Ending) -> bool:
             tell(connection, claim.occurrence, "unsettled", worker=claim.worker, epoch=claim.epoch, says=ending.reason)
             return True
         if ending.again and row["attempt"] < row["attempts"]:
+            start_at = moment + row["retry_after_seconds"]
             connection.execute(
                 this.values(
                     state=WAITING, taking_over=False, worker=None, run=None, attempt=row["attempt"] + 1,
-                    start_at=moment + row["retry_after_seconds"], says=f"run again: {ending.reason}",
+                    start_at=start_at, until_at=max(row["until_at"] or 0.0, start_at + BEGINS_WITHIN_SECONDS),
+                    says=f"run again: {ending.reason}",
                 )
             )  # fmt: skip
             says = f"attempt {row['attempt']} of {row['attempts']} ended {ending.verdict}: {ending.reason}"

@@ -1,6 +1,6 @@
 """What waits too long: told after a minute where nobody can take it, ended as missed when its time is over.
 
-Must never end what was begun: only what waits, and was never claimed, is missed.
+Must never end what is begun: only what waits is missed, for its first attempt or for the next one.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from drillmark.fleet.tables import happenings, occurrences
 
 TOLD_AFTER_SECONDS = 60.0
 MISSED = "missed"
+# Where neither a window nor `missed: {run_within}` says how late it may begin; and for the next attempt.
+BEGINS_WITHIN_SECONDS = 3600.0
 _TOLD = "told_overdue"
 _AT_ONCE = 500
 
@@ -71,11 +73,11 @@ def end_missed(database: Database) -> list[Late]:
         late = sa.and_(
             occurrences.c.state == WAITING,
             ~occurrences.c.taking_over,
-            occurrences.c.attempt == 1,
             occurrences.c.until_at < moment,
         )
         for row in connection.execute(sa.select(occurrences).where(late).limit(_AT_ONCE)).mappings().all():
-            says = f"it could not begin within its time: {row['says'] or 'no worker was there'}"
+            what = "it" if row["attempt"] == 1 else f"attempt {row['attempt']}"
+            says = f"{what} could not begin within its time: {row['says'] or 'no worker was there'}"
             connection.execute(
                 sa.update(occurrences)
                 .where(occurrences.c.occurrence == row["occurrence"])

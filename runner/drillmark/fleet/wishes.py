@@ -43,3 +43,8 @@ class Wishes:
 def occurrence_of(trigger: Trigger) -> str:
     """Under which name it is run, by whichever worker sees it first: the decision's own number tells it from others."""
     return f"{trigger.drill}@{trigger.at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}!{trigger.entry}"
+
+
+def is_wished(occurrence: str) -> bool:
+    """Whether somebody triggered it: then no schedule says when it may begin."""
+    return "!" in occurrence.partition("@")[2]

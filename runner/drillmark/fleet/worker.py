@@ -194,12 +194,13 @@ class Worker:
 
     def _tend(self) -> None:
         """Give what is due to who is free, and see that what was given to this one arrives."""
+        assert self._agenda is not None
         assert self._queue is not None
         with self.database.transaction() as connection:
             news = admitting.news(connection, self.worker)
         self._due_in_seconds = news.due_in_seconds
         if news.due_in_seconds is not None and news.due_in_seconds <= 0:
-            for queued in admitting.admit(self.database, self.terms.limits):
+            for queued in admitting.admit(self.database, self.terms.limits, self._agenda.hours.against):
                 self._queue.put(queued)
         self._look_after(news.given)
 
