@@ -40,7 +40,7 @@ def find(workspace: Path, text: str) -> RunRow:
             finally:
                 store.close()
     # Without its journal a run must be found all the same, so that its fault can be undone.
-    found = found or _by_directory(workspace, text)
+    found = found or in_folders(workspace, text)
     for row in found:
         files.inside(workspace, row.directory)
     if not found and not is_there(WorkspacePaths(workspace)):
@@ -64,10 +64,10 @@ def every(workspace: Path) -> list[RunRow]:
             finally:
                 store.close()
     known = {row.run for row in rows}
-    return rows + [row for row in _by_directory(workspace, "") if row.run not in known]
+    return rows + [row for row in in_folders(workspace) if row.run not in known]
 
 
-def _by_directory(workspace: Path, text: str) -> list[RunRow]:
+def in_folders(workspace: Path, text: str = "") -> list[RunRow]:
     """The runs that have a directory, newest last, as far as a directory tells."""
     folder = reports_of(workspace) / "runs"
     names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []

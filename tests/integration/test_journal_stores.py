@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -182,3 +183,13 @@ def test_a_chain_that_is_no_run_stands_beside_them(store):
     assert [row.run for row in store.runs()] == [row.run for row in store.newest(9)] == [RUN]
     assert store.find("@") == []
     assert store.count() == 1
+
+
+def test_what_has_not_ended_is_listed_whatever_was_written_after_the_end(store):
+    store.create(replace(ROW, run="ended")), store.create(replace(ROW, run="no entry", started_wall_ns=200))
+    store.begin_chain("@decisions")
+    append(store, None, what="a")
+    of_it = {"run": "ended", "epoch": 1, "stamp": clock.now()}
+    end = store.append(None, kind=Kind.RUN_ENDED, data={"verdict": "passed"}, **of_it)
+    store.append(end, kind=Kind.EVENT, data={"what": "pruned"}, **of_it)
+    assert [row.run for row in store.unended()] == [RUN, "no entry"]

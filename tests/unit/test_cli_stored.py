@@ -235,7 +235,8 @@ def test_a_run_that_has_ended_cannot_be_aborted(stored):
 
 
 def test_abort_all_asks_every_run_that_goes_on_and_no_other(stored):
-    assert drillmark_json("abort", "--all") == {"runs": [], "reason": "stopped by hand"}
+    nothing = {"runs": [], "elsewhere": {}, "problems": {}, "reason": "stopped by hand"}
+    assert drillmark_json("abort", "--all") == nothing
     going_on = [store_run(stored.workspace, renamed(build.RUN, number), finished=False) for number in (6, 7)]
     assert drillmark_json("abort", "--all", "--reason", "fire")["runs"] == [run.run for run in going_on]
     assert all("fire" in json.loads((run.directory / "abort").read_text())["reason"] for run in going_on)

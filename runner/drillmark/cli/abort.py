@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from drillmark.cli import terminal
+
+if TYPE_CHECKING:
+    from drillmark.engine.aborting import Asked
 
 
 @click.command()
@@ -28,13 +33,14 @@ def command(run: str | None, *, every: bool, reason: str, as_json: bool) -> None
     if every:
         if run is not None:
             raise UsageError("a run and --all contradict each other", hint="name the run, or stop all of them")
-        asked = [row.run for row in aborting.abort_all(root, reason)]
+        asked = aborting.abort_all(root, reason)
         if as_json:
-            terminal.echo_json({"runs": asked, "reason": reason})
-        elif not asked:
+            terminal.echo_json(asdict(asked) | {"reason": reason})
+        elif not (asked.runs or asked.elsewhere or asked.problems):
             click.echo("no run goes on")
-        for each in () if as_json else asked:
+        for each in () if as_json else asked.runs:
             _tell(root, each)
+        _say_what_is_left(asked)
         return
     row = runs.find(root, run or "last")
     aborting.abort(root, row, reason)
@@ -42,6 +48,20 @@ def command(run: str | None, *, every: bool, reason: str, as_json: bool) -> None
         terminal.echo_json({"run": row.run, "asked": True, "reason": reason})
     else:
         _tell(root, row.run)
+
+
+def _say_what_is_left(asked: Asked) -> None:
+    """Whoever wants all to stop must know of those that nobody asked."""
+    from drillmark.engine import aborting
+    from drillmark.errors import DrillmarkError, UsageError
+
+    left = [aborting.told_elsewhere(run, worker) for run, worker in asked.elsewhere.items()]
+    if asked.problems:
+        wrong = [f"run {run} could not be asked: {why}" for run, why in asked.problems.items()]
+        raise DrillmarkError("; ".join([*wrong, *left]), hint="`drillmark stop` stops the runs of all machines")
+    if left:
+        hint = "`drillmark abort` on that machine; `drillmark stop` stops the runs of all machines"
+        raise UsageError("; ".join(left), hint=hint)
 
 
 def _tell(root: Path, run: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +12,8 @@ from drillmark.errors import JournalError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from drillmark.engine.deciding import Stopped
 
 
 @click.command()
@@ -40,13 +43,24 @@ def command(*, by: str | None, reason: str | None, lift: bool, as_json: bool) ->
         return
     done = deciding.stop(root, by=by, reason=reason)
     if as_json:
-        terminal.echo_json({"stopped": not done.problem, "by": by, "reason": reason, "runs": done.runs})
+        terminal.echo_json({"stopped": not done.problem, "by": by, "reason": reason, **asdict(done.asked)})
     else:
-        for run in done.runs:
-            click.echo(f"asked run {run} to stop; it undoes its fault first")
+        _tell_runs(done)
         click.echo("everything is stopped" if not done.problem else "only the runs of this workspace are stopped")
     if done.problem:
         raise JournalError(f"the stop does not stand in the journal: {done.problem}", hint="stop every machine by hand")
+
+
+def _tell_runs(done: Stopped) -> None:
+    from drillmark.engine.aborting import told_elsewhere
+
+    for run in done.asked.runs:
+        click.echo(f"asked run {run} to stop; it undoes its fault first")
+    heard = "it was not asked" if done.problem else "it hears the stop by the journal"
+    for run, worker in done.asked.elsewhere.items():
+        click.echo(f"{told_elsewhere(run, worker)}; {heard}")
+    for run, why in done.asked.problems.items():
+        click.echo(f"run {run} could not be asked in its folder ({why}); {heard}")
 
 
 def _tell(root: Path, *, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from drillmark import decisions, runs, workspace
 from drillmark.decisions import Approval, State
 from drillmark.define.nearest import hint_for
 from drillmark.engine import aborting
+from drillmark.engine.aborting import Asked
 from drillmark.engine.paths import WorkspacePaths
 from drillmark.errors import DrillmarkError, InvalidDefinitionError, UsageError
 from drillmark.journal.opening import open_store
@@ -39,9 +40,12 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """What a stop did. `problem`: why it does not stand in the journal store, where it does not."""
+    """What a stop did. `problem`: why it does not stand in the journal store, where it does not.
 
-    runs: list[str]
+    Every run hears a stop that stands there, wherever it is; those that are here are asked in their folders too.
+    """
+
+    asked: Asked
     problem: str = ""
 
 
@@ -111,10 +115,7 @@ def stop(root: Path, *, by: str | None, reason: str | None) -> Stopped:
     except DrillmarkError as error:
         problem = str(error)
     words = f"everything was stopped by {name}: {why}"
-    going_on = [row for row in runs.every(root) if not aborting.has_ended(root, row)]
-    for row in going_on:
-        aborting.ask(root, row, by="stop", reason=words)
-    return Stopped([row.run for row in going_on], problem)
+    return Stopped(aborting.ask_all(root, by="stop", reason=words), problem)
 
 
 def lift(root: Path, *, by: str | None, reason: str | None) -> None:

@@ -17,6 +17,10 @@ CHAIN = "@"
 COUNT = f"""select (select count(*) from {{runs}})
     - (select count(*) from {{runs}} where run >= '{CHAIN}' and run < '{chr(ord(CHAIN) + 1)}')"""  # noqa: S608 (our own words)
 
+UNENDED = f"""and not exists
+    (select 1 from {{entries}} as one where one.run = {{runs}}.run and one.kind = '{Kind.RUN_ENDED}')
+    order by started_wall_ns, run"""  # noqa: S608 (our own words)
+
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
@@ -96,6 +100,10 @@ class Store(Protocol):
 
     def newest(self, count: int) -> list[RunRow]:
         """The newest runs, newest first, however many there are."""
+        ...
+
+    def unended(self) -> list[RunRow]:
+        """Every run without an end in its journal, oldest first."""
         ...
 
     def count(self) -> int:

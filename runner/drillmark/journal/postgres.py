@@ -14,7 +14,7 @@ import psycopg
 from drillmark.database.connecting import PATIENCE_SECONDS, Connection, Database
 from drillmark.errors import JournalError, StaleEpochError
 from drillmark.journal import entries
-from drillmark.journal.port import CHAIN, COUNT, RunRow
+from drillmark.journal.port import CHAIN, COUNT, UNENDED, RunRow
 from drillmark.model.entry import Entry, Kind
 from drillmark.model.stamp import Stamp
 
@@ -177,6 +177,10 @@ class PostgresStore:
     def newest(self, count: int) -> list[RunRow]:
         """The newest runs, newest first."""
         return self._rows("order by started_wall_ns desc, run desc limit %s", count)
+
+    def unended(self) -> list[RunRow]:
+        """Every run without an end in its journal, oldest first."""
+        return self._rows(UNENDED.format(runs="drillmark.runs", entries="drillmark.entries"))
 
     def count(self) -> int:
         """How many runs there are."""

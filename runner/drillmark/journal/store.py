@@ -15,7 +15,7 @@ from typing import Any
 
 from drillmark.errors import JournalError, StaleEpochError
 from drillmark.journal import entries
-from drillmark.journal.port import CHAIN, COUNT, RunRow
+from drillmark.journal.port import CHAIN, COUNT, UNENDED, RunRow
 from drillmark.model.entry import Entry, Kind
 from drillmark.model.stamp import Stamp
 
@@ -169,6 +169,10 @@ class JournalStore:
     def newest(self, count: int) -> list[RunRow]:
         """The newest runs, newest first."""
         return self._rows("order by started_wall_ns desc, run desc limit ?", count)
+
+    def unended(self) -> list[RunRow]:
+        """Every run without an end in its journal, oldest first."""
+        return self._rows(UNENDED.format(runs="runs", entries="entries"))
 
     def count(self) -> int:
         """How many runs there are."""
