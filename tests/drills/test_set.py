@@ -26,7 +26,7 @@ from waiting import until
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
-# A simulated disaster injects nothing, and has twins of its own.
+# A simulated disaster injects nothing: some of the twins have no meaning for it, and it has others of its own.
 DRILLS = [
     path.relative_to(ROOT).as_posix()
     for path in sorted(ROOT.glob("drills/*/orders-*.yaml"))
@@ -37,6 +37,7 @@ APP_KILL = "drills/nightly/orders-app-kill.yaml"
 CONNECTIONS = "drills/nightly/orders-connections-exhausted.yaml"
 SLOW = "drills/nightly/orders-slow-queries.yaml"
 DISK = "drills/nightly/orders-disk-full.yaml"
+SIDE = "drills/quarterly/orders-side-restore.yaml"
 LOCKS = "drills/nightly/orders-lock-pile-up.yaml"
 # What each new drill must have measured when it passes.
 NEW = [APP_KILL, CONNECTIONS, DISK, LOCKS, SLOW, RANSOM]
@@ -45,6 +46,7 @@ TWINS = [
     *((name, drill) for drill in DRILLS for name in twins.ALL),
     *(("day_old_backup", drill) for drill in RECOVERING),
     *(("log_ends_early", drill) for drill in RECOVERING if drill != RANSOM),
+    *((name, SIDE) for name in ("archiving_stopped", "foreign_backup", "health_page_lies", "verification_fails")),
 ]
 
 pytestmark = [pytest.mark.lab, pytest.mark.drill]

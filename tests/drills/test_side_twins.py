@@ -14,6 +14,7 @@ import twins
 from twins import judged, sabotage
 
 import workspaces
+from exhaustive import sample
 
 SIDE = "drills/quarterly/orders-side-restore.yaml"
 OBJECTIVES = {"rto": "2m", "rpo": "2m", "slo": {"availability": "50%"}}
@@ -111,6 +112,15 @@ def test_a_copy_of_another_system(workspace):
     assert judged(result, "verification")["verdict"] == "failed"
     assert "users reach system" in judged(result, "verification")["reason"]
     assert result["rto"]["observed_seconds"]["hi"] is None
+
+
+@pytest.mark.parametrize(("role", "objective"), sample([("prober", "production"), ("side", "rto")], 1))
+def test_a_dead_prober(workspace, role, objective):
+    """Of production, or of the copy: what it would have seen is not known, and no pass."""
+    recover = [{"ref": "restore-to-the-side"}, sabotage("kill_child", role=role)]
+    code, result = run(workspace, recover=recover, objectives=OBJECTIVES | {"rto": "5s"})
+    assert code in (1, 4)
+    assert judged(result, objective)["verdict"] in ("unknown", "failed"), result["objectives"]
 
 
 def test_a_stale_backup(workspace):
