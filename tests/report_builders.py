@@ -7,17 +7,7 @@ from datetime import date
 from drillmark.journal.entries import follow
 from drillmark.model.entry import Effect, Entry, Kind
 from drillmark.model.gap import Gap, Occurrence
-from drillmark.model.measurement import (
-    Cited,
-    Indicator,
-    Judged,
-    Measured,
-    Measurements,
-    Outcome,
-    PhaseSlo,
-    Verdict,
-    Writes,
-)
+from drillmark.model.measurement import Cited, Indicator, Measured, Measurements, PhaseSlo, Writes
 from drillmark.model.plan import (
     Plan,
     PlannedActivity,
@@ -28,6 +18,7 @@ from drillmark.model.plan import (
     PlannedTarget,
 )
 from drillmark.model.stamp import Interval, Stamp
+from drillmark.model.verdict import Judged, Outcome, Verdict
 
 RUN = "20260302T100000Z-orders-db-lost-a1b2c3"
 BEGAN_NS = 1_772_445_600 * 1_000_000_000

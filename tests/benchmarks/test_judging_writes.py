@@ -19,7 +19,7 @@ import pytest
 
 from drillmark import judge, measure
 from drillmark.model.evidence import Evidence, Table, Written
-from drillmark.model.measurement import Outcome
+from drillmark.model.verdict import Outcome
 from rig.journal import ORIGIN_NS, SECOND
 from rig.plain import drill
 from rig.store import Store

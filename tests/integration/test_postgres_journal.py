@@ -262,7 +262,8 @@ def test_gaps_in_the_database_are_those_that_files_would_hold(server, tmp_path, 
 
     import report_builders as build
     from drillmark import gaps
-    from drillmark.model.measurement import Cited, Judged, Outcome, Verdict
+    from drillmark.model.measurement import Cited
+    from drillmark.model.verdict import Judged, Outcome, Verdict
     from stored_runs import workspace
 
     def verdict(outcome):

@@ -24,7 +24,7 @@ from drillmark.guard.watching import Lookout, reason_to_act
 from drillmark.journal.entries import first_break, from_line, to_line
 from drillmark.journal.store import JournalStore
 from drillmark.model.evidence import Evidence
-from drillmark.model.measurement import Outcome
+from drillmark.model.verdict import Outcome
 from drillmark.report import document, junit, markdown, sentences
 from drillmark.report import files as report_files
 from exhaustive import how_many

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from drillmark import judge, measure
 from drillmark.model.evidence import Evidence
-from drillmark.model.measurement import Outcome, Verdict
+from drillmark.model.verdict import Outcome, Verdict
 from exhaustive import how_many
 from rig import checks, loads, more, positions, scenario, sides
 from rig.journal import SECOND, cut, tables_of, with_tables

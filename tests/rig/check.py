@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from drillmark import judge, measure
-from drillmark.model.measurement import Measurements, Outcome, Writes
+from drillmark.model.measurement import Measurements, Writes
+from drillmark.model.verdict import Outcome
 from rig.journal import ORIGIN_NS, SECOND
 from rig.scenario import Scenario
 from rig.store import Truth

@@ -10,8 +10,9 @@ from typing import Any
 from drillmark import judge, measure
 from drillmark.model.entry import Effect, Entry
 from drillmark.model.evidence import Evidence, Table, Written
-from drillmark.model.measurement import Measurements, Verdict
+from drillmark.model.measurement import Measurements
 from drillmark.model.plan import Plan
+from drillmark.model.verdict import Verdict
 from rig import service as service_of
 from rig import store as store_of
 from rig.journal import Journal, make_plan

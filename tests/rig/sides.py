@@ -8,8 +8,9 @@ from random import Random
 from drillmark import judge
 from drillmark.model.entry import Effect
 from drillmark.model.evidence import Evidence, Written
-from drillmark.model.measurement import Measurements, Outcome
+from drillmark.model.measurement import Measurements
 from drillmark.model.plan import PlannedActivity, PlannedPositions, PlannedProbes, PlannedSimulation
+from drillmark.model.verdict import Outcome
 from rig import positions as positions_of
 from rig import service as service_of
 from rig.journal import ORIGIN_NS, PROBE, Journal, make_plan, ns, table

@@ -9,9 +9,10 @@ import yaml
 
 from drillmark import gaps
 from drillmark.errors import GapRegisterError, UsageError
-from drillmark.model.measurement import Cited, Judged, Outcome, Verdict
+from drillmark.model.measurement import Cited
 from drillmark.model.plan import Plan, PlannedTarget, Risk
 from drillmark.model.stamp import Interval
+from drillmark.model.verdict import Judged, Outcome, Verdict
 
 TODAY = date(2026, 3, 2)
 FIRST = "20260302T100000Z-orders-db-lost-aaaaaa"

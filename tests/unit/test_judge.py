@@ -10,8 +10,9 @@ import pytest
 from drillmark import judge
 from drillmark.judge.numbers import against
 from drillmark.model.entry import Effect, Kind
-from drillmark.model.measurement import Measured, Outcome, Verdict
+from drillmark.model.measurement import Measured
 from drillmark.model.stamp import Interval
+from drillmark.model.verdict import Outcome, Verdict
 from rig.journal import Journal
 from rig.plain import Run, check, drill, steady_load
 from rig.service import Prober

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from drillmark.model.entry import Effect, Entry, Kind
-from drillmark.model.measurement import Measured, Outcome
+from drillmark.model.measurement import Measured
 from drillmark.model.stamp import Stamp
+from drillmark.model.verdict import Outcome
 from rig.journal import SECOND, Journal, cut
 from rig.plain import Run, check, drill, steady_load
 from rig.service import Prober

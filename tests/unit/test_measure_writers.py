@@ -9,8 +9,8 @@ import pytest
 
 from drillmark.model.entry import Effect, Kind
 from drillmark.model.evidence import Evidence, Table, Written
-from drillmark.model.measurement import Outcome
 from drillmark.model.plan import PlannedMarkers
+from drillmark.model.verdict import Outcome
 from drillmark.report import document, sentences
 from rig.journal import Journal
 from rig.plain import Run, drill

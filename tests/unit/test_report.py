@@ -14,8 +14,9 @@ import pytest
 import report_builders as build
 from drillmark.errors import UsageError
 from drillmark.model.entry import Effect, Kind
-from drillmark.model.measurement import Measured, Outcome, Verdict
+from drillmark.model.measurement import Measured
 from drillmark.model.stamp import Interval
+from drillmark.model.verdict import Outcome, Verdict
 from drillmark.report import document, files, junit, markdown, sentences, words
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -16,7 +16,7 @@ from drillmark import cli, errors
 from drillmark.journal.entries import to_line
 from drillmark.model.entry import Effect, Entry, Kind, Status
 from drillmark.model.gap import Gap, Occurrence
-from drillmark.model.measurement import Outcome
+from drillmark.model.verdict import Outcome
 from drillmark.report.markdown import STAMP_WORDS
 
 ROOT = Path(__file__).resolve().parents[2]

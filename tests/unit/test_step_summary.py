@@ -10,7 +10,7 @@ import report_builders as build
 from drillmark.cli import step_summary
 from drillmark.cli.run import tell_end
 from drillmark.engine.start import RunEnded
-from drillmark.model.measurement import Outcome
+from drillmark.model.verdict import Outcome
 from drillmark.report import document
 from drillmark.report.step_summary import render
 

@@ -19,8 +19,8 @@ from drillmark.engine.paths import RunPaths
 from drillmark.errors import GapRegisterError
 from drillmark.journal.entries import last, to_line
 from drillmark.model.entry import Effect, Entry, Kind, Status
-from drillmark.model.measurement import Outcome, Verdict
 from drillmark.model.stamp import NANOSECONDS
+from drillmark.model.verdict import Outcome, Verdict
 
 
 def conclude(hands: Hands, decision: Decision) -> None:

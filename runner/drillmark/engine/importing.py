@@ -26,9 +26,9 @@ from drillmark.journal.opening import open_if_there, open_store
 from drillmark.journal.port import RunRow
 from drillmark.model.entry import Effect, Entry, Kind, Status
 from drillmark.model.evidence import Evidence
-from drillmark.model.measurement import Verdict
 from drillmark.model.plan import Bare, Plan
 from drillmark.model.stamp import NANOSECONDS, Stamp
+from drillmark.model.verdict import Verdict
 
 LARGEST_BYTES = 256 * 1024 * 1024
 # The times in a journal are those of the wall, read once for each activity.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from drillmark import gaps, workspace
 from drillmark.fleet.overdue import Late
-from drillmark.model.measurement import Judged, Outcome, Verdict
+from drillmark.model.verdict import Judged, Outcome, Verdict
 
 
 def file_missed(root: Path, late: Late) -> list[str]:

@@ -5,7 +5,7 @@ Written for the person who has to act on it weeks later. Must never promise that
 
 from __future__ import annotations
 
-from drillmark.model.measurement import Judged
+from drillmark.model.verdict import Judged
 
 # What a reason's words point at comes first, whatever the objective.
 _BY_REASON: dict[str, str] = {

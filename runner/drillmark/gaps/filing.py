@@ -15,8 +15,8 @@ from typing import Literal
 from drillmark.errors import UsageError
 from drillmark.gaps import advice
 from drillmark.model.gap import Gap, Occurrence
-from drillmark.model.measurement import Judged, Outcome, Verdict
 from drillmark.model.plan import Plan
+from drillmark.model.verdict import Judged, Outcome, Verdict
 from drillmark.report import words
 
 KindOfGap = Literal["missed", "unmeasured", "failed", "undetected"]

@@ -27,8 +27,8 @@ from drillmark.files import write_durably
 from drillmark.gaps import filing
 from drillmark.gaps.filing import Filing
 from drillmark.model.gap import Gap
-from drillmark.model.measurement import Verdict
 from drillmark.model.plan import Plan
+from drillmark.model.verdict import Verdict
 from drillmark.places import reports_of
 
 FOLDER = "gaps"

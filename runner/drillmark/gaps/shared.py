@@ -18,8 +18,8 @@ from drillmark.errors import GapRegisterError, Problem
 from drillmark.gaps import filing
 from drillmark.gaps.filing import Filing
 from drillmark.model.gap import Gap
-from drillmark.model.measurement import Verdict
 from drillmark.model.plan import Plan
+from drillmark.model.verdict import Verdict
 
 _PUT = """
 insert into drillmark.gaps (fingerprint, id, drill, target, state, body)

@@ -10,8 +10,9 @@ from typing import Any, cast
 from drillmark.measure.timeline.history import History
 from drillmark.model.entry import Effect
 from drillmark.model.evidence import Evidence
-from drillmark.model.measurement import Cited, Judged, Measurements, Outcome
+from drillmark.model.measurement import Cited, Measurements
 from drillmark.model.plan import Plan
+from drillmark.model.verdict import Judged, Outcome
 
 _REHEARSED = "dry: what was left out proves nothing"
 # What a hypothesis strategy asks for, by the phases of the event log. Any other name asks for all that `default` does.

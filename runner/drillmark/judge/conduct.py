@@ -11,7 +11,8 @@ from typing import Any, cast
 from drillmark.measure.timeline.history import History, Ran
 from drillmark.model.entry import Effect, Kind, Status
 from drillmark.model.evidence import Evidence
-from drillmark.model.measurement import Cited, Judged, Measurements, Outcome
+from drillmark.model.measurement import Cited, Measurements
+from drillmark.model.verdict import Judged, Outcome
 
 
 def preflight(evidence: Evidence, told: History, measurements: Measurements) -> list[Judged]:

@@ -11,7 +11,8 @@ from drillmark.measure.timeline import history
 from drillmark.measure.timeline.history import History
 from drillmark.model.entry import Kind
 from drillmark.model.evidence import Evidence
-from drillmark.model.measurement import Judged, Measurements, Outcome, Verdict
+from drillmark.model.measurement import Measurements
+from drillmark.model.verdict import Judged, Outcome, Verdict
 
 # A bare experiment states none but its own end.
 _OBJECTIVES = ("rto", "rpo", "mtd", "after_undo", "time_to_detect", "experiment")

@@ -10,7 +10,8 @@ from drillmark.measure.outage.rta import ENDED_BY_UNDO
 from drillmark.measure.timeline.history import History
 from drillmark.model.entry import Effect, Kind
 from drillmark.model.evidence import Evidence
-from drillmark.model.measurement import Cited, Judged, Measured, Measurements, Outcome, Writer
+from drillmark.model.measurement import Cited, Measured, Measurements, Writer
+from drillmark.model.verdict import Judged, Outcome
 
 STRADDLES = "straddles"
 NO_MARKERS = "the target has no markers"

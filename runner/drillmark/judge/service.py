@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from drillmark.measure.timeline.history import History
 from drillmark.model.evidence import Evidence
-from drillmark.model.measurement import Indicator, Judged, Measurements, Outcome, PhaseSlo
+from drillmark.model.measurement import Indicator, Measurements, PhaseSlo
 from drillmark.model.plan import Plan
+from drillmark.model.verdict import Judged, Outcome
 
 _ORDER = {True: 0, None: 1, False: 2}
 

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
     from drillmark.model.entry import Entry
     from drillmark.model.gap import Gap
-    from drillmark.model.measurement import Measurements, Verdict
+    from drillmark.model.measurement import Measurements
     from drillmark.model.plan import Plan
+    from drillmark.model.verdict import Verdict
 
 __all__ = ["write"]
 

@@ -16,18 +16,16 @@ from drillmark.model.measurement import (
     Cited,
     Detected,
     Indicator,
-    Judged,
     Measured,
     Measurements,
     Noted,
-    Outcome,
     PhaseSlo,
-    Verdict,
     Writer,
     Writes,
 )
 from drillmark.model.plan import Plan
 from drillmark.model.stamp import Interval
+from drillmark.model.verdict import Judged, Outcome, Verdict
 from drillmark.report import timeline, words
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from drillmark.errors import UsageError
 from drillmark.files import inside, write_durably
 from drillmark.model.entry import Entry
-from drillmark.model.measurement import Measurements, Verdict
+from drillmark.model.measurement import Measurements
 from drillmark.model.plan import Plan
+from drillmark.model.verdict import Verdict
 from drillmark.report import document, junit, plain, words
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from drillmark.model.measurement import Outcome
 from drillmark.model.stamp import Interval
+from drillmark.model.verdict import Outcome
 
 _MINUTE = 60
 _HOUR = 3600
@@ -60,7 +60,9 @@ def harmless(text: str, *, limit: int = 0) -> str:
 
     Line ends and tabs become blanks. `limit` > 0 cuts it there, with an ellipsis.
     """
-    clean = _HARMFUL.sub("\N{REPLACEMENT CHARACTER}", re.sub(r"[\t\r\n]+", " ", text))
+    clean = text
+    if not text.isprintable():  # no control is; most texts are, and a page has thousands
+        clean = _HARMFUL.sub("\N{REPLACEMENT CHARACTER}", re.sub(r"[\t\r\n]+", " ", text))
     return clean if limit <= 0 or len(clean) <= limit else clean[: max(0, limit - 1)] + "…"
 
 
