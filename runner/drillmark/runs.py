@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import overload
+from typing import TypeVar, overload
 
 from drillmark import files, samples
 from drillmark.engine.paths import WorkspacePaths
@@ -14,19 +14,14 @@ from drillmark.journal.entries import from_line
 from drillmark.journal.opening import is_there, open_if_there, open_store
 from drillmark.journal.port import RunRow
 from drillmark.model.entry import Entry
-from drillmark.model.evidence import Evidence, LoadPart, Table, Written
+from drillmark.model.evidence import Evidence, LoadPart, Rows, Table, Written
 from drillmark.model.plan import Plan
 from drillmark.places import reports_of
 
-# Name of the table in Evidence -> file name without suffix. Each marker writer has two more.
-TABLES = {
-    "beats": "beats",
-    "load": "load",
-    "load_users": "load-users",
-    "load_clocks": "load-clocks",
-    "positions": "positions",
-    "side": "side",
-}
+T = TypeVar("T")
+
+# The sample files of every run, without suffix. Each marker writer has two more.
+SAMPLES = ("beats", "load", "load-users", "load-clocks", "positions", "side")
 
 
 def find(workspace: Path, text: str) -> RunRow:
@@ -135,34 +130,51 @@ def read_plan(directory: Path) -> Plan:
 
 
 def read_evidence(directory: Path, plan: Plan, entries: Sequence[Entry]) -> Evidence:
-    """Everything that measuring needs. A sample file that was never written, or is none, is None."""
+    """Everything that measuring needs. A sample file that was never written, or is none, is None.
+
+    What is long is read piece by piece when it is measured; of the others every row is needed at once.
+    """
 
     def table(name: str) -> Table | None:
-        return read_table(directory / "samples" / f"{name}.dms")
+        return _opened(directory, name, samples.read)
 
-    tables = {name: table(file) for name, file in TABLES.items()}
+    def rows(name: str) -> Rows | None:
+        return _opened(directory, name, samples.stored)
+
     written = {one.name: Written(table(one.ledger), table(one.survivors)) for one in plan.markers}
     parts = tuple(
-        LoadPart(number, table(f"load-{number}"), table(f"load-users-{number}")) for number in _load_parts(plan)
+        LoadPart(number, rows(f"load-{number}"), table(f"load-users-{number}")) for number in _load_parts(plan)
     )
-    return Evidence(plan=plan, entries=tuple(entries), written=written, load_parts=parts, **tables)
+    return Evidence(
+        plan=plan,
+        entries=tuple(entries),
+        beats=rows("beats"),
+        load=rows("load"),
+        load_users=table("load-users"),
+        written=written,
+        positions=table("positions"),
+        side=rows("side"),
+        load_parts=parts,
+        load_clocks=table("load-clocks"),
+    )
 
 
 def sample_names(plan: Plan) -> list[str]:
     """The run's sample files, without suffix."""
     load = [name for number in _load_parts(plan) for name in (f"load-{number}", f"load-users-{number}")]
-    return [*TABLES.values(), *load, *(name for one in plan.markers for name in (one.ledger, one.survivors))]
+    return [*SAMPLES, *load, *(name for one in plan.markers for name in (one.ledger, one.survivors))]
 
 
 def _load_parts(plan: Plan) -> range:
     return range(1, (plan.load.parts if plan.load else 0) + 1)
 
 
-def read_table(path: Path) -> Table | None:
+def _opened(directory: Path, name: str, how: Callable[[Path], T]) -> T | None:
     """A sample file, or None where there is none that can be read, or only a link that leads out of the run."""
+    path = directory / "samples" / f"{name}.dms"
     if not path.exists():
         return None
     try:
-        return samples.read(files.inside(path.parent.parent, f"{path.parent.name}/{path.name}"))
+        return how(files.inside(directory, f"samples/{name}.dms"))
     except (SampleFileError, UsageError):
         return None

@@ -5,11 +5,13 @@ These answers only decide how long to watch; what is measured in the end is meas
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from drillmark.errors import SampleFileError
 from drillmark.measure import scene
 from drillmark.measure.outage import after_undo as undone
 from drillmark.measure.outage import ending, rta
+from drillmark.measure.outage.ending import Ending
 from drillmark.measure.scene import Scene
 from drillmark.measure.service import steady
 from drillmark.measure.service.beats import Beats
@@ -33,10 +35,13 @@ def steady_state(evidence: Evidence, upto_ns: int) -> tuple[bool | None, str]:
     if plan.probes is None and plan.load is None:
         return True, "neither probes nor load: there is no steady state to look at"
     try:
-        this = scene.build(evidence, live=True)
-    except UnmeasurableError as why:
+        return _steady_state(scene.build(evidence, live=True), upto_ns)
+    except (UnmeasurableError, SampleFileError) as why:
         return None, str(why)
-    facts = this.facts
+
+
+def _steady_state(this: Scene, upto_ns: int) -> tuple[bool | None, str]:
+    facts, plan = this.facts, this.evidence.plan
     if plan.probes is not None and this.beats is None:
         return None, this.beats_reason
     if facts.baseline_begun is None:
@@ -61,18 +66,30 @@ def steady_state(evidence: Evidence, upto_ns: int) -> tuple[bool | None, str]:
 
 def restored(evidence: Evidence) -> Stamp | None:
     """D as of the samples so far: service restored by the recovery, held for `hold` and to the newest sample."""
-    this = _scene(evidence)
-    if this is None:
+    return _looked(evidence, _restored)
+
+
+def after_undo_restored(evidence: Evidence) -> Stamp | None:
+    """The same after the undo, in a drill without a recovery."""
+    return _looked(evidence, _after_undo_restored)
+
+
+def _looked(evidence: Evidence, find: Callable[[Scene], Ending | None]) -> Stamp | None:
+    try:
+        this = scene.build(evidence, live=True)
+        found = find(this)
+    except (UnmeasurableError, InapplicableError, SampleFileError):
         return None
+    return None if found is None or found.d is None else this.facts.frame.stamp(found.d[1])
+
+
+def _restored(this: Scene) -> Ending | None:
     facts = this.facts
     if facts.plan.recovers and not facts.recovered:
         return None
-    try:
-        begin, served = rta.disaster(facts, this.beats), this.restored()
-    except (UnmeasurableError, InapplicableError):
-        return None
+    begin, served = rta.disaster(facts, this.beats), this.restored()
     end = _newest(served.beats, served.load)
-    found = ending.find(
+    return ending.find(
         served.beats.until(end),
         served.load,
         served.limits,
@@ -81,20 +98,14 @@ def restored(evidence: Evidence) -> Stamp | None:
         end_ns=end,
         hold_ns=rta.hold_ns(facts),
     )
-    return None if found.d is None else facts.frame.stamp(found.d[1])
 
 
-def after_undo_restored(evidence: Evidence) -> Stamp | None:
-    """The same after the undo, in a drill without a recovery."""
-    this = _scene(evidence)
-    if this is None or this.beats is None:
+def _after_undo_restored(this: Scene) -> Ending | None:
+    if this.beats is None:
         return None
-    try:
-        end = _newest(this.beats, this.load)
-        _, found = undone.find(this.facts, this.beats, this.load, this.limits, end)
-    except (UnmeasurableError, InapplicableError):
-        return None
-    return None if found.d is None else this.facts.frame.stamp(found.d[1])
+    end = _newest(this.beats, this.load)
+    _, found = undone.find(this.facts, this.beats, this.load, this.limits, end)
+    return found
 
 
 def detected(plan: Plan, entries: Sequence[Entry]) -> tuple[str, str, Stamp | None] | None:
@@ -107,13 +118,6 @@ def detected(plan: Plan, entries: Sequence[Entry]) -> tuple[str, str, Stamp | No
     if seen.declared is not None:
         return "person", seen.declared_by, seen.declared_at
     return None if seen.hi is None else ("alert", seen.by, None)
-
-
-def _scene(evidence: Evidence) -> Scene | None:
-    try:
-        return scene.build(evidence, live=True)
-    except UnmeasurableError:
-        return None
 
 
 def _newest(beats: Beats, load: Load | None) -> int:

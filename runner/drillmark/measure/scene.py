@@ -14,7 +14,7 @@ from drillmark.measure.service.load import Load
 from drillmark.measure.timeline import facts as facts_of
 from drillmark.measure.timeline.facts import Facts
 from drillmark.measure.timeline.frame import InapplicableError, UnmeasurableError
-from drillmark.model.evidence import Evidence, Table
+from drillmark.model.evidence import Evidence, Rows
 
 
 @dataclass(slots=True)
@@ -33,10 +33,20 @@ class Scene:
     beats_reason: str
     load: Load | None
     load_reason: str
-    limits: Limits
     side: Beats | None = None
     side_reason: str = ""
     errors: list[str] = field(default_factory=list[str])
+    _limits: Limits | None = None
+
+    @property
+    def limits(self) -> Limits:
+        """The limits; by the load's baseline where no throughput is stated, which only who asks for them waits for."""
+        if self._limits is None:
+            facts = self.facts
+            baseline = None if facts.baseline_begun is None else (facts.baseline_begun.hi, 0)
+            # Before the fault there is no baseline to take a share of yet.
+            self._limits = limits_of.limits_of(self.evidence.plan, self.load, baseline if facts.injected else None)
+        return self._limits
 
     def require_beats(self) -> Beats:
         """The beats. Raises where there are none, or where there were to be none."""
@@ -81,16 +91,10 @@ def build(evidence: Evidence, *, live: bool) -> Scene:
     if evidence.plan.simulated:
         side, side_reason = _beats(evidence.side, "side.dms", facts, errors, live=live)
     load, load_reason = _load(evidence, facts, errors, live=live)
-    baseline = None if facts.baseline_begun is None else (facts.baseline_begun.hi, 0)
-    # Before the fault there is no baseline to take a share of yet.
-    limits = limits_of.limits_of(evidence.plan, load, baseline if facts.injected else None)
-    return Scene(
-        evidence, facts, beats, beats_reason, load, load_reason, limits, side=side, side_reason=side_reason,
-        errors=errors,
-    )  # fmt: skip
+    return Scene(evidence, facts, beats, beats_reason, load, load_reason, side, side_reason, errors)
 
 
-def _beats(table: Table | None, name: str, facts: Facts, errors: list[str], *, live: bool) -> tuple[Beats | None, str]:
+def _beats(table: Rows | None, name: str, facts: Facts, errors: list[str], *, live: bool) -> tuple[Beats | None, str]:
     try:
         return beats_of.read(table, facts.frame, journalled_rows=None if live else facts.rows.get(name)), ""
     except UnmeasurableError as error:
@@ -105,9 +109,11 @@ def _load(evidence: Evidence, facts: Facts, errors: list[str], *, live: bool) ->
         return None, "the drill has no load"
     try:
         whole = None if live else _whole(evidence, facts)
+        limits = tuple(sorted(set(limits_of.latencies_of(evidence.plan).values())))
         if evidence.plan.load.parts:
-            return parts_of.read(evidence, facts.frame, ended=facts.load_ended, whole=whole), ""
-        return load_of.read(evidence.load, evidence.load_users, facts.frame, ended=facts.load_ended, whole=whole), ""
+            return parts_of.read(evidence, facts.frame, ended=facts.load_ended, whole=whole, limits_ns=limits), ""
+        tables = evidence.load, evidence.load_users
+        return load_of.read(*tables, facts.frame, ended=facts.load_ended, whole=whole, limits_ns=limits), ""
     except UnmeasurableError as error:
         return None, str(error)
     except Exception as error:  # noqa: BLE001 (a measuring part that raises makes its measurement unknown)
@@ -116,7 +122,7 @@ def _load(evidence: Evidence, facts: Facts, errors: list[str], *, live: bool) ->
 
 
 def _whole(evidence: Evidence, facts: Facts) -> bool:
-    tables = {"load.dms": evidence.load, "load-users.dms": evidence.load_users}
+    tables: dict[str, Rows | None] = {"load.dms": evidence.load, "load-users.dms": evidence.load_users}
     if evidence.load_parts:
         tables = {"load-users.dms": evidence.load_users}
         for part in evidence.load_parts:

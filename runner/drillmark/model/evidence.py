@@ -1,10 +1,10 @@
-"""What measuring reads: the plan, the journal's entries, and the sample tables. Nothing else."""
+"""What measuring reads: the plan, the journal's entries, and the samples. Nothing else."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from drillmark.model.entry import Entry
 
@@ -14,6 +14,52 @@ if TYPE_CHECKING:
 
     # Observers read and write tables, and need no plans: it would cost each of their starts a third of a second.
     from drillmark.model.plan import Plan
+
+
+PIECE_ROWS = 1 << 15
+
+
+class Rows(Protocol):
+    """The rows of a sample file, handed out piece by piece, in their order, as often as somebody asks.
+
+    What is long (beats, requests of the load) is measured by these alone, so that an hour takes no more memory than a
+    minute. A `Table` is also one.
+    """
+
+    @property
+    def texts(self) -> Mapping[str, list[str]]:
+        """As `Table.texts`."""
+        ...
+
+    @property
+    def meta(self) -> Mapping[str, Any]:
+        """As `Table.meta`."""
+        ...
+
+    @property
+    def torn(self) -> bool:
+        """As `Table.torn`."""
+        ...
+
+    @property
+    def closed(self) -> bool:
+        """As `Table.closed`."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    @property
+    def pieces(self) -> int:
+        """How many pieces there are; none is empty."""
+        ...
+
+    def piece(self, number: int, *names: str) -> dict[str, NDArray[Any]]:
+        """These columns of a piece."""
+        ...
+
+    def span(self, number: int, name: str) -> tuple[int, int]:
+        """The least and the greatest value of an i8 column in a piece, without reading it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +86,21 @@ class Table:
     def __getitem__(self, name: str) -> NDArray[np.int64]:
         return self.columns[name]
 
+    @property
+    def pieces(self) -> int:
+        """As `Rows.pieces`."""
+        return -(-len(self) // PIECE_ROWS)
+
+    def piece(self, number: int, *names: str) -> dict[str, NDArray[Any]]:
+        """As `Rows.piece`."""
+        begin = number * PIECE_ROWS
+        return {name: self.columns[name][begin : begin + PIECE_ROWS] for name in names}
+
+    def span(self, number: int, name: str) -> tuple[int, int]:
+        """As `Rows.span`."""
+        values = self.piece(number, name)[name]
+        return int(values.min()), int(values.max())
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -54,7 +115,7 @@ class LoadPart:
     """What one worker of a load in several processes recorded. `worker` counts from 1."""
 
     worker: int
-    requests: Table | None
+    requests: Rows | None
     users: Table | None
 
 
@@ -64,11 +125,11 @@ class Evidence:
 
     plan: Plan
     entries: tuple[Entry, ...]
-    beats: Table | None = None
-    load: Table | None = None
+    beats: Rows | None = None
+    load: Rows | None = None
     load_users: Table | None = None
     written: Mapping[str, Written] = field(default_factory=dict[str, Written])
     positions: Table | None = None
-    side: Table | None = None
+    side: Rows | None = None
     load_parts: tuple[LoadPart, ...] = ()
     load_clocks: Table | None = None

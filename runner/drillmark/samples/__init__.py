@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         LedgerKind,
         LedgerOp,
     )
+    from drillmark.samples.pieces import StoredRows, stored
     from drillmark.samples.reader import Survey, Tail, digest, read_from, survey, texts
     from drillmark.samples.whole import read
     from drillmark.samples.writer import SampleWriter
@@ -39,11 +40,13 @@ __all__ = [
     "LedgerKind",
     "LedgerOp",
     "SampleWriter",
+    "StoredRows",
     "Survey",
     "Tail",
     "digest",
     "read",
     "read_from",
+    "stored",
     "survey",
     "texts",
 ]
@@ -63,11 +66,13 @@ __getattr__ = lazily.parts(
         "POSITIONS": "layout",
         "SURVIVORS": "layout",
         "SampleWriter": "writer",
+        "StoredRows": "pieces",
         "Survey": "reader",
         "Tail": "reader",
         "digest": "reader",
         "read": "whole",
         "read_from": "reader",
+        "stored": "pieces",
         "survey": "reader",
         "texts": "reader",
     },

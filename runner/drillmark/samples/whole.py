@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from drillmark.errors import SampleFileError
 from drillmark.model.evidence import Table
 from drillmark.samples.layout import NUMPY_TYPE, Header
-from drillmark.samples.reader import PIECE_BYTES, Scan, checked, empty, walk
+from drillmark.samples.reader import PIECE_BYTES, Scan, checked, empty, size_of, stretches
 
 
 def read(path: Path, piece_bytes: int = PIECE_BYTES) -> Table:
@@ -25,26 +24,13 @@ def read(path: Path, piece_bytes: int = PIECE_BYTES) -> Table:
         SampleFileError: it is not there, cannot be opened, or is no sample file at all. A file that was cut
             or damaged on the way is none of these: see `Table.torn` and `Table.closed`.
     """
-    scan = Scan()
-    try:
-        size = path.stat().st_size
-    except OSError as error:
-        raise SampleFileError(f"cannot read the sample file {path.name}: {error.strerror}") from error
-    columns: dict[str, NDArray[Any]] | None = None
-    rows, limit = 0, piece_bytes
-    while True:
-        before = scan.offset
-        walk(path, scan, until=min(size, before + limit))
+    size = size_of(path)
+    scan, columns, rows = Scan(), None, 0
+    for scan in stretches(path, size, piece_bytes):
         if columns is None and scan.header is not None:
             columns = _room(scan.header, size)
         if columns is not None:
             rows = _fill(columns, rows, scan)
-        if scan.offset > before:
-            limit = piece_bytes
-        elif not scan.torn or before + limit >= size:
-            break
-        else:
-            limit *= 2
     return empty(path) if columns is None else checked(scan, {name: each[:rows] for name, each in columns.items()})
 
 
@@ -61,5 +47,4 @@ def _fill(columns: dict[str, NDArray[Any]], rows: int, scan: Scan) -> int:
             values = np.frombuffer(part, dtype=found.dtype)
             found[at : at + len(values)] = values
             at += len(values)
-    scan.parts = {}
     return scan.rows

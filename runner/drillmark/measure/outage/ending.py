@@ -25,6 +25,9 @@ from drillmark.measure.service.limits import (
 )
 from drillmark.measure.service.load import Load
 
+# So many starts are held against the service level at once: a dozen arrays are made of them.
+_AT_ONCE = 4096
+
 
 @dataclass(frozen=True, slots=True)
 class Ending:
@@ -72,6 +75,13 @@ def find(
 
 
 def _answers(beats: Beats, load: Load | None, limits: Limits, begin: Window, end_ns: int, hold_ns: int) -> Answer:
+    """Whether the service level holds from each start on, over `hold` and to the end."""
+    parts = [begin[at : at + _AT_ONCE] for at in range(0, len(begin), _AT_ONCE)]
+    found = [_answers_of(beats, load, limits, part, end_ns, hold_ns) for part in parts]
+    return np.concatenate([np.empty(0, dtype=np.int8), *found])
+
+
+def _answers_of(beats: Beats, load: Load | None, limits: Limits, begin: Window, end_ns: int, hold_ns: int) -> Answer:
     whole = begin + hold_ns <= end_ns
     end = np.full(len(begin), end_ns, dtype=np.int64)
     answer = worst(

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from drillmark.measure.service import rounds
 from drillmark.measure.timeline.frame import Frame, UnmeasurableError
-from drillmark.model.evidence import Table
+from drillmark.model.evidence import Rows
 
 FOREVER = np.iinfo(np.int64).max // 4
 # An absence is more than two periods between beats; a quarter more is a send that came late, not a slot missed.
@@ -68,28 +69,33 @@ class Beats:
 
     def until(self, end_ns: int) -> Beats:
         """Those sent before an end."""
-        return self._cut(self.first < end_ns, self.present[self.present < end_ns])
+        there = int(np.searchsorted(self.present, end_ns, side="left"))
+        return self._only(slice(self._before(end_ns)), self.present[:there])
 
     def settled(self, end_ns: int) -> tuple[Beats, int]:
         """Those answered by an end, and how many were in flight at it. The latter count for neither side.
 
         As for absences, beats in flight are there as long as they are no more than `IN_FLIGHT_TOLERATED`.
         """
-        sent = self.first < end_ns
-        flying = sent & (self.received > end_ns)
-        in_flight = int(np.count_nonzero(flying & self.edges))
-        there = sent if in_flight <= IN_FLIGHT_TOLERATED else sent & ~flying
-        return self._cut(sent & ~flying, self.first[there & self.edges]), in_flight
+        sent = slice(self._before(end_ns))
+        flying, edges = self.received[sent] > end_ns, self.edges[sent]
+        in_flight = int(np.count_nonzero(flying & edges))
+        there = edges if in_flight <= IN_FLIGHT_TOLERATED else edges & ~flying
+        which = np.flatnonzero(~flying) if flying.any() else sent
+        return self._only(which, self.first[sent][there]), in_flight
 
-    def _cut(self, mask: NDArray[np.bool_], present: NDArray[np.int64]) -> Beats:
+    def _before(self, end_ns: int) -> int:
+        return int(np.searchsorted(self.first, end_ns, side="left"))
+
+    def _only(self, which: slice | NDArray[np.int64], present: NDArray[np.int64]) -> Beats:
         return replace(
             self,
-            first=self.first[mask],
-            last=self.last[mask],
-            received=self.received[mask],
-            good=self.good[mask],
-            full=self.full[mask],
-            latency=self.latency[mask],
+            first=self.first[which],
+            last=self.last[which],
+            received=self.received[which],
+            good=self.good[which],
+            full=self.full[which],
+            latency=self.latency[which],
             present=present,
         )
 
@@ -114,77 +120,52 @@ class Beats:
         return np.array(found, dtype=np.int64).reshape(-1, 2)
 
 
-def read(table: Table | None, frame: Frame, *, journalled_rows: int | None = None) -> Beats:
+def read(rows: Rows | None, frame: Frame, *, journalled_rows: int | None = None) -> Beats:
     """The beats of a run. Raises UnmeasurableError where there are none that can be used."""
-    if table is None or not len(table):
+    if rows is None or not len(rows):
         raise UnmeasurableError("no beats were recorded")
-    if journalled_rows is not None and len(table) < journalled_rows:
-        raise UnmeasurableError(f"beats.dms holds {len(table)} rows, the journal says {journalled_rows}")
-    zero = frame.zero_of(table, "beats.dms")
-    period, timeout = int(table.meta["period_ns"]), int(table.meta["timeout_ns"])
-    sent = table["sent_ns"].astype(np.int64) - zero
-    received = table["received_ns"].astype(np.int64) - zero
-    ok = (table["ok"] != 0) & (received - sent <= timeout)
-    strides = _strides(table, period)
-    slot, turn = _slots(table["beat"], table["probe"], sent)
-    order = np.lexsort((sent, turn, slot))
-    starts = np.flatnonzero(np.concatenate(([True], (np.diff(slot[order]) != 0) | (np.diff(turn[order]) != 0))))
-    sizes = np.diff(np.append(starts, len(order)))
-    all_ok = np.minimum.reduceat(ok[order].astype(np.uint8), starts) == 1
-    first = np.minimum.reduceat(sent[order], starts)
-    last = np.maximum.reduceat(sent[order], starts)
-    came = np.maximum.reduceat(received[order], starts)
-    latency = np.maximum.reduceat((received - sent)[order], starts)
-    slots = slot[order][starts]
+    if journalled_rows is not None and len(rows) < journalled_rows:
+        raise UnmeasurableError(f"beats.dms holds {len(rows)} rows, the journal says {journalled_rows}")
+    zero = frame.zero_of(rows, "beats.dms")
+    period, timeout = int(rows.meta["period_ns"]), int(rows.meta["timeout_ns"])
+    strides = _strides(rows, period)
+    found = rounds.read(rows, zero, timeout)
+    slots, first, came = found.slot, found.first, found.came
     due = sum((slots % stride == 0).astype(np.int64) for stride in strides)
     # One bad probe makes a beat bad, whatever became of the others.
-    there = ~all_ok | (sizes >= due)
+    there = ~found.good | (found.size >= due)
     stride = math.lcm(*strides)
-    full = (slots % stride == 0) & (sizes >= len(strides))
+    full = (slots % stride == 0) & (found.size >= len(strides))
     in_order = np.argsort(first, kind="stable")
     horizon = FOREVER
-    if not table.closed:
+    if not rows.closed:
         settled = timeout + period + max(0, int((came - first).max()) - timeout)
         horizon = _horizon(slots[in_order], first[in_order], there[in_order], int(came.max()) - settled)
     keep = in_order[there[in_order] & (first[in_order] <= horizon)]
     if not len(keep):
         raise UnmeasurableError("no whole beat was recorded")
+    kept, edges = first[keep], (full | ~found.good)[keep]
     return Beats(
-        first=first[keep],
-        last=last[keep],
+        first=kept,
+        last=found.last[keep],
         received=came[keep],
-        good=all_ok[keep],
+        good=found.good[keep],
         full=full[keep],
-        latency=latency[keep],
+        latency=found.latency[keep],
         period_ns=period * stride,
         slot_ns=period,
         timeout_ns=timeout,
         horizon=horizon,
         newest=int(came.max()),
-        present=first[keep][(full | ~all_ok)[keep]],
+        present=kept if edges.all() else kept[edges],
     )
 
 
-def _strides(table: Table, period_ns: int) -> list[int]:
+def _strides(rows: Rows, period_ns: int) -> list[int]:
     """For each probe, in every how many slots it is asked."""
-    names = list(table.meta.get("probes") or ()) or table.texts.get("probe") or ["probe"]
-    periods = table.meta.get("periods_ns") or {}
+    names = list(rows.meta.get("probes") or ()) or rows.texts.get("probe") or ["probe"]
+    periods = rows.meta.get("periods_ns") or {}
     return [max(1, round(int(periods.get(name, period_ns)) / period_ns)) for name in names]
-
-
-def _slots(
-    beat: NDArray[np.int64], probe: NDArray[np.int64], sent: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Slot numbers, and which turn of a slot it is: a prober that began anew counts its slots from 0 again."""
-    beat = beat.astype(np.int64)
-    order = np.lexsort((sent, probe, beat))
-    same = (np.diff(beat[order]) == 0) & (np.diff(probe[order]) == 0)
-    turn = np.zeros(len(beat), dtype=np.int64)
-    if same.any():
-        counter = np.concatenate(([0], np.cumsum(same)))
-        group = np.concatenate(([0], np.where(same, 0, counter[1:])))
-        turn[order] = counter - np.maximum.accumulate(group)
-    return beat, turn
 
 
 def _horizon(slot: NDArray[np.int64], first: NDArray[np.int64], there: NDArray[np.bool_], surely_ns: int) -> int:

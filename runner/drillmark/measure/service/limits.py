@@ -46,20 +46,26 @@ class Limits:
 def limits_of(plan: Plan, load: Load | None, baseline: tuple[int, int] | None) -> Limits:
     """The limits of a plan. The default throughput needs the load's baseline, (begin, end) in ns since I."""
     slo = plan.objectives.slo
-    stated = {50: slo.latency.p50_seconds, 95: slo.latency.p95_seconds, 99: slo.latency.p99_seconds}
     throughput, default = slo.throughput_per_second, False
     if throughput is None and load is not None and baseline is not None and baseline[1] > baseline[0]:
-        done = load.completions(np.array([baseline[0]]), np.array([baseline[1]]))[0]
+        done = load.counts(np.array([baseline[0]]), np.array([baseline[1]])).completed[0]
         throughput = THROUGHPUT_SHARE * float(done) * NANOSECONDS / (baseline[1] - baseline[0])
         default = True
     return Limits(
         availability=slo.availability_ratio,
-        latency_ns={share: round(value * NANOSECONDS) for share, value in stated.items() if value is not None},
+        latency_ns=latencies_of(plan),
         error_ratio=slo.error_ratio,
         throughput_per_second=throughput,
         throughput_is_default=default,
         loaded=plan.load is not None,
     )
+
+
+def latencies_of(plan: Plan) -> dict[int, int]:
+    """The objectives for latency: percentile -> nanoseconds."""
+    latency = plan.objectives.slo.latency
+    stated = {50: latency.p50_seconds, 95: latency.p95_seconds, 99: latency.p99_seconds}
+    return {share: round(value * NANOSECONDS) for share, value in stated.items() if value is not None}
 
 
 def hold(beats: Beats, load: Load | None, limits: Limits, begin: Window, end: Window) -> Answer:
@@ -115,19 +121,17 @@ def load_holds(load: Load | None, limits: Limits, begin: Window, end: Window) ->
 
 
 def _requests_hold(load: Load, limits: Limits, begin: Window, end: Window) -> Answer:
-    low, high = load.between(begin, end)
-    count = high - low
+    counts = load.counts(begin, end)
+    count = counts.sent
     missed = np.zeros(len(begin), dtype=np.bool_)
     for share, limit in limits.latency_ns.items():
-        within = np.concatenate(([0], np.cumsum(load.latency <= limit)))
-        missed |= (within[high] - within[low]) < np.ceil(share / 100 * count - _ROUNDING)
+        missed |= counts.within[limit] < np.ceil(share / 100 * count - _ROUNDING)
     if limits.error_ratio is not None:
-        failed = np.concatenate(([0], np.cumsum(~load.ok)))
-        missed |= (failed[high] - failed[low]) > limits.error_ratio * count + _ROUNDING
+        missed |= counts.failed > limits.error_ratio * count + _ROUNDING
     if limits.throughput_per_second is not None:
         wanted = limits.throughput_per_second * (end - begin) / NANOSECONDS
         # One request more or less at the window's edges is no difference in rate.
-        missed |= load.completions(begin, end) < np.floor(wanted + _ROUNDING)
+        missed |= counts.completed < np.floor(wanted + _ROUNDING)
     return np.where(missed, MISSED, np.where(count > 0, MET, UNKNOWN)).astype(np.int8)
 
 

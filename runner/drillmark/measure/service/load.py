@@ -1,67 +1,164 @@
-"""The load's requests, arranged so that any window of them is counted at once.
+"""The load's requests: how many there are in any windows, and percentiles of their latency, all of it exact.
 
-Latency is judged over all requests: one that failed was not answered within any limit. Must never take silence
-for health: a load that reported nothing for a while was dead or stalled, and such windows are unknown.
+Latency is judged over all requests: one that failed was not answered within any limit. Must never take silence for
+health: a load that reported nothing for a while was dead or stalled, and such windows are unknown. Must never hold all
+requests at once: they are gone through piece by piece, as an hour of load is eighteen million.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from drillmark.measure.service import ranks
 from drillmark.measure.service.beats import FOREVER
+from drillmark.measure.service.requests import COLUMNS, Counts, Requests, Times, arranged
 from drillmark.measure.timeline.frame import Frame, Span, UnmeasurableError
-from drillmark.model.evidence import Table
+from drillmark.model.evidence import Rows, Table
 
 SILENCE_NS = 3_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
+class Recorded:
+    """The requests that one process recorded, and what to subtract from their stamps."""
+
+    rows: Rows
+    zero: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Total:
+    """What a piece comes to: its earliest and its latest instant, and its counts as `Load._stacked` has them."""
+
+    first: int
+    last: int
+    counts: Times
+
+
+@dataclass(frozen=True, slots=True)
 class Load:
-    """Requests in the order in which they were sent; times in ns since I.
+    """The load of a run; times in ns since I.
 
     Attributes:
-        start: when each was sent.
-        latency: FOREVER for one that failed.
-        ok: whether it was answered rightly.
-        completed: when those that were answered rightly were answered, in order.
+        recorded: the requests, by the processes that recorded them.
         alive: (n, 2) windows in which the load reported without a silence.
-        error: how far `start` and `completed` may be off: what other machines recorded is stamped by their clocks.
+        error: how far stamps of requests may be off: what other machines recorded is stamped by their clocks.
+        limits_ns: latencies of which is asked how many requests were answered within them.
     """
 
-    start: NDArray[np.int64]
-    latency: NDArray[np.int64]
-    ok: NDArray[np.bool_]
-    completed: NDArray[np.int64]
+    recorded: tuple[Recorded, ...]
     alive: NDArray[np.int64]
     error: int = 0
+    limits_ns: tuple[int, ...] = ()
+    _totals: dict[tuple[int, int], _Total] = field(default_factory=dict[tuple[int, int], _Total])
+    _newest: dict[tuple[int, int], Requests] = field(default_factory=dict[tuple[int, int], Requests])
 
-    def lived(self, begin: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def lived(self, begin: Times, end: Times) -> NDArray[np.bool_]:
         """Whether the load was alive all through each window."""
         if not len(self.alive):
             return np.zeros(len(begin), dtype=np.bool_)
         place = np.searchsorted(self.alive[:, 0], begin, side="right") - 1
         return (place >= 0) & (end <= self.alive[np.maximum(place, 0), 1])
 
-    def between(self, begin: NDArray[np.int64], end: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Places of the first request sent in each window and of the first after it."""
-        return np.searchsorted(self.start, begin, side="left"), np.searchsorted(self.start, end, side="left")
+    def counts(self, begin: Times, end: Times) -> Counts:
+        """The counts in each window [begin, end)."""
+        edges, places = np.unique(np.concatenate((begin, end)), return_inverse=True)
+        before = self._before(edges.astype(np.int64))
+        found = before[:, places[len(begin) :]] - before[:, places[: len(begin)]]
+        sent, failed, completed, *within = found
+        return Counts(sent, failed, completed, dict(zip(self.limits_ns, within, strict=True)))
 
-    def completions(self, begin: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.int64]:
-        """How many were answered rightly in each window, whenever they were sent."""
-        return np.searchsorted(self.completed, end, side="left") - np.searchsorted(self.completed, begin, side="left")
+    def percentiles(self, begin: int, end: int, shares: Sequence[int]) -> list[int | None]:
+        """Percentiles, by nearest rank, of the latency of all requests sent in a window; there must be some.
+
+        None where that one was never answered rightly.
+        """
+        counts = self.counts(np.array([begin]), np.array([end]))
+        sent, answered = int(counts.sent[0]), int(counts.sent[0] - counts.failed[0])
+        wanted = [ranks.nearest(share, sent) for share in shares]
+        known = [rank for rank in wanted if rank < answered]
+        found = iter(ranks.at(lambda: self._answered(begin, end), answered, known))
+        values = [next(found) if rank < answered else FOREVER for rank in wanted]
+        return [None if value >= FOREVER else value for value in values]
+
+    def longest(self, begin: int, end: int) -> int:
+        """The longest that any request sent in a window was waited for that was answered rightly; 0 if none was."""
+        return max(
+            (int(np.max(each, where=each < FOREVER, initial=0)) for each in self._answered(begin, end)), default=0
+        )
+
+    def pieces(self) -> Iterator[tuple[Requests, int]]:
+        """All requests, and each time when the earliest was sent of those that are still to come."""
+        places = sorted(
+            (recorded.rows.span(number, "start_ns")[0] - recorded.zero, part, number)
+            for part, recorded in enumerate(self.recorded)
+            for number in range(recorded.rows.pieces)
+        )
+        following = [first for first, _, _ in places[1:]]
+        for (_, part, number), upto in zip(places, [*following, FOREVER], strict=True):
+            yield self._piece(part, number), upto
+
+    def _piece(self, part: int, number: int) -> Requests:
+        """A piece, arranged. The last one is kept: often the next question is about it, too."""
+        if (part, number) not in self._newest:
+            recorded = self.recorded[part]
+            self._newest.clear()
+            self._newest[part, number] = arranged(recorded.rows.piece(number, *COLUMNS), recorded.zero)
+        return self._newest[part, number]
+
+    def _answered(self, begin: int, end: int) -> Iterator[Times]:
+        """The latency of requests sent in a window and answered rightly."""
+        for recorded in self.recorded:
+            since, until = begin + recorded.zero, end + recorded.zero
+            for number in range(recorded.rows.pieces):
+                first, last = recorded.rows.span(number, "start_ns")
+                if first < until and last >= since:
+                    piece = recorded.rows.piece(number, *COLUMNS)
+                    start = piece["start_ns"]
+                    mask = (piece["ok"] != 0) & (start >= since) & (start < until)
+                    yield piece["latency_ns"][mask].astype(np.int64, copy=False)
+
+    def _before(self, edges: Times) -> Times:
+        """The counts before each of some instants, which are in order; a row for each kind."""
+        exact = np.zeros((3 + len(self.limits_ns), len(edges)), dtype=np.int64)
+        steps = np.zeros((len(exact), len(edges) + 1), dtype=np.int64)
+        for part, recorded in enumerate(self.recorded):
+            for number in range(recorded.rows.pieces):
+                total, requests = self._totals.get((part, number)), None
+                if total is None:
+                    requests = self._piece(part, number)
+                    total = self._totals[part, number] = self._total(requests)
+                # Before `low` none of it has been; from `high` on all of it has.
+                low, high = np.searchsorted(edges, (total.first, total.last), side="right").tolist()
+                steps[:, high] += total.counts
+                if low < high:
+                    requests = requests or self._piece(part, number)
+                    exact[:, low:high] += self._stacked(requests, edges[low:high])
+        return exact + np.cumsum(steps[:, :-1], axis=1)
+
+    def _stacked(self, requests: Requests, edges: Times) -> Times:
+        counts = requests.before(edges, self.limits_ns)
+        return np.stack([counts.sent, counts.failed, counts.completed, *counts.within.values()])
+
+    def _total(self, requests: Requests) -> _Total:
+        first, last = int(requests.start[0]), int(requests.start[-1])
+        if len(requests.completed):
+            first, last = min(first, int(requests.completed.min())), max(last, int(requests.completed.max()))
+        return _Total(first, last, self._stacked(requests, np.array([last + 1]))[:, 0])
 
 
 def read(
-    requests: Table | None,
+    requests: Rows | None,
     users: Table | None,
     frame: Frame,
     *,
     ended: Sequence[Span] = (),
     whole: bool | None = None,
+    limits_ns: tuple[int, ...] = (),
 ) -> Load:
     """The load of a run.
 
@@ -71,6 +168,7 @@ def read(
         frame: the run's axis.
         ended: where the journal says that the load died or stalled.
         whole: whether both tables are known to be complete; None: that does not matter yet (the run goes on).
+        limits_ns: as `Load` has them.
 
     Raises:
         UnmeasurableError: there is no load that can be judged.
@@ -79,32 +177,9 @@ def read(
         raise UnmeasurableError("the load recorded nothing")
     if whole is False:
         raise UnmeasurableError("the load's samples are not whole: slow requests may be missing from them")
-    start = requests["start_ns"].astype(np.int64) - frame.zero_of(requests, "load.dms")
-    ok, latency = requests["ok"] != 0, requests["latency_ns"].astype(np.int64, copy=False)
+    recorded = Recorded(requests, frame.zero_of(requests, "load.dms"))
     at = np.sort(users["at_ns"].astype(np.int64) - frame.zero_of(users, "load-users.dms"))
-    return arranged(start, latency, ok, alive(at, ended))
-
-
-def arranged(
-    start: NDArray[np.int64],
-    latency: NDArray[np.int64],
-    ok: NDArray[np.bool_],
-    windows: NDArray[np.int64],
-    error: int = 0,
-) -> Load:
-    """The requests in the order in which they were sent. `start` and `ok` may be kept; `latency` is left as it is.
-
-    An hour of load is eighteen million requests, so that no more copies are made than must be.
-    """
-    completed = start[ok]
-    completed += latency[ok]
-    completed.sort()
-    latency = np.where(ok, latency, FOREVER)
-    # Mostly it is in that order: what is longest in flight is not written first.
-    if len(start) > 1 and not (start[1:] >= start[:-1]).all():
-        order = np.argsort(start, kind="stable")
-        start, latency, ok = start[order], latency[order], ok[order]
-    return Load(start, latency, ok, completed, windows, error)
+    return Load((recorded,), alive(at, ended), limits_ns=limits_ns)
 
 
 def alive(at: NDArray[np.int64], ended: Sequence[Span]) -> NDArray[np.int64]:

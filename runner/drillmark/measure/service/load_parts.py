@@ -12,14 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drillmark.measure.service.beats import FOREVER
-from drillmark.measure.service.load import Load, alive, arranged
+from drillmark.measure.service.load import Load, Recorded, alive
 from drillmark.measure.timeline.frame import Frame, Span, UnmeasurableError
-from drillmark.model.evidence import Evidence, LoadPart, Table
+from drillmark.model.evidence import Evidence, LoadPart, Rows, Table
 
 _NARROW_NS = 1_000_000
 
 
-def read(evidence: Evidence, frame: Frame, *, ended: Sequence[Span] = (), whole: bool | None = None) -> Load:
+def read(
+    evidence: Evidence,
+    frame: Frame,
+    *,
+    ended: Sequence[Span] = (),
+    whole: bool | None = None,
+    limits_ns: tuple[int, ...] = (),
+) -> Load:
     """The load of a run whose plan has several workers. Raises UnmeasurableError where it cannot be judged."""
     if not evidence.load_parts:
         raise UnmeasurableError("the load recorded nothing")
@@ -27,32 +34,27 @@ def read(evidence: Evidence, frame: Frame, *, ended: Sequence[Span] = (), whole:
         raise UnmeasurableError("the load's samples are not whole: slow requests may be missing from them")
     # The master runs no users: where all its workers record, it need not be there.
     windows, error = np.array([[-FOREVER, FOREVER]], dtype=np.int64), 0
-    starts: list[NDArray[np.int64]] = []
-    latencies: list[NDArray[np.int64]] = []
-    oks: list[NDArray[np.bool_]] = []
+    recorded: list[Recorded] = []
     for part in evidence.load_parts:
-        requests, counts = _tables(part)
+        requests, counts = _both_of(part)
         zero, off = _zero(part.worker, requests, evidence.load_clocks, frame)
         error = max(error, off)
-        starts.append(requests["start_ns"].astype(np.int64) - zero)
-        latencies.append(requests["latency_ns"].astype(np.int64))
-        oks.append(requests["ok"] != 0)
+        recorded.append(Recorded(requests, zero))
         lived = alive(np.sort(counts["at_ns"].astype(np.int64) - zero), ended)
         # Where its clock may be off, only what is inside by that much is certain.
         windows = _both(
             windows, np.stack([lived[:, 0] + off, np.maximum(lived[:, 0] + off, lived[:, 1] - off)], axis=1)
         )
-    start, latency, ok = np.concatenate(starts), np.concatenate(latencies), np.concatenate(oks)
-    return arranged(start, latency, ok, windows, error)
+    return Load(tuple(recorded), windows, error, limits_ns)
 
 
-def _tables(part: LoadPart) -> tuple[Table, Table]:
+def _both_of(part: LoadPart) -> tuple[Rows, Table]:
     if part.requests is None or part.users is None or not len(part.users):
         raise UnmeasurableError(f"worker {part.worker} of the load recorded nothing")
     return part.requests, part.users
 
 
-def _zero(worker: int, table: Table, clocks: Table | None, frame: Frame) -> tuple[int, int]:
+def _zero(worker: int, table: Rows, clocks: Table | None, frame: Frame) -> tuple[int, int]:
     """What to subtract from a worker's stamps, and how far that may be off."""
     name = f"load-{worker}.dms"
     here = (frame.origin.host, frame.origin.boot)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from drillmark.measure.service import production
+from drillmark.measure.service import production, ranks
 from drillmark.measure.service.beats import FOREVER, Beats
 from drillmark.measure.service.limits import MET, UNKNOWN, Limits, beats_hold, load_holds
 from drillmark.measure.service.load import Load
@@ -82,8 +82,8 @@ def phase(facts: Facts, window: Window, beats: Beats | None, load: Load | None, 
     for indicator in _of_load(load, window, limits, baseline=window.phase == "baseline"):
         indicators[indicator.name] = indicator
     if load is not None:
-        low, high = (int(place[0]) for place in load.between(*_edges(window)))
-        result = replace(result, requests=high - low, errors=int(np.count_nonzero(~load.ok[low:high])))
+        counts = load.counts(*_edges(window))
+        result = replace(result, requests=int(counts.sent[0]), errors=int(counts.failed[0]))
     return result
 
 
@@ -135,7 +135,7 @@ def _rank(in_order: NDArray[np.int64], share: int) -> float | None:
     """The nearest-rank percentile in seconds; None where that one was never answered rightly."""
     if not len(in_order):
         return None
-    value = int(in_order[max(0, int(np.ceil(share / 100 * len(in_order) - 1e-9)) - 1)])
+    value = int(in_order[ranks.nearest(share, len(in_order))])
     return None if value >= FOREVER else value / NANOSECONDS
 
 
@@ -155,9 +155,10 @@ def _of_load(load: Load | None, window: Window, limits: Limits, *, baseline: boo
             if objective is not None
         ]
     alive = load is not None and bool(load.lived(*_edges(window))[0])
+    seen = _observed(load, window) if load is not None and alive else {}
     found: list[Indicator] = []
     for name, unit, objective, only in wanted:
-        observed = _observed(load, window, name) if load is not None and alive else None
+        observed = seen.get(name)
         if objective is None:
             found.append(Indicator(name, unit, observed))
             continue
@@ -168,22 +169,21 @@ def _of_load(load: Load | None, window: Window, limits: Limits, *, baseline: boo
     return found
 
 
-def _observed(load: Load, window: Window, name: str) -> Interval | None:
-    low, high = (int(place[0]) for place in load.between(*_edges(window)))
-    if name == "throughput":
-        rate = int(load.completions(*_edges(window))[0]) * NANOSECONDS / (window.end - window.begin)
-        return Interval(rate, rate)
-    if high <= low:
-        return None
-    if name == "error_rate":
-        ratio = int(np.count_nonzero(~load.ok[low:high])) / (high - low)
-        return Interval(ratio, ratio)
-    in_order = np.sort(load.latency[low:high])
-    value = _rank(in_order, int(name.removeprefix("latency.p")))
-    if value is not None:
-        return Interval(value, value)
-    answered = in_order[in_order < FOREVER]
-    return Interval(int(answered[-1]) / NANOSECONDS if len(answered) else 0.0, None)
+def _observed(load: Load, window: Window) -> dict[str, Interval]:
+    counts = load.counts(*_edges(window))
+    sent, completed = int(counts.sent[0]), int(counts.completed[0])
+    rate = completed * NANOSECONDS / (window.end - window.begin)
+    found = {"throughput": Interval(rate, rate)}
+    if not sent:
+        return found
+    ratio = int(counts.failed[0]) / sent
+    found["error_rate"] = Interval(ratio, ratio)
+    values = load.percentiles(window.begin, window.end, PERCENTILES)
+    longest = load.longest(window.begin, window.end) if None in values else 0
+    for share, value in zip(PERCENTILES, values, strict=True):
+        lo, hi = (longest, None) if value is None else (value, value / NANOSECONDS)
+        found[f"latency.p{share}"] = Interval(lo / NANOSECONDS, hi)
+    return found
 
 
 def _cited(facts: Facts) -> Cited:

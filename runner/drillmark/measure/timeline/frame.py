@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drillmark.model.evidence import Table
+from drillmark.model.evidence import Rows
 from drillmark.model.stamp import NANOSECONDS, Interval, Stamp
 
 
@@ -65,7 +65,7 @@ class Frame:
         at = wall_ns - self.origin.wall_ns
         return Span(at - self.error_ns, at + self.error_ns)
 
-    def zero_of(self, table: Table, name: str) -> int:
+    def zero_of(self, table: Rows, name: str) -> int:
         """What to subtract from a table's monotonic values. Raises UnmeasurableError for another clock's."""
         host, boot = table.meta.get("host"), table.meta.get("boot")
         if (host, boot) != (self.origin.host, self.origin.boot):
