@@ -22,7 +22,7 @@ from botocore.exceptions import ClientError
 import file_drill
 from drillmark import artifacts, clock
 from drillmark.artifacts.folder import Folder
-from drillmark.artifacts.keeping import MANIFEST
+from drillmark.artifacts.manifest import MANIFEST
 from drillmark.artifacts.place import ArtifactsError, Place
 from drillmark.cli import keeping
 from drillmark.engine.paths import WorkspacePaths
@@ -205,6 +205,37 @@ def test_a_bucket_of_s3_keeps_the_same(root, s3, monkeypatch):
     assert again[key]["LastModified"] == found[key]["LastModified"]
     with pytest.raises(ClientError):
         client.head_object(Bucket="evidence", Key=f"drills/{RUN}/undo.json")
+
+
+def test_a_bucket_of_s3_is_pruned_as_the_workspace_is(root, s3, monkeypatch):
+    monkeypatch.setenv(artifacts.VARIABLE, "s3://evidence/drills")
+    (root / "drillmark.yaml").write_text("{}\n")
+    client = boto3.client("s3")
+
+    def prune() -> list[dict]:
+        done = file_drill.drillmark(root, "prune", "--older-than", "1s", "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    away = file_drill.drillmark(root, "prune", "--older-than", "1s")
+    assert away.returncode == 5, away.stderr  # there is no such bucket yet
+    assert "NoSuchBucket" in away.stderr
+    client.create_bucket(Bucket="evidence")
+    place = artifacts.configured(root)
+    assert place is not None
+    assert artifacts.keep(root, place, driven=nobody) == artifacts.Kept([RUN], [])
+    assert prune() == []  # what may be in effect cannot be read
+    (root / "reports" / "runs" / RUN / "undo.json").unlink()
+    (one,) = prune()
+    assert one["files"] == one["copy_files"] == ["samples/beats.dms"]
+    left = {each["Key"] for each in client.list_objects_v2(Bucket="evidence")["Contents"]}
+    assert left == {f"drills/{RUN}/{name}" for name in (*KEPT, MANIFEST)} - {f"drills/{RUN}/samples/beats.dms"}
+    journal = client.get_object(Bucket="evidence", Key=f"drills/{RUN}/journal.jsonl")["Body"].read()
+    assert b'"pruned"' in journal
+    listed = json.loads(client.get_object(Bucket="evidence", Key=f"drills/{RUN}/{MANIFEST}")["Body"].read())["files"]
+    assert {each["path"]: each["sha256"] for each in listed}["journal.jsonl"] == hashlib.sha256(journal).hexdigest()
+    assert "samples/beats.dms" not in {each["path"] for each in listed}
+    assert prune() == []
 
 
 def test_beside_a_worker_a_place_that_is_away_is_complained_of_once(root, tmp_path, monkeypatch):

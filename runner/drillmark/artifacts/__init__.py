@@ -6,5 +6,6 @@ cannot be reached only has to be asked again. Must never touch a run, and never 
 
 from drillmark.artifacts.keeping import Kept, Marker, keep, mark
 from drillmark.artifacts.place import VARIABLE, Place, configured
+from drillmark.artifacts.thinning import Copies
 
-__all__ = ["VARIABLE", "Kept", "Marker", "Place", "configured", "keep", "mark"]
+__all__ = ["VARIABLE", "Copies", "Kept", "Marker", "Place", "configured", "keep", "mark"]

@@ -54,6 +54,28 @@ class Folder:
             with contextlib.suppress(OSError):
                 draft.unlink(missing_ok=True)
 
+    def read(self, key: str) -> bytes | None:
+        """What stands in it."""
+        path = self._folder / key
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _told(path, error) from error
+
+    def remove(self, key: str) -> None:
+        """Take it away, and the folder that it was the last in."""
+        path = self._folder / key
+        try:
+            path.unlink(missing_ok=True)
+            if path.parent.is_dir():
+                files.sync_directory(path.parent)
+        except OSError as error:
+            raise _told(path, error) from error
+        with contextlib.suppress(OSError):
+            path.parent.rmdir()  # only where nothing is left in it
+
 
 def _digest(path: Path) -> str:
     with path.open("rb") as file:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from drillmark import files, samples
+from drillmark.artifacts import manifest
+from drillmark.artifacts.manifest import Listed, Manifest
 from drillmark.artifacts.place import Place, Store
 from drillmark.engine.paths import WorkspacePaths
 from drillmark.engine.view import Live
@@ -17,9 +18,6 @@ from drillmark.journal import opening
 from drillmark.journal.port import RunRow
 from drillmark.model.entry import Entry, Kind
 
-# Written last: where it lies, the whole run does.
-MANIFEST = "artifacts.json"
-FORMAT = "drillmark.artifacts/1"
 # Only for who drives the run: what may be in effect, who may act, what is asked of it.
 _NO_EVIDENCE = {"undo.json", "epoch", "lock", "lease", "abort", "unsent.jsonl", "guard.config.json", "guard.stop"}
 _BELOW = ("samples/*.dms", "chaos/events.jsonl", "chaos/journal.json")
@@ -113,24 +111,17 @@ def _copy(root: Path, row: RunRow, entries: Sequence[Entry], store: Store) -> li
     directory = files.inside(root, row.directory)
     sealed = {str(entry.data.get("file")): str(entry.data.get("sha256") or "") for entry in entries
               if entry.data.get("what") == "samples_closed"}  # fmt: skip
-    listed: list[dict[str, object]] = []
-    altered: list[str] = []
+    made = Manifest()
     for path in _evidence(directory):
         name = path.relative_to(directory).as_posix()
         size, digest = path.stat().st_size, _digest(path)
         if sealed.get(name, "") not in ("", digest):
-            altered.append(name)
+            made.altered.append(name)
         if not store.holds(f"{row.run}/{name}", size, digest):
             store.put(f"{row.run}/{name}", path, digest)
-        listed.append({"path": name, "bytes": size, "sha256": digest})
-    manifest = _marks(root).parent / f"{row.run}.{MANIFEST}"
-    body = {"format": FORMAT, "run": row.run, "files": listed, "altered": altered}
-    files.write_whole(manifest, json.dumps(body, indent=2) + "\n")
-    try:
-        store.put(f"{row.run}/{MANIFEST}", manifest, _digest(manifest))
-    finally:
-        manifest.unlink(missing_ok=True)
-    return [f"run {row.run}: {name} is not what its journal says; it was kept as it is" for name in altered]
+        made.files.append(Listed(name, size, digest))
+    manifest.write(store, scratch(root), row.run, made)
+    return [f"run {row.run}: {name} is not what its journal says; it was kept as it is" for name in made.altered]
 
 
 def _digest(path: Path) -> str:
@@ -147,5 +138,10 @@ def _evidence(directory: Path) -> list[Path]:
     return sorted(path for path in found if path.is_file() and not path.is_symlink() and path.suffix != ".tmp")
 
 
+def scratch(root: Path) -> Path:
+    """The folder for what is only on its way to a place."""
+    return root / ".drillmark" / "artifacts"
+
+
 def _marks(root: Path) -> Path:
-    return root / ".drillmark" / "artifacts" / "waiting"
+    return scratch(root) / "waiting"

@@ -35,6 +35,14 @@ class Store(Protocol):
         """Take a whole file, or nothing of it; what came is what `sha256` says."""
         ...
 
+    def read(self, key: str) -> bytes | None:
+        """A small file; None where there is none."""
+        ...
+
+    def remove(self, key: str) -> None:
+        """Take a file away, if it is there."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Place:

@@ -45,6 +45,21 @@ class Bucket:
         extra = {"Metadata": {"sha256": sha256}, "ChecksumAlgorithm": "SHA256"}
         self._told(lambda: self._client.upload_file(str(path), self._bucket, self._prefix + key, ExtraArgs=extra))
 
+    def read(self, key: str) -> bytes | None:
+        """What it holds. Whoever may not list is refused here, and told: an absent file looks the same to them."""
+        try:
+            return self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)["Body"].read()
+        except ClientError as error:
+            if _code(error) in _ABSENT:
+                return None
+            raise self._error(error) from error
+        except (BotoCoreError, Boto3Error) as error:
+            raise self._error(error) from error
+
+    def remove(self, key: str) -> None:
+        """Delete it; where the bucket keeps versions, the older ones are the bucket's own business."""
+        self._told(lambda: self._client.delete_object(Bucket=self._bucket, Key=self._prefix + key))
+
     def _told(self, ask: Callable[[], Any]) -> Any:
         try:
             return ask()

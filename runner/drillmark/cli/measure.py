@@ -32,7 +32,8 @@ def command(context: click.Context, run: str, *, as_json: bool) -> None:
     from drillmark.report import files, sentences
 
     found = stored.find(run)
-    if any(entry.data.get("what") == "pruned" for entry in found.entries):
+    pruned = [name for entry in found.entries if entry.data.get("what") == "pruned" for name in entry.data["files"]]
+    if any(not (found.directory / str(name)).exists() for name in pruned):
         raise UsageError(
             f"the samples of run {found.run} were pruned: there is nothing left to measure",
             hint=f"`drillmark show {found.run}` shows its result, `drillmark verify` checks the evidence",
