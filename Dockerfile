@@ -6,7 +6,7 @@ FROM python:3.12-slim AS build
 WORKDIR /src
 COPY . .
 RUN python -m venv /opt/drillmark \
- && /opt/drillmark/bin/pip install --no-cache-dir '.[fleet,telling,load,postgres,report]'
+ && /opt/drillmark/bin/pip install --no-cache-dir '.[fleet,telling,load,postgres,report,aws]'
 
 FROM python:3.12-slim
 COPY --from=build /opt/drillmark /opt/drillmark

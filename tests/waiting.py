@@ -7,11 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 
-def until(condition: Callable[[], Any], words: str | Callable[[], Any] = "", *, seconds: float = 60.0) -> Any:
+def until(
+    condition: Callable[[], Any], words: str | Callable[[], Any] = "", *, seconds: float = 60.0, every: float = 0.02
+) -> Any:
     """The first true value of the condition; fails after the deadline, with these words and the last value."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
-        said = words() if callable(words) else words
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {said or repr(value)}"
-        time.sleep(0.02)
+        if time.monotonic() >= deadline:
+            said = words() if callable(words) else words
+            raise AssertionError(f"not within {seconds:g} s: {said or repr(value)}")
+        time.sleep(every)
     return value

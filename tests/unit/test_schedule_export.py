@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 from croniter import croniter
+from in_cluster import kubectl, needs_cluster
 
 from debian import needs
 from drillmark import calendar
@@ -102,17 +103,15 @@ def test_long_names_stay_apart_and_within_what_kubernetes_allows():
     assert all(len(name) <= 52 for name in names)
 
 
-def test_a_cluster_takes_the_cron_job_in_a_dry_run(tmp_path):
-    """Only where a cluster is given: DRILLMARK_TEST_KUBECONFIG names its kubeconfig."""
-    config = os.environ.get("DRILLMARK_TEST_KUBECONFIG")
-    if not config:
-        pytest.skip("no cluster: DRILLMARK_TEST_KUBECONFIG is not set")
-    for name in SCHEDULES:
-        path = tmp_path / f"{name}.yaml"
-        path.write_text(only(WRITERS["kubernetes"](job(name))))
-        command = ["kubectl", "--kubeconfig", config, "apply", "--dry-run=server", "-f", str(path)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-        assert done.returncode == 0, done.stderr
+@needs_cluster
+def test_a_cluster_takes_the_cron_job_in_a_dry_run():
+    """Only where a cluster is given; `tests/cluster` runs one there."""
+    texts = [only(WRITERS["kubernetes"](job(name))) for name in SCHEDULES]
+    told = kubectl("create", "--dry-run=server", "-f", "-", stdin="---\n".join(texts))
+    assert told.count("(server dry run)") == len(SCHEDULES)
+    broken = yaml.safe_load(texts[0])
+    broken["spec"]["timeZone"] = "Europe/Nowhere"
+    assert kubectl("create", "--dry-run=server", "-f", "-", stdin=yaml.safe_dump(broken), check=False) == ""
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -12,8 +13,13 @@ from drillmark.errors import DrillmarkError, UsageError
 if TYPE_CHECKING:
     from drillmark.define.settings import Settings
     from drillmark.fleet.worker import Worker
+    from drillmark.telling.health import Health
+    from drillmark.telling.metrics import WorkerMetrics
 
 _LOOK_SECONDS = 5.0
+# Every file of the gap register is read for this, and an idle worker should stay idle.
+_GAPS_SECONDS = 300.0
+_SEVERITIES = ("high", "medium", "low")
 
 
 @contextmanager
@@ -22,7 +28,7 @@ def shown(settings: Settings, worker: Worker, say: Callable[[str], None]) -> Gen
     try:
         from drillmark.telling.following import Follower
         from drillmark.telling.health import Health
-        from drillmark.telling.metrics import Facts, WorkerMetrics
+        from drillmark.telling.metrics import WorkerMetrics
         from drillmark.telling.server import Server
     except ModuleNotFoundError as error:
         say(f"no /metrics: {error.name} is not installed: pip install 'drillmark[telling]'")
@@ -32,11 +38,11 @@ def shown(settings: Settings, worker: Worker, say: Callable[[str], None]) -> Gen
     follower = Follower(metrics, worker.root)
     over = threading.Event()
 
+    eyes = _Eyes(worker, metrics, health, say)
+
     def look() -> None:
         while True:
-            if worker.may_begin():
-                metrics.heartbeat(Facts(running=len(worker.under_way())))
-                health.heartbeat()
+            eyes.look()
             try:
                 follower.look(worker.under_way())
                 health.problem("journal", "")
@@ -59,3 +65,59 @@ def shown(settings: Settings, worker: Worker, say: Callable[[str], None]) -> Gen
     finally:
         over.set()
         server.close()
+
+
+class _Eyes:
+    """What a worker sees of the calendar and of itself, at each look. What it cannot see is not shown."""
+
+    def __init__(self, worker: Worker, metrics: WorkerMetrics, health: Health, say: Callable[[str], None]) -> None:
+        self._worker = worker
+        self._metrics = metrics
+        self._health = health
+        self._say = say
+        self._under_way: list[str] = []
+        self._gaps: dict[str, int] = {}
+        self._gaps_at = -_GAPS_SECONDS
+
+    def look(self) -> None:
+        """Show it."""
+        from drillmark.telling.metrics import Facts
+
+        if self._worker.is_draining():
+            self._health.drain()
+        counted = self._counted()
+        if not self._worker.may_begin():
+            return
+        waiting, running = counted or (None, None)
+        self._metrics.heartbeat(Facts(waiting, running, next_due=self._worker.next_due(), gaps_open=self._open_gaps()))
+        self._health.heartbeat()
+
+    def _counted(self) -> tuple[int, int] | None:
+        from sqlalchemy.exc import SQLAlchemyError
+
+        from drillmark.fleet import seen
+        from drillmark.fleet.database import short
+
+        try:
+            found = seen.waiting_and_running(self._worker.database)
+        except SQLAlchemyError as error:
+            self._health.problem("database", short(error))
+            return None
+        self._health.problem("database", "")
+        return found
+
+    def _open_gaps(self) -> dict[str, int]:
+        """Severity -> how many are open; counted when a run of this worker began or ended, and now and then."""
+        from drillmark import gaps
+
+        under_way = self._worker.under_way()
+        if under_way == self._under_way and time.monotonic() - self._gaps_at < _GAPS_SECONDS:
+            return self._gaps
+        self._under_way, self._gaps_at = under_way, time.monotonic()
+        try:
+            still_open = [one.gap.severity for one in gaps.read(self._worker.root) if one.gap.state == "open"]
+            self._gaps = {severity: still_open.count(severity) for severity in _SEVERITIES}
+        except DrillmarkError as error:
+            self._gaps = {}
+            self._say(f"open gaps are not counted: {error}")
+        return self._gaps

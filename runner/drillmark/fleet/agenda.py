@@ -101,6 +101,11 @@ class Agenda:
             except DrillmarkError as error:
                 self.say(f"{one.source}: {error}")
 
+    def next_due(self) -> dict[str, float]:
+        """Drill -> when its next occurrence may start, in seconds since 1970. May be asked from another thread."""
+        planned = self._plans.known()
+        return {one.drill.id: one.next_at.timestamp() for one in planned if one.next_at is not None}
+
     def _write(self, connection: Connection, found: list[Found]) -> int:
         moment = now(connection)
         waiting: list[dict[str, object]] = []

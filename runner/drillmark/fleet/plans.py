@@ -78,6 +78,10 @@ class Plans:
                 self._known = list(self._each_once())
         return self._known
 
+    def known(self) -> list[Planned]:
+        """All of them as they were read last; nothing is read."""
+        return self._known
+
     def one(self, source: str) -> Planned | str | None:
         """The drill of this file as it is now; or why it cannot be read; None where nothing there has a schedule."""
         self._refresh(source, _mark_of(self.root / source))

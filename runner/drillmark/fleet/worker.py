@@ -104,14 +104,9 @@ class Worker:
         beats.start()
         self._agenda = Agenda(self.root, self.database, self.say, Wishes(self.root))
         self._queue = FleetQueue(
-            self.database,
-            self.worker,
-            terms.slots,
-            self._heartbeat,
-            self._perform,
-            terms.look_seconds,
+            self.database, self.worker, terms.slots, self._heartbeat, self._perform, terms.look_seconds,
             terms.poll_seconds,
-        )
+        )  # fmt: skip
         try:
             self._queue.launch()
             labels = ", ".join(f"{name}={value}" for name, value in sorted(terms.labels.items())) or "no labels"
@@ -135,6 +130,14 @@ class Worker:
         """The runs that this worker has in hand."""
         with self._lock:
             return [claim.run for claim in self._active.values() if claim.run]
+
+    def is_draining(self) -> bool:
+        """Whether it takes nothing new any more."""
+        return self._draining.is_set()
+
+    def next_due(self) -> dict[str, float]:
+        """Drill -> when its next occurrence may start, in seconds since 1970, as far as it has looked."""
+        return self._agenda.next_due() if self._agenda is not None else {}
 
     def may_begin(self) -> bool:
         """Whether an effect may begin: the others still know, by a beat not older than a lease, that this one lives."""

@@ -1,0 +1,160 @@
+"""What a real `drillmark worker` shows of itself over HTTP, held against what its run left behind."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+import debian
+import file_drill
+from drillmark.cli import showing
+from drillmark.define.settings import Settings
+from drillmark.fleet import tables
+from drillmark.fleet.database import Database
+from drillmark.fleet.performing import EngineProcess
+from drillmark.fleet.worker import Terms
+from drillmark.fleet.worker import Worker as InThisProcess
+from worker_process import Worker, look_back, wait_for
+
+ANY_PORT = {"metrics": {"listen": "127.0.0.1:0"}}
+
+
+def ask(address: str, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"{address}{path}", timeout=60) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def samples(text: str) -> dict[str, float]:
+    return {
+        sample.name + "".join(f" {name}={value}" for name, value in sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def address_in(lines: list[str]) -> str:
+    found = [match[1] for line in lines if (match := re.search(r"metrics and health at (http://\S+)", line))]
+    return found[0] if found else ""
+
+
+def just_now() -> dict[str, Any]:
+    """Due two minutes ago, and then in a year: once while this looks."""
+    due = datetime.now(tz=UTC) - timedelta(minutes=2)
+    return {"cron": f"{due.minute} {due.hour} {due.day} {due.month} *", "missed": {"run_within": "6h"}}
+
+
+@debian.needs("prometheus", found=bool(shutil.which("promtool")))
+@pytest.mark.drill
+def test_a_worker_shows_a_run_from_its_fault_to_its_gap(tmp_path):
+    served, hold = tmp_path / "served", tmp_path / "hold"
+    hold.touch()  # it stays under its fault for as long as this is there, however slow the machine
+    waits = {"type": "process", "path": "sh", "arguments": ["-c", f"while [ -e '{hold}' ]; do sleep 0.2; done"]}
+    seen: dict[str, float] = {}
+    with file_drill.serving(served) as url:
+        root = file_drill.make(
+            tmp_path / "ws",
+            (url, served),
+            settings=ANY_PORT,
+            schedule=just_now(),
+            objectives={"rto": "1ms", "slo": {"availability": "90%"}},
+            recover=[
+                {"name": "stay", "type": "action", "provider": waits | {"timeout": 600}},
+                file_drill.activity("copy-back", "shutil", "copyfile", src=str(tmp_path / "aside"), dst=str(served)),
+            ],
+        )
+        look_back(root, 600)
+        worker = Worker(root)
+        try:
+            address = wait_for(lambda: address_in(worker.lines))
+            assert address, worker.lines
+
+            def shows(name: str, value: float) -> bool:
+                status, text = ask(address, "/metrics")
+                assert status == 200
+                seen.update(samples(text))
+                return seen.get(name) == value
+
+            assert wait_for(lambda: shows("drillmark_fault_in_effect drill=file-lost target=the-file", 1)), worker.lines
+            assert wait_for(lambda: shows("drillmark_running_drills", 1)), seen
+            assert seen["drillmark_run_in_progress drill=file-lost"] == 1
+            assert json.loads(ask(address, "/healthz")[1]) == {"ok": True, "problems": {}, "draining": False}
+            hold.unlink()
+            ended = "drillmark_runs_total drill=file-lost verdict=failed"
+            assert wait_for(lambda: shows(ended, 1) and shows("drillmark_gaps_open severity=high", 1)), seen
+            _, text = ask(address, "/metrics")
+            seen = samples(text)
+            assert worker.end() == 0, worker.lines
+        finally:
+            worker.end(signal.SIGKILL)
+    checked = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stderr
+    (path,) = root.glob("reports/runs/*/result.json")
+    observed = json.loads(path.read_text())["rto"]["observed_seconds"]
+    for bound in ("lo", "hi"):
+        name = f"drillmark_drill_observed_seconds bound={bound} drill=file-lost objective=rto"
+        assert seen.get(name) == observed[bound]
+    assert len(list((root / "reports" / "gaps").glob("GAP-*.yaml"))) == 1
+    assert (seen["drillmark_waiting_drills"], seen["drillmark_running_drills"]) == (0, 0)
+    assert seen["drillmark_fault_in_effect drill=file-lost target=the-file"] == 0
+    assert seen["drillmark_run_in_progress drill=file-lost"] == 0
+    due_in_days = (seen["drillmark_drill_next_due_timestamp_seconds drill=file-lost"] - time.time()) / 86400
+    assert 364 < due_in_days < 367
+    assert abs(time.time() - seen["drillmark_heartbeat_timestamp_seconds"]) < 300
+
+
+def test_a_worker_that_drains_or_has_lost_its_database_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(showing, "_LOOK_SECONDS", 0.05)
+    database = Database(tmp_path)
+    database.prepare()
+    said: list[str] = []
+    worker = InThisProcess(tmp_path, database, Terms({}), EngineProcess(tmp_path), said.append)
+
+    def health() -> tuple[int, dict[str, Any]]:
+        status, text = ask(address_in(said), "/healthz")
+        return status, json.loads(text)
+
+    with showing.shown(Settings.model_validate(ANY_PORT), worker, said.append):
+        assert health() == (200, {"ok": True, "problems": {}, "draining": False})
+        with database.transaction() as connection:
+            tables.metadata.drop_all(connection)
+        assert wait_for(lambda: health()[0] == 503)
+        assert "fleet_occurrences" in health()[1]["problems"]["database"]
+        database.prepare()
+        worker.drain()
+        assert wait_for(lambda: health() == (200, {"ok": True, "problems": {}, "draining": True})), health()
+    database.close()
+
+
+def test_gaps_that_cannot_be_read_are_said_and_not_shown_as_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(showing, "_LOOK_SECONDS", 0.05)
+    broken = tmp_path / "reports" / "gaps" / "GAP-00000000.yaml"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("[")
+    (tmp_path / "drillmark.yaml").write_text("{}")
+    database = Database(tmp_path)
+    database.prepare()
+    said: list[str] = []
+    worker = InThisProcess(tmp_path, database, Terms({}), EngineProcess(tmp_path), said.append)
+    monkeypatch.setattr(InThisProcess, "may_begin", lambda _worker: True)
+    with showing.shown(Settings.model_validate(ANY_PORT), worker, said.append):
+        assert wait_for(lambda: any("open gaps are not counted" in line for line in said)), said
+        heard = "drillmark_heartbeat_timestamp_seconds"
+        assert wait_for(lambda: heard in samples(ask(address_in(said), "/metrics")[1]))
+        shown = samples(ask(address_in(said), "/metrics")[1])
+        assert not [name for name in shown if name.startswith("drillmark_gaps_open")]
+    database.close()
