@@ -24,7 +24,7 @@ from drillmark import artifacts, clock
 from drillmark.artifacts.folder import Folder
 from drillmark.artifacts.manifest import MANIFEST
 from drillmark.artifacts.place import ArtifactsError, Place
-from drillmark.cli import keeping
+from drillmark.cli import beside, keeping
 from drillmark.engine.paths import WorkspacePaths
 from drillmark.errors import UsageError
 from drillmark.journal.opening import open_store
@@ -239,7 +239,7 @@ def test_a_bucket_of_s3_is_pruned_as_the_workspace_is(root, s3, monkeypatch):
 
 
 def test_beside_a_worker_a_place_that_is_away_is_complained_of_once(root, tmp_path, monkeypatch):
-    monkeypatch.setattr(keeping, "_LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(beside, "_LOOK_SECONDS", 0.05)
     folder = tmp_path / "kept"
     said: list[str] = []
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,12 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from drillmark.cli.beside import looking
+
 if TYPE_CHECKING:
     from drillmark.artifacts import Place
-
-_LOOK_SECONDS = 10.0
-# Within what a service manager allows after the drain.
-_LAST_SECONDS = 20.0
 
 
 def after(root: Path, run: str) -> None:
@@ -37,34 +34,27 @@ def after(root: Path, run: str) -> None:
 
 @contextmanager
 def beside(root: Path, place: Place | None, say: Callable[[str], None]) -> Generator[None]:
-    """Keep runs for as long as a worker works, in a thread of its own: a place that hangs stops no drill."""
+    """Keep what is over for as long as a worker works: a place that hangs stops no drill.
+
+    The same complaint is said once until it ends.
+    """
     if place is None:
         yield
         return
-    over = threading.Event()
-    thread = threading.Thread(target=_look, args=(root, place, say, over), name="drillmark-artifacts", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join(_LAST_SECONDS)
-
-
-def _look(root: Path, place: Place, say: Callable[[str], None], over: threading.Event) -> None:
-    """At every look what is over, and once more in the end. The same complaint is said once until it ends."""
     from drillmark import artifacts
     from drillmark.cli import states
 
     said: set[str] = set()
-    while True:
-        last = over.wait(_LOOK_SECONDS)
+
+    def look() -> None:
         kept = artifacts.keep(root, place, driven=states.is_driven)
         for run in kept.runs:
             say(f"run {run} is kept")
         for text in kept.problems:
             if text not in said:
                 say(text)
-        said = set(kept.problems)
-        if last:
-            return
+        said.clear()
+        said.update(kept.problems)
+
+    with looking("artifacts", look, say, "runs could not be kept"):
+        yield

@@ -7,21 +7,18 @@ from __future__ import annotations
 
 import os
 import queue
-import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from drillmark.cli.beside import looking
+
 if TYPE_CHECKING:
     from drillmark.define.settings import Settings
     from drillmark.fleet.database import Database
     from drillmark.fleet.overdue import Late
-
-_LOOK_SECONDS = 10.0
-# Within what a service manager allows after the drain.
-_LAST_SECONDS = 20.0
 
 
 def _today() -> date:
@@ -99,27 +96,5 @@ def beside(reminder: Reminder, settings: Settings, say: Callable[[str], None]) -
     if not settings.notifications.channels:
         yield
         return
-    over = threading.Event()
-
-    def work() -> None:
-        complained = ""
-        while True:
-            last = over.wait(_LOOK_SECONDS)
-            try:
-                reminder.look()
-                complained = ""
-            except Exception as error:  # noqa: BLE001 - the database, or a library of a channel
-                text = f"what is overdue could not be told: {type(error).__name__}: {error}"
-                if text != complained:
-                    say(text)
-                complained = text
-            if last:
-                return
-
-    thread = threading.Thread(target=work, name="drillmark-reminder", daemon=True)
-    thread.start()
-    try:
+    with looking("reminder", reminder.look, say, "what is overdue could not be told"):
         yield
-    finally:
-        over.set()
-        thread.join(_LAST_SECONDS)

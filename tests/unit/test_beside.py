@@ -1,0 +1,35 @@
+"""What a worker does beside its drills goes on after a look that broke, and complains of that once."""
+
+from __future__ import annotations
+
+import time
+
+from drillmark.cli import beside
+
+PATIENCE_SECONDS = 60.0
+
+
+def test_a_look_that_breaks_is_said_once_and_the_next_one_looks_again(monkeypatch):
+    monkeypatch.setattr(beside, "_LOOK_SECONDS", 0.01)
+    looks: list[int] = []
+    said: list[str] = []
+
+    def look() -> None:
+        looks.append(1)
+        if len(looks) in {1, 2, 3, 5}:
+            raise OSError("the disk is gone")
+
+    with beside.looking("test", look, said.append, "nothing was looked at"):
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while len(looks) < 7 and time.monotonic() < deadline:
+            time.sleep(0.01)
+    # Once for three in a row, once more as it had been well between.
+    assert said == ["nothing was looked at: OSError: the disk is gone"] * 2, (looks, said)
+
+
+def test_what_there_is_in_the_end_is_looked_at_once_more(monkeypatch):
+    monkeypatch.setattr(beside, "_LOOK_SECONDS", 3600.0)
+    looks: list[int] = []
+    with beside.looking("test", lambda: looks.append(1), print, "never"):
+        assert looks == []
+    assert looks == [1]
