@@ -34,10 +34,9 @@ def of_made(made: report_kinds.Made) -> str:
     return of(dict(made), made.evidence)
 
 
-def hostile(text: str, *, log_line: int = 1_000_000) -> str:
-    """A page on which everything that people or targets write is `text`, with a very long line in the journal."""
+def hostile_document(text: str) -> dict[str, Any]:
+    """A result in which everything that people or targets write is `text`."""
     document = report_kinds.kind("service level missed")
-    evidence = report_kinds.evidence_of("service level missed")
     document |= {"title": text, "owner": text, "target": text, "source": text, "reasons": [text], "errors": [text]}
     document["rto"] |= {"reason": text, "flags": [text]}
     document["evidence"]["versions"] = {text: text}
@@ -47,6 +46,13 @@ def hostile(text: str, *, log_line: int = 1_000_000) -> str:
         step["name"] = text
     for item in document["objectives"]:
         item["reason"] = text
+    return document
+
+
+def hostile(text: str, *, log_line: int = 1_000_000) -> str:
+    """The page of such a result, with a very long line in the journal."""
+    document = hostile_document(text)
+    evidence = report_kinds.evidence_of("service level missed")
     entries = []
     for entry in evidence.entries:
         more = {"error": text, "page": f"<html><body>{text}</body></html>", "log": "x" * log_line}

@@ -9,13 +9,14 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from drillmark import calendar, runs
-from drillmark.calendar import explaining, quarters
-from drillmark.calendar.quarters import Overdue
+from drillmark.calendar import explaining, undrilled
+from drillmark.calendar.undrilled import Overdue
 from drillmark.define import read_drill
 from drillmark.errors import DrillmarkError, InvalidDefinitionError, Problem
 from drillmark.gaps.filing import DRILLS
 from drillmark.journal.entries import first_break
 from drillmark.model.entry import Kind
+from drillmark.periods import quarter_of
 from drillmark.scheduled import Scheduled, decided, moment
 from drillmark.workspace import Workspace
 
@@ -56,12 +57,12 @@ def overdue(root: Path, today: date) -> list[Overdue]:
         if drill is not None and drill.mode in DRILLS:
             drills.append((drill.id, drill.target, drill.owner))
     tiers = {name: target.tier for name, target in targets.targets.items()}
-    return quarters.overdue(tiers, drills, _passed(root, today), today)
+    return undrilled.overdue(tiers, drills, _passed(root, today), today)
 
 
 def _passed(root: Path, today: date) -> list[tuple[str, date]]:
     """Target and day of every drill of this quarter that passed. What cannot be read has not passed."""
-    first = quarters.quarter_of(today).first
+    first = quarter_of(today).first
     found: list[tuple[str, date]] = []
     for row in runs.every(root):
         day = moment(row.started_wall_ns).date()

@@ -27,6 +27,7 @@ PURE = (
     "journal.entries",
     "report",
     "lazily",
+    "periods",
     "decisions.state",
     "calendar",
     "safety",

@@ -10,13 +10,13 @@ import pytest
 
 import report_builders as build
 import report_kinds as kinds
-from drillmark import looks, periods
+from drillmark import looks, period_runs, periods
 from drillmark.errors import UsageError
 from drillmark.report import comparing, leaves
-from drillmark.report.period import gathering, naming
+from drillmark.report.period import gathering
 from exhaustive import sample
+from leaf_pages import NOW, ran
 
-NOW = datetime(2026, 11, 28, tzinfo=UTC)
 NASTY = "<script>alert(1)</script><img src=x onerror=alert(1)> \"' {{ 7 * 191 }} \x1b[2J \u202e"
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 DRAWN_VOID = {"line", "path", "circle", "rect"}
@@ -46,17 +46,15 @@ class Page(HTMLParser):
         self.texts.append(data)
 
 
-def ran(number, kind, **changes):
-    started = datetime(2026, 10, number, tzinfo=UTC)
-    result = None if kind is None else kinds.kind(kind) | changes
-    run = f"{started:%Y%m%dT%H%M%SZ}-orders-db-lost-000000"
-    return gathering.Ran(run, "orders-db-lost", "orders-db", started, result, NASTY)
-
-
 def a_period(*kind_names, **changes):
-    runs = [ran(number + 1, kind, **changes) for number, kind in enumerate([*kind_names, None])]
+    runs = [
+        ran(datetime(2026, 10, number + 1, tzinfo=UTC), kind, reason=NASTY, **changes)
+        for number, kind in enumerate([*kind_names, None])
+    ]
     drills = [gathering.Scheduled(NASTY, NASTY, NASTY, datetime(2026, 10, 1, tzinfo=UTC), NASTY, NASTY)]
-    return gathering.gather(naming.parse("2026Q4"), NOW, runs, drills, [build.gap(title=NASTY, owner=NASTY, due=NASTY)])
+    return gathering.gather(
+        periods.parse("2026Q4"), NOW, runs, drills, [build.gap(title=NASTY, owner=NASTY, due=NASTY)]
+    )
 
 
 def whole_and_harmless(text):
@@ -108,7 +106,7 @@ def test_trends_show_every_run_and_what_is_not_known():
 
 
 def test_pictures_beside_the_markdown_stand_alone():
-    for picture in periods.pictures(a_period("passed", "censored")):
+    for picture in period_runs.pictures(a_period("passed", "censored")):
         assert re.fullmatch(r"2026Q4-[a-z0-9-]+-(rta|rpa)\.svg", picture.name)
         assert "var(--" not in picture.svg
         page = Page(picture.svg)

@@ -11,22 +11,18 @@ from hypothesis import strategies as st
 
 import report_builders as build
 import report_kinds as kinds
+from drillmark import periods
 from drillmark.errors import UsageError
 from drillmark.model.stamp import Interval
-from drillmark.report.period import gathering, markdown, means, naming, telling
+from drillmark.report.period import gathering, markdown, means, telling
 from exhaustive import sample
+from leaf_pages import NOW, ran
 
-Q4 = naming.parse("2026Q4")
-NOW = datetime(2026, 11, 28, tzinfo=UTC)
+Q4 = periods.parse("2026Q4")
 
 
 def day(month, number, hour=0):
     return datetime(2026, month, number, hour, tzinfo=UTC)
-
-
-def ran(started, kind, *, drill="orders-db-lost", reason="it was lost", **changes):
-    result = None if kind is None else kinds.kind(kind) | changes
-    return gathering.Ran(f"{started:%Y%m%dT%H%M%SZ}-{drill}-000000", drill, "orders-db", started, result, reason)
 
 
 def gathered(runs=(), drills=(), gaps=(), *, now=NOW, period=Q4):
@@ -46,13 +42,13 @@ def gathered(runs=(), drills=(), gaps=(), *, now=NOW, period=Q4):
     ],
 )
 def test_periods_have_names(text, name, begin, end):
-    assert naming.parse(text) == naming.Period(name, datetime(*begin, tzinfo=UTC), datetime(*end, tzinfo=UTC))
+    assert periods.parse(text) == periods.Period(name, datetime(*begin, tzinfo=UTC), datetime(*end, tzinfo=UTC))
 
 
 @pytest.mark.parametrize("text", ["", "2026Q5", "202613", "2026Q", "last", "0000", "9999", "2026Q4; rm -rf", "two"])
 def test_what_is_no_period_is_told_which_there_are(text):
     with pytest.raises(UsageError) as told:
-        naming.parse(text)
+        periods.parse(text)
     assert "2026Q4" in told.value.hint
 
 
@@ -173,7 +169,7 @@ def test_a_past_period_shows_the_gaps_that_stood_open_at_its_end():
         gap(day(6, 1), id="GAP-00000002", state="closed", closed_by="20260901T000000Z-orders-db-lost-000000"),
         gap(day(10, 5), id="GAP-00000003"),  # opened after it
     ]
-    document = gathered(gaps=gaps, period=naming.parse("2026Q3"))
+    document = gathered(gaps=gaps, period=periods.parse("2026Q3"))
     assert [one["id"] for one in document["gaps"]] == ["GAP-00000001"]
     assert document["period"]["over"]
 

@@ -218,13 +218,13 @@ def test_the_calendar_can_be_subscribed_to(root):
 
 def test_overdue_files_a_gap_for_a_tier_one_target_once_and_exits_with_one(root):
     told = said("overdue", code=1)
-    assert told.startswith("db: no passing drill in 2027-Q1, which ends on 2027-03-31")
+    assert told.startswith("db: no passing drill in 2027Q1, which ends on 2027-03-31")
     assert "shop" not in told
     said("overdue", code=1)
     (path,) = (root / "reports" / "gaps").glob("GAP-*.yaml")
     gap = yaml.safe_load(path.read_text())
     assert (gap["kind"], gap["target"], gap["due"], gap["state"]) == ("overdue", "db", "2027-03-31", "open")
-    assert [each["run"] for each in gap["occurrences"]] == ["2027-Q1"]
+    assert [each["run"] for each in gap["occurrences"]] == ["2027Q1"]
 
 
 def test_overdue_can_leave_the_register_alone(root):
@@ -284,32 +284,32 @@ def test_without_the_extra_the_command_says_which_one_to_install(root, monkeypat
 
 
 def test_a_passing_drill_of_the_quarter_counts_and_no_other():
-    from drillmark.calendar import quarters
+    from drillmark.calendar import undrilled
 
     tiers = {"db": 1, "cache": 1, "shop": 2, "log": None}
     drills = [("a", "db", "team"), ("b", "db", "team"), ("c", "cache", "others")]
     today = date(2027, 3, 10)
     passed = [("db", date(2027, 1, 1)), ("cache", date(2026, 12, 31))]
-    (one,) = quarters.overdue(tiers, drills, passed, today)
+    (one,) = undrilled.overdue(tiers, drills, passed, today)
     assert (one.target, one.quarter.name, one.drills, one.owner, one.ends_soon) == (
         "cache",
-        "2027-Q1",
+        "2027Q1",
         ("c",),
         "others",
         True,
     )
-    assert quarters.overdue({"db": 1}, [], [], date(2027, 1, 1))[0].ends_soon is False
+    assert undrilled.overdue({"db": 1}, [], [], date(2027, 1, 1))[0].ends_soon is False
 
 
 QUARTERS = [
-    ("2027-01-01", "2027-Q1", "2027-03-31"), ("2027-03-31", "2027-Q1", "2027-03-31"), ("2027-04-01", "2027-Q2", "2027-06-30"),
-    ("2027-09-30", "2027-Q3", "2027-09-30"), ("2027-12-31", "2027-Q4", "2027-12-31"), ("2028-02-29", "2028-Q1", "2028-03-31"),
+    ("2027-01-01", "2027Q1", "2027-03-31"), ("2027-03-31", "2027Q1", "2027-03-31"), ("2027-04-01", "2027Q2", "2027-06-30"),
+    ("2027-09-30", "2027Q3", "2027-09-30"), ("2027-12-31", "2027Q4", "2027-12-31"), ("2028-02-29", "2028Q1", "2028-03-31"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("day", "name", "last"), QUARTERS)
 def test_quarters_by_the_table(day, name, last):
-    from drillmark.calendar.quarters import quarter_of
+    from drillmark.periods import quarter_of
 
     found = quarter_of(date.fromisoformat(day))
     assert (found.name, found.last.isoformat()) == (name, last)

@@ -14,8 +14,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import takewhile
 from zoneinfo import ZoneInfo
 
+from drillmark import periods
 from drillmark.calendar import blackouts as shutting
-from drillmark.calendar import cron, periods, windows
+from drillmark.calendar import cron, windows
 from drillmark.calendar.blackouts import CalendarFile
 from drillmark.calendar.zones import instant, is_twice, local, zone
 from drillmark.define.schedule import Schedule

@@ -12,7 +12,7 @@ from drillmark.cli import report_forms
 from drillmark.errors import UsageError
 
 if TYPE_CHECKING:
-    from drillmark.periods import Document
+    from drillmark.period_runs import Document
 
 KINDS = ("html", "md", "json")
 FOLDER = "periods"
@@ -20,19 +20,18 @@ FOLDER = "periods"
 
 def command(name: str, *, kind: str, opened: bool, output: Path | None) -> None:
     """Write the page of a period, or print it as JSON. Raises UsageError where the period, or its form, is none."""
-    from drillmark import clock, periods, places
+    from drillmark import clock, period_runs, periods, places
     from drillmark.cli import terminal
     from drillmark.model.stamp import NANOSECONDS
-    from drillmark.report.period import naming
 
     if kind not in KINDS:
         raise UsageError(f"a period has no {kind}", hint=f"--format {', '.join(KINDS)}")
-    period = naming.parse(name)
+    period = periods.parse(name)
     root = places.with_runs()
     now = datetime.fromtimestamp(clock.now().wall_ns / NANOSECONDS, tz=UTC)
     if period.begin > now:
         raise UsageError(f"{period.name} has not begun", hint="name a period that has")
-    document = periods.gather(root, period, now)
+    document = period_runs.gather(root, period, now)
     if kind == "json":
         _json(document, output)
         return
@@ -57,11 +56,11 @@ def _page(root: Path, document: Document) -> str:
 
 def _markdown(path: Path, document: Document) -> str:
     """The text; its pictures are written beside it."""
-    from drillmark import periods
+    from drillmark import period_runs
     from drillmark.report.period import markdown
 
     named: dict[tuple[str, str], str] = {}
-    for picture in periods.pictures(document):
+    for picture in period_runs.pictures(document):
         report_forms.write(path.with_name(picture.name), picture.svg)
         named[picture.drill, picture.number] = picture.name
     return markdown.render(document, named)

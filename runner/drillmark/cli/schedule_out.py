@@ -17,7 +17,7 @@ from drillmark.errors import EXIT_FAILED
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from drillmark.calendar.quarters import Overdue
+    from drillmark.calendar.undrilled import Overdue
     from drillmark.gaps.filing import Filing
     from drillmark.model.gap import Gap
     from drillmark.scheduled import Scheduled
@@ -117,7 +117,7 @@ def overdue(context: click.Context, *, no_file: bool, as_json: bool) -> None:
     Exits with 1 where there is any. A passing drill of the target closes its gap.
     """
     from drillmark import gaps, schedule_runs, workspace, workspace_schedules
-    from drillmark.calendar.quarters import quarter_of
+    from drillmark.periods import quarter_of
 
     root, today = workspace.find(), workspace_schedules.now().date()
     found = schedule_runs.overdue(root, today)

@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from drillmark.model.gap import Gap
+from drillmark.periods import Period
 from drillmark.report import clauses, headline, words
 from drillmark.report.period import means
-from drillmark.report.period.naming import Period
 
 Document = dict[str, Any]
 

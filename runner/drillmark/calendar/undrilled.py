@@ -1,4 +1,4 @@
-"""Quarters, and which tier-1 targets have no passing drill in one. Pure: runs and targets are handed in."""
+"""Which tier-1 targets have no passing drill in a quarter. Pure: runs and targets are handed in."""
 
 from __future__ import annotations
 
@@ -6,22 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from drillmark.calendar.periods import begin, following
+from drillmark.periods import Period, quarter_of
 
 _SOON = timedelta(days=30)
-
-
-@dataclass(frozen=True, slots=True)
-class Quarter:
-    """A quarter of a year; `last` belongs to it."""
-
-    first: date
-    last: date
-
-    @property
-    def name(self) -> str:
-        """Such as 2027-Q1."""
-        return f"{self.first.year}-Q{(self.first.month + 2) // 3}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +16,10 @@ class Overdue:
     """A tier-1 target that no drill has passed on in this quarter. `drills` are those that there are for it."""
 
     target: str
-    quarter: Quarter
+    quarter: Period
     drills: tuple[str, ...]
     owner: str
     ends_soon: bool
-
-
-def quarter_of(day: date) -> Quarter:
-    """The quarter that the day lies in."""
-    first = begin("quarter", day)
-    return Quarter(first, following("quarter", first) - timedelta(days=1))
 
 
 def overdue(
