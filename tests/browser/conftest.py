@@ -5,12 +5,15 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 OPEN_SECONDS = 60
+AXE = "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})"
+FITS = "document.documentElement.scrollWidth <= innerWidth"
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
 
 
@@ -25,6 +28,39 @@ class Opened:
     def at_peace(self) -> None:
         assert self.complaints == []
         assert self.requests == []
+
+    def violations(self) -> list[str]:
+        """What axe finds, of WCAG 2.2 AA and its best practices."""
+        self.page.evaluate(_axe())  # through the debugger: the page's own policy would not let it in
+        found = self.page.evaluate(AXE)["violations"]
+        return [f"{one['id']}: {one['help']}: {[node['html'][:160] for node in one['nodes'][:4]]}" for one in found]
+
+    def photograph(self, folder: Path, name: str) -> None:
+        """The whole page at desktop and phone size and in print, and no part of it beside the paper."""
+        page = self.page
+        page.wait_for_function(FITS)
+        page.screenshot(path=str(folder / f"{name}-desktop.png"), full_page=True)
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.wait_for_function(FITS)
+        page.screenshot(path=str(folder / f"{name}-phone.png"), full_page=True)
+        page.emulate_media(media="print", color_scheme="dark")
+        page.set_viewport_size({"width": 720, "height": 1000})
+        page.wait_for_function(FITS)
+        page.screenshot(path=str(folder / f"{name}-print.png"), full_page=True)
+
+    def open_all(self) -> None:
+        """Unfold whatever is folded."""
+        self.page.locator("details").evaluate_all("all => all.forEach(one => one.open = true)")
+
+    def close(self) -> None:
+        self.page.context.close()
+
+
+@cache
+def _axe() -> str:
+    import axe_playwright_python
+
+    return (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 
 
 class Browser:

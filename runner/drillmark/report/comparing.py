@@ -260,6 +260,7 @@ def _counts(section: Section, name: str, found: list[int | None], *, only_report
 
 def _spans(section: Section, name: str, unit: str, found: list[Interval | None], *, only_reported: bool = False) -> Row:
     told = spans(found, unit)
-    shown = tuple(words.observed(one, unit) for one in found)
+    # As the page of a run says them.
+    shown = tuple(words.interval(one) if section == "recovery" else words.observed(one, unit) for one in found)
     values = tuple(None if one is None else one.as_json() for one in found)
     return Row(section, name, unit, "reported" if only_reported else told.kind, shown, values, told.said)

@@ -10,6 +10,7 @@ from drillmark.report.series import Row, Series
 
 _DEEDS = 14
 _DEED = 17
+_STAGE_ROWS = 4
 
 
 def writes(series: Series) -> list[Panel]:
@@ -108,7 +109,7 @@ def progress(series: Series) -> list[Panel]:
         marks.append(
             mark("line", name, x=x, y={"scale": "pace", "field": "rate"}, stroke=value("muted"), strokeDash=[4, 3])
         )
-        marks.append(text(stage, x={"signal": f"scale('x', {first:g}) + 3"}, y=8, fill=value("muted")))
+        marks.append(_stage(stage, first, number))
     right = {"scale": "pace", "orient": "right", "tickCount": 2, "domain": False}
     axes = [
         left("bytes", tickCount=3, format="~s"),
@@ -128,6 +129,18 @@ def progress(series: Series) -> list[Panel]:
     ]
 
 
+def _stage(name: str, first: float, number: int) -> Spec:
+    """The name of a stage where it begins; each has a row of its own, as stages may be short and follow at once."""
+    late, at = f"scale('x', {first:g}) > width * 0.75", f"scale('x', {first:g})"
+    return text(
+        name,
+        x={"signal": f"{late} ? {at} - 4 : {at} + 4"},
+        y=18 + number % _STAGE_ROWS * 13,
+        align={"signal": f"{late} ? 'right' : 'left'"},
+        fill=value("muted"),
+    )
+
+
 def deeds(series: Series) -> list[Panel]:
     """The fault as long as it lasted, and each activity."""
     rows = [row | {"row": number} | _look(row) for number, row in enumerate(series.deeds[:_DEEDS])]
@@ -136,7 +149,10 @@ def deeds(series: Series) -> list[Panel]:
     begin, end = "max(0, scale('x', datum.from))", "max(0, scale('x', datum.to))"
     late = "scale('x', datum.to) > width * 0.6"
     # The name stands after its bar, before it where it is late, and within it where it is long.
-    before, within = f"{late} && scale('x', datum.from) > width * 0.3", f"{late}"
+    before = f"({late} && scale('x', datum.from) > width * 0.3)"
+    within = f"({late} && !{before})"
+    # A limit of nothing would be none.
+    room = f"{before} ? scale('x', datum.from) - 5 : ({within} ? min(width, {end}) - {begin} : width - {end}) - 8"
     bars = stretch(
         "deeds",
         {"signal": f"datum.row * {_DEED} + 3"},
@@ -149,7 +165,8 @@ def deeds(series: Series) -> list[Panel]:
         x={"signal": f"{before} ? scale('x', datum.from) - 5 : {within} ? {begin} + 5 : {end} + 5"},
         y={"signal": f"datum.row * {_DEED} + {_DEED / 2}"},
         align={"signal": f"{before} ? 'right' : 'left'"},
-        limit={"signal": "width * 0.8"},
+        limit={"signal": f"max(8, {room})"},
+        fill={"signal": f"{within} && datum.kind !== 'fault' ? 'var(--paper)' : 'var(--ink)'"},
     ) | {"from": {"data": "deeds"}}
     height = len(rows) * _DEED + 2
     left = len(series.deeds) - len(rows)

@@ -41,7 +41,7 @@ def specification(document: dict[str, Any], earlier: list[Earlier], *, width: in
     height = _ROW * 2
     return {
         "$schema": "https://vega.github.io/schema/vega/v6.json",
-        "description": "what was observed against what was promised",
+        "description": _told(rows, dots),
         "width": width,
         "height": height,
         "padding": {"left": LEFT, "right": RIGHT, "top": 4, "bottom": 26 if not dots else 44},
@@ -69,8 +69,16 @@ def _row(judged: dict[str, Any], name: str, number: int) -> dict[str, Any]:
         "said": words.interval(sentences.interval(span)),
         "objective": judged["objective_seconds"],
         "promise": f"objective {words.duration(judged['objective_seconds'])}",
+        "outcome": words.outcome(judged["verdict"]),
         "colour": f"var(--{_COLOURS[judged['verdict']]})",
     }
+
+
+def _told(rows: list[dict[str, Any]], dots: list[dict[str, Any]]) -> str:
+    """The same for whoever cannot see it."""
+    said = [f"{row['name']}: {row['said']}, {row['promise']}, {row['outcome']}" for row in rows]
+    earlier = len({dot["run"] for dot in dots})
+    return "; ".join(said + ([f"beside them {words.plural(earlier, 'earlier run')}"] if earlier else []))
 
 
 def _dots(earlier: list[Earlier]) -> list[dict[str, Any]]:

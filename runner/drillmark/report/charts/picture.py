@@ -47,7 +47,7 @@ def specification(series: Series, stamps: dict[str, Any], *, width: int = 900) -
         height += panel.height
     return {
         "$schema": "https://vega.github.io/schema/vega/v6.json",
-        "description": "what happened, on one time axis",
+        "description": _told(series, flags, [panel.name for panel in made]),
         "width": width,
         "height": height,
         "padding": {"left": LEFT, "right": RIGHT + panels.margin(series), "top": 4, "bottom": BOTTOM},
@@ -90,7 +90,7 @@ def _data(series: Series, flags: list[Spec]) -> list[Spec]:
 def _stamps(series: Series, stamps: dict[str, Any]) -> list[Spec]:
     """One row for each stamp, so that no name ever covers another, however far one zooms."""
     named = [(name, stamps.get(key)) for key, name in STAMP_NAMES.items()]
-    if series.injected:
+    if series.injected and not series.simulated:
         named.append(("fault begins", {"lo": 0.0, "hi": 0.0}))
     found = [
         {"name": name, "lo": span["lo"], "hi": span["hi"], "mid": (span["lo"] + span["hi"]) / 2}
@@ -99,6 +99,17 @@ def _stamps(series: Series, stamps: dict[str, Any]) -> list[Spec]:
     ]
     found.sort(key=lambda row: (row["mid"], row["name"] != "fault begins"))
     return [row | {"row": number} for number, row in enumerate(found)]
+
+
+def _told(series: Series, flags: list[Spec], panels: list[str]) -> str:
+    """The same for whoever cannot see it: the stamps, how long users were not served, and what is shown."""
+    lengths = {"bad": 0.0, "absent": 0.0, "good": 0.0}
+    for row in series.beats:
+        lengths[row["state"]] += row["to"] - row["from"] if row["strip"] == "users" else 0.0
+    stamps = [f"{row['name']} at {row['mid']:+.1f} s" for row in flags]
+    beats = [f"beats bad for {lengths['bad']:.1f} s, absent for {lengths['absent']:.1f} s"] if series.beats else []
+    span = f"from {series.begin:+.1f} s to {series.end:+.1f} s"
+    return "; ".join([span, *stamps, *beats, f"shown: {', '.join(panels)}"])
 
 
 def _shade(phase: str) -> Spec:
@@ -188,7 +199,8 @@ def _placed(panel: Panel, y: float) -> Spec:
 
 
 def _axis(height: float, series: Series) -> Spec:
-    since = "time since the fault began" if series.injected else "time since the run began"
+    zero = "the disaster was declared" if series.simulated else "the fault began"
+    since = f"time since {zero}" if series.injected else "time since the run began"
     return {
         "type": "group",
         "interactive": False,

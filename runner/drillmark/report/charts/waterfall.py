@@ -30,7 +30,7 @@ def specification(bars: list[Bar], *, width: int = 760) -> Spec:
     height = _ROW * len(rows)
     return {
         "$schema": "https://vega.github.io/schema/vega/v6.json",
-        "description": "where the time went",
+        "description": "; ".join(f"{row['said']} {row['took']}" for row in rows),
         "width": width,
         "height": height,
         "padding": {"left": LEFT, "right": RIGHT, "top": 4, "bottom": 40},
@@ -80,6 +80,7 @@ def _marks() -> list[Spec]:
         x={"signal": f"{right} ? max({end}, {begin} + 2) : {begin}"},
         y={"signal": f"datum.row * {_ROW} + 10"},
         align={"signal": f"{right} ? 'right' : 'left'"},
+        limit={"signal": f"{right} ? max({end}, {begin} + 2) : width - {begin}"},
         fontWeight={"signal": "datum.most ? 600 : 400"},
     ) | {"from": {"data": "rows"}}
     return [bar, name]

@@ -143,6 +143,7 @@ def writes(document: Document) -> list[Row]:
                 "store": writer["store"],
                 "observed": interval(writer["rpo"]["observed_seconds"]),
                 "verdict": writer["rpo"]["verdict"],
+                "integrity": writer["integrity"],
                 "reason": writer["rpo"]["reason"],
                 "counts": []
                 if counts is None
@@ -226,15 +227,19 @@ def stretches(series: Series) -> dict[str, Any]:
 
 
 def gaps(document: Document) -> list[Row]:
-    """The gaps, the open ones first, each with the objective that it fell short of."""
+    """The gaps, the open ones first, each with the objective that it fell short of and what that rests on."""
     stated = {item["name"]: item for item in document["objectives"]}
     rank = {"high": 0, "medium": 1, "low": 2}
     found: list[Row] = []
     for gap in document["gaps"]:
         item = stated.get(gap["objective"])
         has = item is not None and item["objective"] is not None
+        judged = document.get(gap["objective"]) if gap["objective"] in {"rto", "rpo"} else item
         found.append(
             gap
-            | {"promised": words.quantity(item["objective"], item["unit"]) if has and item is not None else "it holds"}
+            | {
+                "promised": words.quantity(item["objective"], item["unit"]) if has and item is not None else "it holds",
+                "why": why(judged["cited"]) if judged else None,
+            }
         )
     return sorted(found, key=lambda gap: (gap["state"] == "closed", rank.get(gap["severity"], 3)))

@@ -29,6 +29,7 @@ class Series:
     Attributes:
         begin, end: what was observed.
         injected: whether zero is I.
+        simulated: whether nothing was broken at I, as it is the declaration.
         phases: `name`, `from`, `to`.
         beats: `strip` (whose beats), `state` (good, bad, absent), `from`, `to`, `count`.
         availability: `t`, `v`; one row for each bin, v null where no beat is.
@@ -45,6 +46,7 @@ class Series:
     end: float = 0.0
     bin_seconds: float = 1.0
     injected: bool = False
+    simulated: bool = False
     phases: list[Row] = field(default_factory=list[Row])
     beats: list[Row] = field(default_factory=list[Row])
     availability: list[Row] = field(default_factory=list[Row])
@@ -70,7 +72,7 @@ def reduce(evidence: Evidence, told: Sequence[dict[str, Any]] = ()) -> Series:
     except UnmeasurableError as error:
         made.notes["picture"] = str(error)
         return made
-    made.injected = this.facts.injected
+    made.injected, made.simulated = this.facts.injected, this.evidence.plan.simulated
     begin_ns, end_ns = _observed(this)
     if end_ns <= begin_ns:
         made.notes["picture"] = "nothing was observed"
