@@ -99,6 +99,37 @@ def test_zoom_and_moment_move_the_whole_picture_also_by_keyboard(browser, tmp_pa
     page.context.close()
 
 
+FOCUSED = """() => {
+    const one = document.activeElement, style = getComputedStyle(one);
+    const seen = window.last ? window.last.compareDocumentPosition(one) & Node.DOCUMENT_POSITION_FOLLOWING : 4;
+    window.last = one;
+    return {name: one.tagName + " " + (one.textContent || one.id).trim().slice(0, 30), after: seen === 4,
+            ring: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2};
+}"""
+
+
+def test_tab_leads_through_everything_in_order_and_shows_where_it_is(browser, tmp_path):
+    path = tmp_path / "page.html"
+    path.write_text(text_of("failed"), encoding="utf-8")
+    opened = browser.open(path)
+    page = opened.page
+    page.keyboard.press("Tab")
+    assert page.evaluate(FOCUSED)["name"] == "A Skip to the result"
+    assert page.locator(".skip").bounding_box()["x"] >= 0
+    names: list[str] = []
+    for _ in range(400):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement === document.body || document.activeElement.matches('.skip')"):
+            break
+        found = page.evaluate(FOCUSED)
+        assert found["ring"], found
+        assert found["after"], (names[-1:], found)
+        names.append(found["name"])
+    for wanted in ("A Promise", "SUMMARY Why?", "BUTTON Zoom in", "INPUT moment", "BUTTON intent", "INPUT find"):
+        assert any(name.startswith(wanted) for name in names), (wanted, names)
+    opened.close()
+
+
 def test_the_timeline_is_filtered_and_a_figure_leads_to_its_entry(browser, tmp_path):
     path = tmp_path / "page.html"
     path.write_text(text_of("failed"), encoding="utf-8")
@@ -106,7 +137,8 @@ def test_the_timeline_is_filtered_and_a_figure_leads_to_its_entry(browser, tmp_p
     rows = page.locator(".journal tbody tr:visible")
     every = rows.count()
     intents = page.locator(".filter button[data-kind=intent]")
-    intents.click()
+    intents.focus()
+    page.keyboard.press("Space")
     assert 0 < rows.count() < every
     assert intents.get_attribute("aria-pressed") == "false"
     # The formula, filled in, is one click away; so is each entry, also one that the filter hides.

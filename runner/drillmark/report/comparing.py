@@ -125,15 +125,18 @@ def _notes(documents: Sequence[Document]) -> list[str]:
 def _summary(rows: Sequence[Row], count: int) -> list[str]:
     """Each run but the first in one sentence."""
     actuals = {row.name: row for row in rows if row.section == "recovery"}
+    verdicts = next(row.values for row in rows if row.section == "verdict" and row.name == "verdict")
     steps = [row for row in rows if row.section == "time"]
     return [
-        clauses.sentence(f"{LETTERS[n]} against A: {'; '.join(_against_first(actuals, steps, n))}")
+        clauses.sentence(f"{LETTERS[n]} against A: {'; '.join(_against_first(actuals, verdicts, steps, n))}")
         for n in range(1, count)
     ]
 
 
-def _against_first(actuals: dict[str, Row], steps: Sequence[Row], n: int) -> list[str]:
+def _against_first(actuals: dict[str, Row], verdicts: Sequence[Any], steps: Sequence[Row], n: int) -> list[str]:
     parts: list[str] = []
+    if verdicts[n] != verdicts[0]:
+        parts.append(f"{verdicts[n].lower()} where A is {verdicts[0].lower()}")
     for name, what in (("RTA", "the recovery time"), ("RPA", "the data loss")):
         row, said = actuals[name], actuals[name].said[n]
         if row.values[0] is None and row.values[n] is None:

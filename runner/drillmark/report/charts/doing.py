@@ -109,7 +109,7 @@ def progress(series: Series) -> list[Panel]:
         marks.append(
             mark("line", name, x=x, y={"scale": "pace", "field": "rate"}, stroke=value("muted"), strokeDash=[4, 3])
         )
-        marks.append(_stage(stage, first, number))
+        marks += _stage(stage, first, number)
     right = {"scale": "pace", "orient": "right", "tickCount": 2, "domain": False}
     axes = [
         left("bytes", tickCount=3, format="~s"),
@@ -129,16 +129,17 @@ def progress(series: Series) -> list[Panel]:
     ]
 
 
-def _stage(name: str, first: float, number: int) -> Spec:
+def _stage(name: str, first: float, number: int) -> list[Spec]:
     """The name of a stage where it begins; each has a row of its own, as stages may be short and follow at once."""
     late, at = f"scale('x', {first:g}) > width * 0.75", f"scale('x', {first:g})"
-    return text(
-        name,
-        x={"signal": f"{late} ? {at} - 4 : {at} + 4"},
-        y=18 + number % _STAGE_ROWS * 13,
-        align={"signal": f"{late} ? 'right' : 'left'"},
-        fill=value("muted"),
-    )
+    place: Spec = {
+        "x": {"signal": f"{late} ? {at} - 4 : {at} + 4"},
+        "y": 18 + number % _STAGE_ROWS * 13,
+        "align": {"signal": f"{late} ? 'right' : 'left'"},
+    }
+    # Bytes and rates run behind it: a rim of paper keeps it readable.
+    rim = text(name, **place, fill=value("paper"), stroke=value("paper"), strokeWidth=4, strokeJoin="round")
+    return [rim, text(name, **place)]
 
 
 def deeds(series: Series) -> list[Panel]:
