@@ -77,11 +77,10 @@ def hostile_comparison(text: str) -> str:
 
 def hostile_period(text: str) -> str:
     """Everything that people or targets write is `text`."""
-    document = page_kinds.hostile_document(text)
     started = datetime(2026, 10, 2, tzinfo=UTC)
     runs = [
-        ran(started + timedelta(days=n), kind, drill=text, reason=text, **document)
-        for n, kind in enumerate(("passed", None))
+        gathering.Ran(f"20261002T03000{n}Z-x-000000", text, text, started, result, text)
+        for n, result in enumerate((page_kinds.hostile_document(text), None))
     ]
     drills = [
         gathering.Scheduled(text, text, text, started, text, text),

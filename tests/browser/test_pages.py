@@ -133,7 +133,8 @@ def test_tab_leads_through_everything_in_order_and_shows_where_it_is(browser, tm
 def test_the_timeline_is_filtered_and_a_figure_leads_to_its_entry(browser, tmp_path):
     path = tmp_path / "page.html"
     path.write_text(text_of("failed"), encoding="utf-8")
-    page = browser.open(path).page
+    opened = browser.open(path)
+    page = opened.page
     rows = page.locator(".journal tbody tr:visible")
     every = rows.count()
     intents = page.locator(".filter button[data-kind=intent]")
@@ -146,7 +147,7 @@ def test_the_timeline_is_filtered_and_a_figure_leads_to_its_entry(browser, tmp_p
     card.locator("summary").click()
     assert "RTA = [max(0, c - b), d - a]" in card.inner_text()
     card.locator("a.entry").first.click()
-    page.wait_for_function("document.querySelector('.journal tr:target details').open")
+    opened.until("document.querySelector('.journal tr:target details').open")
     assert page.locator(".journal tr:target").is_visible()
     page.context.close()
 

@@ -86,7 +86,9 @@ def test_differences_come_first_each_kind_in_the_order_of_a_report():
     assert found["RTA"]["said"][1] == "at least 13.7 s longer"
     assert found["work after the recovery (WRT)"]["kind"] == "unknown"
     (summary,) = made["summary"]
-    assert summary.startswith("B against A: unknown where A is passed; the recovery time is at least 13.7 s longer; ")
+    assert summary.startswith(
+        "B against A: the verdict is unknown, not passed; the recovery time is at least 13.7 s longer; "
+    )
     assert summary.endswith("; the data loss differs within the intervals, if at all.")
 
 

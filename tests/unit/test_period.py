@@ -201,3 +201,12 @@ def test_every_kind_of_result_has_its_line_and_markdown_stays_text(name):
 def test_the_order_of_runs_is_by_time_and_later_ones_do_not_count():
     document = gathered([ran(day(10, 2), "passed"), ran(NOW + timedelta(days=1), "rto missed")])
     assert len(document["runs"]) == 1
+
+
+def test_what_is_due_is_told_with_its_noun_whatever_comes_first():
+    queue = ran(day(10, 1), "passed", drill="queue-lost")
+    unknown = scheduled("queue-lost", unknown="no calendar")
+    told = telling.sentences(gathered([queue], [unknown]))[-1]
+    assert told == "1 drill has a schedule that cannot be told."
+    told = telling.sentences(gathered([queue], [scheduled("x"), scheduled("y"), unknown]))[-1]
+    assert told == "2 drills were never run, 1 has a schedule that cannot be told."

@@ -136,7 +136,7 @@ def _summary(rows: Sequence[Row], count: int) -> list[str]:
 def _against_first(actuals: dict[str, Row], verdicts: Sequence[Any], steps: Sequence[Row], n: int) -> list[str]:
     parts: list[str] = []
     if verdicts[n] != verdicts[0]:
-        parts.append(f"{verdicts[n].lower()} where A is {verdicts[0].lower()}")
+        parts.append(f"the verdict is {verdicts[n].lower()}, not {verdicts[0].lower()}")
     for name, what in (("RTA", "the recovery time"), ("RPA", "the data loss")):
         row, said = actuals[name], actuals[name].said[n]
         if row.values[0] is None and row.values[n] is None:

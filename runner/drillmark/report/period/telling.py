@@ -130,9 +130,9 @@ def _due(document: Document) -> str:
     drills = document["drills"]
     found = {status: sum(row["status"] == status for row in drills) for status in STATUS}
     said = [
-        words.plural(found[status], one, many)
+        (found[status], one, many)
         for status, one, many in (
-            ("overdue", "drill is overdue", "drills are overdue"),
+            ("overdue", "is overdue", "are overdue"),
             ("never run", "was never run", "were never run"),
             ("unknown", "has a schedule that cannot be told", "have a schedule that cannot be told"),
         )
@@ -140,7 +140,11 @@ def _due(document: Document) -> str:
     ]
     if not drills:
         return "no drill is declared in this workspace"
-    return ", ".join(said) if said else f"no drill is overdue, of {words.plural(len(drills), 'drill')}"
+    if not said:
+        return f"no drill is overdue, of {words.plural(len(drills), 'drill')}"
+    (count, one, many), *others = said
+    first = words.plural(count, f"drill {one}", f"drills {many}")
+    return ", ".join([first, *(words.plural(*each) for each in others)])
 
 
 def _long(seconds: Interval) -> str:
