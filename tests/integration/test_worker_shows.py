@@ -142,19 +142,22 @@ def test_a_worker_that_drains_or_has_lost_its_database_says_so(tmp_path, monkeyp
 
 def test_gaps_that_cannot_be_read_are_said_and_not_shown_as_none(tmp_path, monkeypatch):
     monkeypatch.setattr(showing, "_LOOK_SECONDS", 0.05)
-    broken = tmp_path / "reports" / "gaps" / "GAP-00000000.yaml"
-    broken.parent.mkdir(parents=True)
-    broken.write_text("[")
+    monkeypatch.setattr(showing, "_GAPS_SECONDS", 0.05)
+    monkeypatch.setattr(InThisProcess, "may_begin", lambda _worker: True)
     (tmp_path / "drillmark.yaml").write_text("{}")
+    register = tmp_path / "reports" / "gaps"
+    register.mkdir(parents=True)
     database = Database(tmp_path)
     database.prepare()
     said: list[str] = []
     worker = InThisProcess(tmp_path, database, Terms({}), EngineProcess(tmp_path), said.append)
-    monkeypatch.setattr(InThisProcess, "may_begin", lambda _worker: True)
+
+    def shown() -> dict[str, float]:
+        return samples(ask(address_in(said), "/metrics")[1])
+
     with showing.shown(Settings.model_validate(ANY_PORT), worker, said.append):
-        assert wait_for(lambda: any("open gaps are not counted" in line for line in said)), said
-        heard = "drillmark_heartbeat_timestamp_seconds"
-        assert wait_for(lambda: heard in samples(ask(address_in(said), "/metrics")[1]))
-        shown = samples(ask(address_in(said), "/metrics")[1])
-        assert not [name for name in shown if name.startswith("drillmark_gaps_open")]
+        assert wait_for(lambda: shown().get("drillmark_gaps_open severity=high") == 0), shown()
+        (register / "GAP-00000000.yaml").write_text("[")
+        assert wait_for(lambda: not any(name.startswith("drillmark_gaps_open") for name in shown())), shown()
+        assert any("open gaps are not counted" in line for line in said), said
     database.close()
