@@ -67,12 +67,13 @@ def server_cpu_seconds(postmaster: int) -> float:
     if not postmaster:
         return 0.0
     children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
-    return sum(_ticks(pid) for pid in (str(postmaster), *children)) / os.sysconf("SC_CLK_TCK")
+    return cpu_seconds(postmaster) + sum(cpu_seconds(int(pid)) for pid in children)
 
 
-def _ticks(pid: str) -> int:
+def cpu_seconds(pid: int) -> float:
+    """What a process has taken so far, with its children that are gone; 0 of one that is gone itself."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return 0  # ended between two lines
-    return sum(int(field) for field in fields[11:15])
+        return 0.0
+    return sum(int(field) for field in fields[11:15]) / os.sysconf("SC_CLK_TCK")

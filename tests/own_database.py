@@ -53,6 +53,10 @@ class OwnServer:
     def start(self) -> None:
         bring_up(self.root / "data", port=None, log=self.root / "server.log", timeout_seconds=300)
 
+    def postmaster(self) -> int:
+        """The pid of its first process."""
+        return int((self.root / "data" / "postmaster.pid").read_text().splitlines()[0])
+
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Nothing of the server answers, and nothing says so: a cable that was cut looks like that."""

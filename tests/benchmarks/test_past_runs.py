@@ -111,8 +111,7 @@ def pair(request, tmp_path_factory) -> Iterator[Pair]:
         server.execute("alter system set autovacuum = off")
         server.execute("select pg_reload_conf()")
         environments = {root: {"DRILLMARK_DATABASE_URL": server.fresh()} for root in (without, full)}
-        postmaster = int((server.root / "data" / "postmaster.pid").read_text().splitlines()[0])
-        made = Pair("postgres", without, full, environments, postmaster)
+        made = Pair("postgres", without, full, environments, server.postmaster())
         fill(made)
         yield made
 

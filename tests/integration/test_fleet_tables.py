@@ -244,3 +244,30 @@ def test_the_migration_makes_the_tables_that_the_program_knows(server):
             indexes = {index["name"] for index in inspector.get_indexes(table.name, schema=tables.SCHEMA)}
             assert indexes == {index.name for index in table.indexes}
     database.close()
+
+
+def test_a_worker_hears_what_is_due_and_when_the_next_one_will_be(database):
+    worker, other = join(database), join(database)
+
+    def news() -> admitting.News:
+        with database.transaction() as connection:
+            return admitting.news(connection, worker)
+
+    assert news() == admitting.News(is_due=False, next_in_seconds=None, given=[])
+    with database.transaction() as connection:
+        moment = now(connection)
+    add(database, "later@1", "db", start_at=moment + 500)
+    add(database, "soon@1", "db", start_at=moment + 400)
+    found = news()
+    assert not found.is_due
+    assert 300 < found.next_in_seconds <= 400
+    add(database, "due@1", "db")
+    found = news()
+    assert found.is_due
+    assert found.next_in_seconds <= 400, "one that is due hides none that will be"
+    given = admitting.admit(database, Limits())
+    mine = [one for one in given if one.worker == worker]
+    assert news().given == mine
+    assert not news().is_due
+    with database.transaction() as connection:
+        assert admitting.news(connection, other).given == [one for one in given if one.worker == other]

@@ -49,36 +49,38 @@ class News:
     """What a worker asks for all the time.
 
     Attributes:
-        due_in_seconds: when the next drill that waits is due; zero or less: one is. None: none waits.
+        is_due: whether a drill waits whose time has come.
+        next_in_seconds: when the next one's comes; None where none is known.
         given: what was given to this worker and is not claimed yet.
     """
 
-    due_in_seconds: float | None
+    is_due: bool
+    next_in_seconds: float | None
     given: list[Queued]
 
 
 def news(connection: Connection, worker: str) -> News:
     """Cheap, one statement where there is nothing to do: idle workers ask all the time."""
-    due_in_seconds, has_some = connection.execute(_asking(clock(connection)), {"worker": worker}).one()
+    is_due, next_in_seconds, has_some = connection.execute(_asking(clock(connection)), {"worker": worker}).one()
     given: list[Queued] = []
     if has_some:
         mine = sa.and_(occurrences.c.worker == worker, occurrences.c.state == QUEUED)
         columns = (occurrences.c.occurrence, occurrences.c.turn, occurrences.c.priority)
         rows = connection.execute(sa.select(*columns).where(mine)).all()
         given = [Queued(str(row.occurrence), int(row.turn), worker, int(row.priority)) for row in rows]
-    return News(None if due_in_seconds is None else float(due_in_seconds), given)
+    return News(bool(is_due), None if next_in_seconds is None else float(next_in_seconds), given)
 
 
 @lru_cache(maxsize=2)
-def _asking(moment: sa.ColumnElement[float]) -> sa.Select[Any, bool]:
+def _asking(moment: sa.ColumnElement[float]) -> sa.Select[bool, Any, bool]:
     """The statement of `news`; building it anew would cost more than running it."""
-    waits = occurrences.c.state == WAITING
-    due = sa.select(occurrences.c.occurrence).where(waits, occurrences.c.start_at <= moment).limit(1).exists()
-    first = sa.select(sa.func.min(occurrences.c.start_at) - moment).where(waits).scalar_subquery()
+    waits, start_at = occurrences.c.state == WAITING, occurrences.c.start_at
+    due = sa.select(occurrences.c.occurrence).where(waits, start_at <= moment).limit(1).exists()
+    following = sa.select(sa.func.min(start_at) - moment).where(waits, start_at > moment).scalar_subquery()
     mine = sa.select(occurrences.c.occurrence).where(
         occurrences.c.worker == sa.bindparam("worker"), occurrences.c.state == QUEUED
     )
-    return sa.select(sa.case((due, 0.0), else_=first), mine.limit(1).exists())
+    return sa.select(due, following, mine.limit(1).exists())
 
 
 def admit(database: Database, limits: Limits, against: Against = lambda _rows, _moment: {}) -> list[Queued]:

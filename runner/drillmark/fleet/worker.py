@@ -90,7 +90,7 @@ class Worker:
     _looking: threading.Lock = field(default_factory=threading.Lock)
     _waited: dict[str, int] = field(default_factory=dict[str, int])
     _cut_off: bool = False
-    _due_in_seconds: float | None = None
+    _next_in_seconds: float | None = None
 
     def run(self) -> bool:
         """Work until drained; returns False where the others gave this worker up, and it should join anew."""
@@ -167,8 +167,8 @@ class Worker:
 
     def _pause_seconds(self) -> float:
         """Until the next look: at the very moment when a drill is due, where that is sooner."""
-        soon, longest = self._due_in_seconds, self.terms.poll_seconds
-        return longest if soon is None or soon <= 0 else min(longest, max(soon, _SHORTEST_SECONDS))
+        soon = self.terms.poll_seconds if self._next_in_seconds is None else self._next_in_seconds
+        return max(_SHORTEST_SECONDS, min(self.terms.poll_seconds, soon))
 
     def _beats(self) -> None:
         """Say that this worker lives; in a thread of its own, as other work may take its time."""
@@ -201,8 +201,8 @@ class Worker:
         assert self._queue is not None
         with self.database.transaction() as connection:
             news = admitting.news(connection, self.worker)
-        self._due_in_seconds = news.due_in_seconds
-        if news.due_in_seconds is not None and news.due_in_seconds <= 0:
+        self._next_in_seconds = news.next_in_seconds
+        if news.is_due:
             for queued in admitting.admit(self.database, self.terms.limits, self._agenda.hours.against):
                 self._queue.put(queued)
         self._look_after(news.given)
