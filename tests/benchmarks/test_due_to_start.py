@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 import own_database
+import waiting
 
 pytestmark = pytest.mark.benchmark
 
@@ -83,10 +84,11 @@ def workers(root: Path, url: str) -> Iterator[list[Path]]:
             with log.open("wb") as output:
                 command = [sys.executable, "-c", WORKER, str(root), url]
                 started.append(subprocess.Popen(command, cwd=root, stdout=output, stderr=output))
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not all("is ready" in log.read_text() for log in logs) and time.monotonic() < deadline:
-            assert all(process.poll() is None for process in started), [log.read_text() for log in logs]
-            time.sleep(0.2)
+        waiting.until(
+            lambda: all("is ready" in log.read_text() for log in logs),
+            lambda: [log.read_text()[-2000:] for log in logs],
+            seconds=PATIENCE_SECONDS,
+        )
         yield logs
     finally:
         for process in started:
@@ -99,20 +101,24 @@ def workers(root: Path, url: str) -> Iterator[list[Path]]:
                 process.wait()
 
 
+def delays_seconds(server: own_database.OwnServer, name: str, logs: list[Path]) -> list[float]:
+    """From due to begun, of enough drills that were due when all workers were there; the least first."""
+    [(ready_at,)] = server.execute("select extract(epoch from clock_timestamp())::float8")
+
+    def began() -> list[float]:
+        time.sleep(1)
+        found = [row[0] for row in server.execute(BEGAN, ready_at, name=name)]
+        return found if len(found) >= OCCURRENCES else []
+
+    return waiting.until(began, lambda: [log.read_text()[-2000:] for log in logs], seconds=PATIENCE_SECONDS)
+
+
 def test_what_is_due_begins_soon(tmp_path, record_property, capsys):
     tmp_path.chmod(0o755)
     with own_database.running(tmp_path / "server") as server:
         url = server.fresh()
-        name = url.rpartition("/")[2]
         with workers(workspace(tmp_path / "ws"), url) as logs:
-            [(ready_at,)] = server.execute("select extract(epoch from clock_timestamp())::float8")
-            deadline = time.monotonic() + PATIENCE_SECONDS
-            delays: list[float] = []
-            while len(delays) < OCCURRENCES and time.monotonic() < deadline:
-                time.sleep(1)
-                delays = [row[0] for row in server.execute(BEGAN, ready_at, name=name)]
-            said = [log.read_text()[-2000:] for log in logs]
-    assert len(delays) >= OCCURRENCES, said
+            delays = delays_seconds(server, url.rpartition("/")[2], logs)
     assert delays[0] >= 0, "one began before it was due"
     middle, late = statistics.median(delays), delays[math.ceil(0.99 * len(delays)) - 1]
     record_property("due_to_start_p50_seconds", round(middle, 3))

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import own_database
+import waiting
 from heartbeats import cpu_seconds, server_cpu_seconds
 
 pytestmark = pytest.mark.benchmark
@@ -56,9 +57,11 @@ def test_a_worker_with_nothing_to_do_takes_next_to_nothing(tmp_path, record_prop
         for process in workers.values():
             stack.callback(end, process)
         logs = [tmp_path / "sqlite" / "log", tmp_path / "postgres" / "log"]
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not all("is ready" in log.read_text() for log in logs) and time.monotonic() < deadline:
-            time.sleep(0.2)
+        waiting.until(
+            lambda: all("is ready" in log.read_text() for log in logs),
+            lambda: [log.read_text() for log in logs],
+            seconds=PATIENCE_SECONDS,
+        )
         time.sleep(SETTLE_SECONDS)
 
         def seconds() -> dict[str, float]:
@@ -68,9 +71,7 @@ def test_a_worker_with_nothing_to_do_takes_next_to_nothing(tmp_path, record_prop
         began, before = time.monotonic(), seconds()
         time.sleep(MEASURE_SECONDS)
         after, took = seconds(), time.monotonic() - began
-        said = [log.read_text() for log in logs]
-        assert all(process.poll() is None for process in workers.values()), said
-        assert all("is ready" in text for text in said), said
+        assert all(process.poll() is None for process in workers.values()), [log.read_text() for log in logs]
     percent = {name: 100 * (after[name] - before[name]) / took for name in before}
     for name, value in percent.items():
         record_property(f"idle_{name}_percent", round(value, 2))

@@ -92,21 +92,23 @@ class Machine:
     database: str
     targets: str
     log: Path
+    program: tuple[str, ...] = (short_worker.__file__,)
     process: subprocess.Popen | None = None
     starts: int = 0
 
-    def start(self) -> None:
-        url = f"postgresql://postgres@127.0.0.1:{self.cable.port}/{self.database}"
-        environment = os.environ | {
-            "DRILLMARK_DATABASE_URL": url,
+    def environment(self) -> dict[str, str]:
+        return os.environ | {
+            "DRILLMARK_DATABASE_URL": f"postgresql://postgres@127.0.0.1:{self.cable.port}/{self.database}",
             "DRILLMARK_WORKSPACE": str(self.root),
             "PYTHONPATH": f"{Path(__file__).parents[2] / 'runner'}:{Path(__file__).parent}",
             "PROOF_TARGETS": self.targets,
         }
+
+    def start(self) -> None:
         with self.log.open("a") as output:
             self.process = subprocess.Popen(
-                [sys.executable, short_worker.__file__, str(self.root), self.targets, self.name, str(LEASE_SECONDS)],
-                env=environment,
+                [sys.executable, *self.program, str(self.root), self.targets, self.name, str(LEASE_SECONDS)],
+                env=self.environment(),
                 stdout=output,
                 stderr=output,
                 cwd=self.root,
