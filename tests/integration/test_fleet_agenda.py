@@ -81,6 +81,8 @@ def test_a_new_drill_owes_nothing_of_its_past_and_a_new_schedule_neither(root, d
     drill = root / file_drill.DRILL
     drill.write_text(drill.read_text().replace("run_within: 1h", "run_within: 2h"))
     assert len(look(root, database)) <= 2
+    look_back(database, 30)
+    assert len(look(root, database)) >= 25, "from then on the new one is known"
 
 
 def test_what_is_too_late_has_ended_as_missed(root, database):

@@ -16,6 +16,7 @@ def test_every_name_of_dbos_that_is_set_exists_and_is_set(monkeypatch):
     assert calming.calm() == []
     assert queue.polling_interval_sec == calming.INTERNAL_QUEUE_SECONDS
     assert getattr(_workflow_commands, calming.BACKGROUND) == calming.BACKGROUND_SECONDS
+    assert getattr(_scheduler, calming.STARTUP) == calming.STARTUP_SECONDS
 
 
 def test_a_name_that_is_gone_is_left_alone(monkeypatch):
