@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
 import file_drill
+from drillmark.cli.reminding import Reminder
 from drillmark.define.notifications import Notifications
+from drillmark.define.settings import Settings
 from drillmark.telling.beside import Reports
 from drillmark.telling.news import Message
 from drillmark.telling.posting import Posts, around
@@ -143,6 +145,44 @@ def test_messages_of_the_quiet_hours_wait_on_while_the_channel_is_dead(tmp_path,
     alive = notifications({"url": f"json://127.0.0.1:{ear.port}/"}, quiet=quiet)
     assert send(alive, tmp_path, now=MORNING)[0] == []
     assert ear.titles() == ["2 messages of the quiet hours"]
+
+
+def test_what_waited_is_not_lost_while_a_channel_hangs(tmp_path, ear):
+    settings = notifications({"url": f"json://127.0.0.1:{ear.port}/?rto=60"}, quiet={"from": "22:00", "to": "07:00"})
+    send(settings, tmp_path, Message("start", "a"), Message("end", "b"), now=NIGHT)
+    ear.holds.clear()
+    problems, _ = send(settings, tmp_path, now=MORNING, seconds=1.0)
+    assert problems == ['the channel c0 took nothing in time: "2 messages of the quiet hours"']
+    waiting = around(tmp_path, settings, {}, Reports()).waiting
+    assert not waiting.is_empty()
+    with waiting.telling("c0") as nothing:  # the thread that hangs is still at it
+        assert nothing == []
+    ear.holds.set()
+    ear.wait(waiting.is_empty, "what waited is told")
+    assert ear.titles() == ["2 messages of the quiet hours"]
+
+
+def test_what_waited_is_told_by_a_run_that_goes_on_when_the_quiet_hours_end(tmp_path, ear):
+    settings = notifications({"url": f"json://127.0.0.1:{ear.port}/"}, quiet={"from": "22:00", "to": "07:00"})
+    moments = iter([NIGHT] * 3)
+    shared = around(tmp_path, settings, {}, Reports())
+    shared.now = lambda: next(moments, MORNING)
+    posts = Posts(settings, shared)
+    for title in ("one", "two", "three"):
+        posts.put(Message("end", title))
+    posts.close(60.0)
+    assert ear.titles() == ["2 messages of the quiet hours", "three"]
+
+
+def test_a_worker_tells_what_waited_although_no_drill_runs_by_day(tmp_path, ear):
+    always = {"from": "00:00", "to": "23:59", "days": "mon-sun"}
+    channels = [{"name": "c0", "url": f"json://127.0.0.1:{ear.port}/"}]
+    waited = Settings.model_validate({"notifications": {"channels": channels, "quiet": always}})
+    send(waited.notifications, tmp_path, Message("end", "of the night"), now=MORNING)
+    assert ear.titles() == []
+    by_day = Settings.model_validate({"notifications": {"channels": channels}})
+    Reminder(tmp_path, by_day, database=None, say=print, today=lambda: date(2026, 10, 5)).look()
+    assert ear.titles() == ["of the night"]
 
 
 @pytest.fixture

@@ -267,6 +267,17 @@ def test_a_decision_that_cannot_count_is_told_in_one_message(tmp_path, service, 
     assert json.loads(capsys.readouterr().out) == {"approvals": []}
 
 
+def test_who_approves_is_who_the_run_asks_for_in_its_environment(tmp_path, service, monkeypatch, capsys):
+    root = production(tmp_path / "ws", service)
+    (root / "environments").mkdir()
+    (root / "environments/production.yaml").write_text("approvers: [Zoe]\n")
+    monkeypatch.chdir(root)
+    for name, code in (("Ada", 2), ("Zoe", 0)):
+        with pytest.raises(SystemExit) as left:
+            main(["approve", "file-lost", "--by", name, *BY, "--requester", "x"])
+        assert left.value.code == code, capsys.readouterr()
+
+
 def _begun(root: Path, effect: Effect) -> bool:
     try:
         return any(entry.effect is effect for entry in runs.read_entries(root, runs.find(root, "last")))

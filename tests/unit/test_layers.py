@@ -42,9 +42,24 @@ def test_the_later_layer_wins_and_each_value_knows_where_it_is_from():
     assert found["gaps.due.low"] == ("90d", "default")
     variables = {"DRILLMARK__GUARD__LEASE": "7s", "DRILLMARK_WORKSPACE": "x", "PATH": "y"}
     assert told(stack(variables=variables))["guard.lease"] == ("7s", "DRILLMARK__GUARD__LEASE")
-    found = stack("guard.lease=5s", "approvers=[max]", variables=variables)
-    assert told(found)["guard.lease"] == ("5s", "--set guard.lease=5s")
-    assert layers.combine(found).value.approvers == ["max"]
+    found = stack("guard.lease=5s", variables=variables)
+    assert told(found)["guard.lease"] == ("5s", "--set guard.lease")
+
+
+def test_each_value_of_a_group_that_may_be_missing_knows_where_it_is_from():
+    base = layers.of_file(b"limits: {runs_at_once: 2}\n", "drillmark.yaml")
+    found = told([base, layers.of_file(b"limits: {run_time: 1h}\n", "environments/dev.yaml")])
+    assert found["limits.runs_at_once"] == (2, "drillmark.yaml:1")
+    assert found["limits.run_time"] == ("1h", "environments/dev.yaml:1")
+    assert told([base])["blast_radius"] == (None, "default")
+
+
+@pytest.mark.parametrize("name", ["approvers", "lifters"])
+def test_who_may_decide_is_said_in_files_alone(name):
+    for found in (stack(f"{name}=[eve]"), stack(variables={f"DRILLMARK__{name.upper()}": "[eve]"})):
+        parsed = layers.combine(found)
+        assert parsed.value is None
+        assert "is read from files only" in " ".join(map(str, parsed.problems))
 
 
 def test_every_setting_is_told_once():
@@ -96,12 +111,18 @@ def test_config_shows_values_and_sources_and_no_password(tmp_path):
     assert "hunter2" not in done.stdout
     found = {each["key"]: (each["value"], each["source"]) for each in json.loads(done.stdout)}
     assert found["guard.lease"] == ("10s", "environments/dev.yaml:2")
-    assert found["gaps.due.low"] == ("5d", "--set gaps.due.low=5d")
+    assert found["gaps.due.low"] == ("5d", "--set gaps.due.low")
     assert found["environment"] == ("dev", "DRILLMARK_ENVIRONMENT")
     assert found["database"] == ("postgresql://user@127.0.0.1:5432/drills", "DRILLMARK_DATABASE_URL")
     plain = config("config", "--changed")
     assert "guard.lease" in plain.stdout
     assert "gaps.due.low" not in plain.stdout
+    budget = (
+        '[{target: x, slo: "99%", prometheus: {url: "http://u:hunter2@p:1?token=hunter2", query: "rate(up[30d])"}}]'
+    )
+    secret = config("--set", f"budgets={budget}", "config", "--json")
+    assert "http://p:1/***" in secret.stdout
+    assert "hunter2" not in secret.stdout
     bad = config("--set", "guard.lease=soon", "config")
     assert bad.returncode == 2
     assert "--set guard.lease=soon" in bad.stderr

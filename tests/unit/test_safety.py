@@ -178,6 +178,8 @@ def test_accounts_are_read_off_arguments_names_of_resources_and_configuration():
         (python(label_selector="app=x,team=orders"), ""),
         (python(label_selector="app=x"), "selects by app=x"),
         (python(label_selector="team!=orders"), "selects by no equality"),
+        (python(label_selectors={"team": "pay"}, target_label_selectors={"team": "orders"}), "selects by team=pay"),
+        (python(label_selectors={"team": "orders"}, target_label_selectors={"team": "pay"}), "selects by team=pay"),
         (python(label_selector="team in (orders)"), "selects by no equality"),
         (python(label_selector="team=${team}"), "known only when it runs"),
         (python(filters=[{"Name": "tag:team", "Values": ["orders"]}]), ""),
@@ -453,7 +455,7 @@ def test_only_who_is_named_lifts_a_stop():
 
 def test_what_is_said_is_told_apart_from_what_is_not():
     told = said(python(ns="a", account_id="1"), {})
-    assert (told.namespaces, told.accounts, told.selects, told.unclear) == ({"a"}, {"1"}, False, {})
+    assert (told.namespaces, told.accounts, told.selectors, told.unclear) == ({"a"}, {"1"}, [], {})
 
 
 @pytest.mark.parametrize(

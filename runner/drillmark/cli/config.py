@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from typing import Any
 
 import click
@@ -72,13 +73,14 @@ def _safe(value: Any) -> Any:
         return {key: _safe(one) for key, one in value.items()}
     if isinstance(value, list):
         return [_safe(one) for one in value]
-    scheme, found, rest = str(value).partition("://")
-    if not isinstance(value, str) or not found:
+    if not isinstance(value, str) or "://" not in value:
         return value
+    scheme, _, rest = value.partition("://")
     if scheme not in ("http", "https"):
         return f"{scheme}://***"
-    host, _, path = rest.partition("/")
-    return f"{scheme}://{host.rpartition('@')[2]}" + ("/***" if path else "")
+    # Whatever follows the host, if only after a `?`: tokens stand there.
+    host = re.split(r"[/?#\\]", rest, maxsplit=1)[0]
+    return f"{scheme}://{host.rpartition('@')[2]}" + ("/***" if rest.removeprefix(host).strip("/") else "")
 
 
 def _text(value: Any) -> str:

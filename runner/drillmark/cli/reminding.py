@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import queue
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from drillmark.define.settings import Settings
     from drillmark.fleet.database import Database
     from drillmark.fleet.overdue import Late
+
+# What waited and cannot be told is tried again after so long: a dead channel is reported each time.
+_AGAIN_SECONDS = 600.0
 
 
 def _today() -> date:
@@ -44,6 +48,7 @@ class Reminder:
         self._missed: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
         self._waiting: dict[str, str] = {}
         self._looked: date | None = None
+        self._tell_again = 0.0
 
     def missed(self, late: Late) -> None:
         """A drill could not begin within its time. Returns at once."""
@@ -62,6 +67,7 @@ class Reminder:
             self._looked = today
             for drill, reason in self._undrilled(today):
                 self._waiting.setdefault(drill, reason)
+        self._tell_what_waited()
         if not self._waiting:
             return
         mine = overdue.to_be_told(self._database, self._waiting, today)
@@ -71,6 +77,16 @@ class Reminder:
         self._waiting = {}
         if messages:
             for text in telling.tell(self._settings, os.environ, messages, root=self._root):
+                self._say(text)
+
+    def _tell_what_waited(self) -> None:
+        """What waited for the end of the quiet hours: a drill that runs in them every night would never tell it."""
+        from drillmark import telling
+
+        now = time.monotonic()
+        if now >= self._tell_again and telling.is_due(self._settings, root=self._root):
+            self._tell_again = now + _AGAIN_SECONDS
+            for text in telling.tell(self._settings, os.environ, [], root=self._root):
                 self._say(text)
 
     def _undrilled(self, today: date) -> list[tuple[str, str]]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from types import UnionType
+from typing import Any, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticUndefined
@@ -22,6 +23,8 @@ from drillmark.define.units import Written, duration_text
 from drillmark.errors import Problem
 
 PREFIX = "DRILLMARK__"
+# Who may decide is no matter of whoever gives a command: these stand in files, which are reviewed.
+ONLY_IN_FILES = frozenset({"approvers", "lifters"})
 DEFAULT = "default"
 
 
@@ -103,8 +106,8 @@ def _settings(model: type[BaseModel], raw: Any, path: Path, marks: _Layered) -> 
     for name, info in model.model_fields.items():
         here = (*path, name)
         written = isinstance(raw, dict) and name in raw
-        inner = info.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
+        inner, may_be_none = _group(info.annotation)
+        if inner is not None and not (may_be_none and not isinstance(raw[name] if written else None, dict)):
             yield from _settings(inner, raw[name] if written else None, here, marks)
         elif written:
             yield Setting(dotted(here), raw[name], marks.source(here))
@@ -116,10 +119,21 @@ def _settings(model: type[BaseModel], raw: Any, path: Path, marks: _Layered) -> 
             yield Setting(dotted(here), None if plain is PydanticUndefined else plain, DEFAULT)
 
 
+def _group(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
+    """The model of a group of settings, and whether there may be none of it; no model for a single setting."""
+    kinds = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    models = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
+    single = len(models) == 1 and all(kind in (models[0], type(None)) for kind in kinds)
+    return (models[0] if single else None), type(None) in kinds
+
+
 def _single(name: str, path: tuple[str, ...], text: str) -> Layer:
     marks = Marks(name)
     if not all(path):
         return Layer(name, {}, marks, [Problem(name, 0, 0, "names no setting", "guard.lease=45s")])
+    if path[0] in ONLY_IN_FILES:
+        message = f"`{path[0]}` is read from files only"
+        return Layer(name, {}, marks, [Problem(name, 0, 0, message, "drillmark.yaml, or an environment's overlay")])
     document = yaml_core.read(text.encode(), name)
     problems = [Problem(name, 0, 0, problem.message, problem.hint) for problem in document.problems]
     raw: Any = document.value
@@ -164,7 +178,8 @@ class _Layered(Marks):
         """Where the value at a path comes from: `drillmark.yaml:7`, or the layer's name where it has no lines."""
         layer = self._owner(path)
         line, _ = layer.marks.key(path)
-        return f"{layer.name}:{line}" if line else layer.name
+        # Of a flag without its value, which may be secret and is shown apart.
+        return f"{layer.name}:{line}" if line else layer.name.partition("=")[0]
 
     def _owner(self, path: Path) -> Layer:
         for length in range(len(path), 0, -1):

@@ -49,6 +49,8 @@ def _cron_item(item: str, low: int, high: int, words: tuple[str, ...]) -> bool:
     match = re.fullmatch(r"(\*|([a-z0-9]{1,3})(?:-([a-z0-9]{1,3}))?)(?:/([1-9][0-9]?))?(?:#([1-5]))?", item.lower())
     if match is None or (match[5] and (not weekday or match[1] == "*" or match[3])):
         return False
+    if match[4] and int(match[4]) > high - low:
+        return False  # every ninetieth minute of an hour would be every hour
     numbers = [_cron_number(text, low, words) for text in (match[2], match[3]) if text]
     if any(number is None or not low <= number <= high for number in numbers):
         return False

@@ -19,6 +19,7 @@ from drillmark.engine.paths import RunPaths
 from drillmark.errors import GapRegisterError
 from drillmark.journal.entries import last, to_line
 from drillmark.model.entry import Effect, Entry, Kind, Status
+from drillmark.model.measurement import Measurements
 from drillmark.model.stamp import NANOSECONDS
 from drillmark.model.verdict import Outcome, Verdict
 
@@ -57,8 +58,17 @@ def conclude(hands: Hands, decision: Decision) -> None:
         exit_code=judge.exit_code(verdict),
         reasons=list(verdict.reasons),
         gaps=[gap.id for gap in filed],
+        # An error budget asks for it on machines that have no folder of this run.
+        rta_upper_seconds=_rta_upper_seconds(measurements, verdict),
         result_sha256=hashlib.sha256(context.paths.result.read_bytes()).hexdigest(),
     )
+
+
+def _rta_upper_seconds(measurements: Measurements, verdict: Verdict) -> float | None:
+    """The upper edge of the RTA, as the result has it; None where there is none."""
+    judged = verdict.of("rto")
+    observed = judged.observed if judged is not None else measurements.rta.seconds
+    return observed.hi if observed is not None else None
 
 
 def _changes_gaps(context: Context, verdict: Verdict) -> bool:

@@ -29,13 +29,14 @@ _ASKED_AMONG = 200
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be approved. `needed`: whether it reaches production at all."""
+    """What is to be approved. `needed`: whether it reaches production; `environment`: where its target stands."""
 
     drill: str
     run: str
     plan_hash: str
     requester: str
     needed: bool
+    environment: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +70,18 @@ def wanted(root: Path, what: str, requester: str | None) -> Wanted:
         raise InvalidDefinitionError(checked.problems)
     plan, hash_ = checked.plan, digest(checked.plan)
     run, asked = _who_asked(root, plan.drill, hash_)
-    return Wanted(plan.drill, run, hash_, requester or asked or plan.owner, in_production(plan))
+    return Wanted(
+        plan.drill, run, hash_, requester or asked or plan.owner, in_production(plan), plan.target.environment
+    )
 
 
 def approve(root: Path, meant: Wanted, *, by: str | None, reason: str | None, expires: str | None) -> Approval:
     """Approve a plan. Raises UsageError where that does not count; nothing is decided then."""
     name, why = approving.text(by, "--by"), approving.text(reason, "--reason")
     until = approving.expiry(expires, moment())
-    approver = approving.approver(name, workspace.load_settings(root).approvers, meant.requester)
+    # Whom the run itself will ask for: with the overlay of the environment in which the target stands.
+    approvers = workspace.load_settings(root, meant.environment).approvers
+    approver = approving.approver(name, approvers, meant.requester)
     data = approving.approval(
         drill=meant.drill, run=meant.run, plan_hash=meant.plan_hash, approver=approver, requester=meant.requester,
         reason=why, expires=until,
@@ -166,7 +171,7 @@ def _of_run(root: Path, row: RunRow, requester: str | None) -> Wanted:
     asked = requester or _requester(root, row)
     if not asked:
         raise UsageError(f"nobody knows who wanted run {row.run}", hint="--requester NAME says it")
-    return Wanted(plan.drill, row.run, digest(plan), asked, in_production(plan))
+    return Wanted(plan.drill, row.run, digest(plan), asked, in_production(plan), plan.target.environment)
 
 
 def _who_asked(root: Path, drill: str, plan_hash: str) -> tuple[str, str]:

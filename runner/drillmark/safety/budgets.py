@@ -11,7 +11,6 @@ import os
 import urllib.error
 import urllib.parse
 import urllib.request
-from pathlib import Path
 from typing import Any
 
 from drillmark.define.safety import Budget
@@ -32,7 +31,7 @@ class UntoldError(DrillmarkError):
     code = "budget"
 
 
-def look(root: Path, store: Store | None, budget: Budget) -> BudgetFact:
+def look(store: Store | None, budget: Budget) -> BudgetFact:
     """One budget at this moment."""
     asked = budget.prometheus
     source = "our own runs" if asked is None else asked.url
@@ -40,7 +39,7 @@ def look(root: Path, store: Store | None, budget: Budget) -> BudgetFact:
     problem = ""
     try:
         if asked is None:
-            spent = own_runs.bad_seconds(root, store, budget.target, budget.over) / ((1 - budget.slo) * budget.over)
+            spent = own_runs.bad_seconds(store, budget.target, budget.over) / ((1 - budget.slo) * budget.over)
         else:
             spent = (1 - good_ratio(asked.url, asked.query, asked.token)) / (1 - budget.slo)
     except DrillmarkError as error:

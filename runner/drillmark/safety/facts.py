@@ -35,7 +35,7 @@ def gather(root: Path, plan: Plan, settings: Settings | None, store: Store | Non
         requester=requester,
         decisions=state,
         undecided=undecided,
-        budgets=_budgets(root, plan, settings, store),
+        budgets=_budgets(plan, settings, store),
         changed=tuple(_changed(root, plan)),
     )
 
@@ -45,13 +45,13 @@ def moment() -> datetime:
     return datetime.fromtimestamp(clock.now().wall_ns / NANOSECONDS, tz=UTC)
 
 
-def _budgets(root: Path, plan: Plan, settings: Settings | None, store: Store | None) -> tuple[BudgetFact, ...]:
+def _budgets(plan: Plan, settings: Settings | None, store: Store | None) -> tuple[BudgetFact, ...]:
     mine = [one for one in settings.budgets if one.target == plan.target.name] if settings and not plan.bare else []
     if not mine:
         return ()
     from drillmark.safety import budgets  # noqa: PLC0415 - only where there are any
 
-    return tuple(budgets.look(root, store, budget) for budget in mine)
+    return tuple(budgets.look(store, budget) for budget in mine)
 
 
 def _changed(root: Path, plan: Plan) -> Iterator[str]:

@@ -6,12 +6,10 @@ proof that the fault was gone. Must never count an outage of unknown length for 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
-from drillmark import clock, files, samples
-from drillmark.errors import DrillmarkError, SampleFileError
+from drillmark import clock, samples
+from drillmark.errors import SampleFileError
 from drillmark.journal.entries import last
 from drillmark.journal.port import RunRow, Store
 from drillmark.model.entry import Effect, Entry, Kind
@@ -20,16 +18,16 @@ from drillmark.model.stamp import NANOSECONDS
 _MOST_PERIODS = 2.5  # a longer gap between beats is an absence
 
 
-def bad_seconds(root: Path, store: Store | None, target: str, over_seconds: float, *, without: str = "") -> float:
+def bad_seconds(store: Store | None, target: str, over_seconds: float, *, without: str = "") -> float:
     """Seconds of outage that runs of a target caused since so long ago. Raises DrillmarkError where nobody can tell."""
     if store is None:
         return 0.0  # there was never a run
     since_ns = clock.now().wall_ns - round(over_seconds * NANOSECONDS)
     rows = [row for row in store.runs() if row.target == target and row.started_wall_ns >= since_ns]
-    return sum(of_run(root, store, row) for row in rows if row.run != without)
+    return sum(of_run(store, row) for row in rows if row.run != without)
 
 
-def of_run(root: Path, store: Store, row: RunRow) -> float:
+def of_run(store: Store, row: RunRow) -> float:
     """Seconds of outage that one run caused."""
     entries = store.read(row.run)
     injected = last(entries, Effect.INJECT)
@@ -37,7 +35,7 @@ def of_run(root: Path, store: Store, row: RunRow) -> float:
         return 0.0
     if injected.outcome is not None and injected.outcome.data.get("nothing_began"):
         return 0.0
-    measured = _measured(root / row.directory, entries)
+    measured = _measured(entries)
     if measured is not None:
         return measured
     # From the injection until the fault was proved gone; as long as it is not, until now.
@@ -71,14 +69,8 @@ def _simulated(intent: Entry) -> bool:
     return isinstance(intent.data.get("source"), dict)
 
 
-def _measured(directory: Path, entries: tuple[Entry, ...]) -> float | None:
-    """The upper edge of the RTA, of a result that is the one that the journal knows."""
+def _measured(entries: tuple[Entry, ...]) -> float | None:
+    """The upper edge of the RTA, as the journal has it: the run's folder may be on another machine."""
     concluded = last(entries, Effect.CONCLUDE)
-    if concluded is None or concluded.outcome is None:
-        return None
-    try:
-        result: Any = json.loads(files.inside(directory, "result.json").read_text(encoding="utf-8"))
-        observed = result["rto"]["observed_seconds"]
-        return float(observed["hi"]) if observed is not None and observed["hi"] is not None else None
-    except (OSError, ValueError, KeyError, TypeError, DrillmarkError):
-        return None
+    upper = concluded.outcome.data.get("rta_upper_seconds") if concluded and concluded.outcome else None
+    return float(upper) if isinstance(upper, int | float) else None

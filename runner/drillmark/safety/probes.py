@@ -83,6 +83,6 @@ def _earlier(target: str, over_seconds: float) -> float:
     if found is None or clock.monotonic_ns() - found.at_ns > _KNOWN_NS:
         run = os.environ["DRILLMARK_RUN"]
         with _journal() as store:
-            seconds = own_runs.bad_seconds(Path.cwd(), store, target, over_seconds, without=run)
+            seconds = own_runs.bad_seconds(store, target, over_seconds, without=run)
         found = _known[target] = _Known(clock.monotonic_ns(), seconds)
     return found.seconds

@@ -120,9 +120,11 @@ def _activity(name: str, told: Said, rules: BlastRadius, whose: str) -> Iterator
     wanted = ", ".join(f"{key}={value}" for key, value in rules.labels.items())
     if "labels" in told.unclear:
         yield _unclear("labels", name, told, f"{whose} allows {wanted}")
-    elif told.selects and any(told.labels.get(key) != value for key, value in rules.labels.items()):
-        own = ", ".join(f"{key}={value}" for key, value in told.labels.items()) or "no equality"
-        yield Refusal("blast_radius.labels", f"{name} selects by {own}, and {whose} allows {wanted}")
+        return
+    for selector in told.selectors:
+        if not rules.labels.items() <= selector.items():
+            own = ", ".join(f"{key}={value}" for key, value in selector.items()) or "no equality"
+            yield Refusal("blast_radius.labels", f"{name} selects by {own}, and {whose} allows {wanted}")
 
 
 def _instances(plan: Plan, rules: BlastRadius, whose: str) -> Iterator[Refusal]:

@@ -40,8 +40,7 @@ class Said:
 
     namespaces: set[str] = field(default_factory=set[str])
     accounts: set[str] = field(default_factory=set[str])
-    labels: dict[str, str] = field(default_factory=dict[str, str])
-    selects: bool = False  # by labels
+    selectors: list[dict[str, str]] = field(default_factory=list[dict[str, str]])  # the equalities of each
     unclear: dict[str, str] = field(default_factory=dict[str, str])  # rule -> why
 
 
@@ -92,7 +91,7 @@ def _take(told: Said, key: str, value: str | None) -> None:
 
 def _take_extension(told: Said, module: str, arguments: Any) -> None:
     given = arguments if isinstance(arguments, dict) else {}
-    for key in SELECTORS & given.keys():
+    for key in sorted(SELECTORS & given.keys()):
         _take_selector(told, key, given[key])
     if not module.startswith("chaosk8s."):
         return
@@ -100,7 +99,7 @@ def _take_extension(told: Said, module: str, arguments: Any) -> None:
         told.unclear["namespaces"] = "it reaches nodes, and with them every namespace"
     elif not told.namespaces and "namespaces" not in told.unclear:
         told.namespaces.add("default")  # what chaostoolkit-kubernetes takes where nothing is said
-    if not told.selects and not given.get("name"):
+    if not told.selectors and not given.get("name"):
         told.unclear["labels"] = "it selects by no label"
 
 
@@ -116,12 +115,11 @@ def _take_selector(told: Said, key: str, value: Any) -> None:
         pairs = [(str(name), str(right)) for name, right in value.items()]
     elif isinstance(value, list):
         pairs = list(_tags(value))
-    told.selects = told.selects or bool(value)
-    for name, right in pairs:
-        if "$" in right or "$" in name:
-            told.unclear["labels"] = f"`{key}` is known only when it runs"
-        else:
-            told.labels[name] = right
+    if not value:
+        return
+    if any("$" in name or "$" in right for name, right in pairs):
+        told.unclear["labels"] = f"`{key}` is known only when it runs"
+    told.selectors.append(dict(pairs))
 
 
 def _tags(filters: list[Any]) -> Iterator[tuple[str, str]]:

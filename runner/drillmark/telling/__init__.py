@@ -21,7 +21,7 @@ from drillmark.telling.news import Message, approval_wanted, overdue
 from drillmark.telling.notifier import Notifier
 from drillmark.telling.views import Views
 
-__all__ = ["Message", "Views", "approval_wanted", "overdue", "tell", "views"]
+__all__ = ["Message", "Views", "approval_wanted", "is_due", "overdue", "tell", "views"]
 
 _TELL_SECONDS = 30.0
 
@@ -82,6 +82,12 @@ def _each(outcomes: Sequence[posting.OnOutcome]) -> posting.OnOutcome:
             one(channel, message, outcome, reason)
 
     return told
+
+
+def is_due(settings: Settings, *, root: Path) -> bool:
+    """Whether something waited for the end of the quiet hours, and they are over."""
+    around = posting.around(root, settings.notifications, {}, Reports())
+    return not around.waiting.is_empty() and not posting.is_quiet(around.quiet, around.now())
 
 
 def tell(

@@ -91,13 +91,14 @@ class Post:
             return
         self._thread.join(max(0.0, deadline - time.monotonic()))
         if self._thread.is_alive():
-            left = self._queue.qsize() - 1
+            left = self._queue.qsize() - 1  # without the word to end
             what = f'"{self._now_sending}"' + (f" and {left} more" if left > 0 else "")
             self.around.reports.add(f"the channel {self.channel.name} took nothing in time: {what}")
 
     def _work(self) -> None:
         self._send_what_waited()
         while (message := self._queue.get()) is not None:
+            self._send_what_waited()
             self._now_sending = message.title
             if message.event not in self._let_through() and is_quiet(self.around.quiet, self.around.now()):
                 self._wait(message)
@@ -108,17 +109,19 @@ class Post:
         return self.around.quiet.let_through if self.around.quiet else ()
 
     def _send_what_waited(self) -> None:
-        if is_quiet(self.around.quiet, self.around.now()):
+        waiting = self.around.waiting
+        if waiting.is_empty() or is_quiet(self.around.quiet, self.around.now()):
             return
         try:
-            waited = self.around.waiting.take(self.channel.name)
+            with waiting.telling(self.channel.name) as waited:
+                message = together(waited)
+                if message is None:
+                    return
+                self._now_sending = message.title
+                if self._send(message):
+                    waiting.told(self.channel.name, len(waited))
         except OSError as error:
             self.around.reports.add(f"messages that wait cannot be read: {error.strerror or error}")
-            return
-        message = together(waited)
-        if message is not None and not self._send(message):
-            for each in waited:
-                self._wait(each)
 
     def _wait(self, message: Message) -> None:
         try:

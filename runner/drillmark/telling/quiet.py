@@ -6,6 +6,7 @@ They wait in a file of the workspace, so that the hours may be longer than the p
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 from collections.abc import Generator
@@ -20,8 +21,8 @@ from drillmark.telling.news import Message, Tone
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WORST_FIRST: tuple[Tone, ...] = ("failure", "warning", "success", "info")
-# A weekend of nightly drills is far less; what is more is dropped, oldest first, and said.
-_MOST_WAITING = 500
+# A weekend of nightly drills is far less. Of more, only the newest are told word for word.
+MOST_TOLD = 500
 
 
 def is_quiet(quiet: Quiet | None, moment: datetime) -> bool:
@@ -50,7 +51,10 @@ def _begins_on(quiet: Quiet, local: datetime) -> bool:
 
 
 class Waiting:
-    """The messages that wait, each with the channel that it is for. Safe to use from several processes."""
+    """The messages that wait, each with the channel that it is for. Safe to use from several processes.
+
+    They wait until they are told: a process that ends while it tells them loses none.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -60,27 +64,52 @@ class Waiting:
         with self._locked():
             files.append_line_durably(self._path, json.dumps({"channel": channel} | message.as_json()))
 
-    def take(self, channel: str) -> list[Message]:
-        """The messages for a channel, oldest first; they wait no longer. Raises OSError."""
-        if not self._path.exists():
-            return []
-        with self._locked():
-            lines = files.read_json_lines(self._path)
-            mine = [line for line in lines if line.get("channel") == channel]
-            others = [line for line in lines if line.get("channel") != channel]
-            if others:
-                files.write_durably(self._path, "".join(json.dumps(line) + "\n" for line in others))
-            else:
-                self._path.unlink(missing_ok=True)
-        return [message for line in mine[-_MOST_WAITING:] if (message := _message(line)) is not None]
+    def is_empty(self) -> bool:
+        """Whether nothing waits, for any channel."""
+        return not self._path.exists()
 
     @contextmanager
-    def _locked(self) -> Generator[None]:
+    def telling(self, channel: str) -> Generator[list[Message]]:
+        """The messages for a channel, oldest first; none while another process is at them. Raises OSError.
+
+        Call `told` once they are told, before this ends.
+        """
+        name = hashlib.sha256(channel.encode()).hexdigest()[:12]
+        with self._locked(f".{name}.lock", wait=False) as is_ours:
+            if not is_ours or self.is_empty():
+                yield []
+                return
+            with self._locked():
+                lines = files.read_json_lines(self._path)
+            yield [message for line in lines if line.get("channel") == channel and (message := _message(line))]
+
+    def told(self, channel: str, count: int) -> None:
+        """The oldest so many messages for a channel wait no longer. Raises OSError."""
+        with self._locked():
+            left: list[dict[str, object]] = []
+            for line in files.read_json_lines(self._path):
+                if line.get("channel") != channel:
+                    left.append(line)
+                elif _message(line) is not None:
+                    count -= 1
+                    if count < 0:
+                        left.append(line)
+            if left:
+                files.write_durably(self._path, "".join(json.dumps(line) + "\n" for line in left))
+            else:
+                self._path.unlink(missing_ok=True)
+
+    @contextmanager
+    def _locked(self, suffix: str = ".lock", *, wait: bool = True) -> Generator[bool]:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = os.open(self._path.with_suffix(suffix), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
         finally:
             os.close(lock)
 
@@ -90,7 +119,9 @@ def together(messages: list[Message]) -> Message | None:
     if len(messages) <= 1:
         return messages[0] if messages else None
     worst = min(messages, key=lambda message: _WORST_FIRST.index(message.tone)).tone
-    text = "\n\n".join(f"{message.title}\n{message.text}" for message in messages)
+    text = "\n\n".join(f"{message.title}\n{message.text}" for message in messages[-MOST_TOLD:])
+    if len(messages) > MOST_TOLD:
+        text = f"The oldest {len(messages) - MOST_TOLD} are left out.\n\n{text}"
     return Message(messages[-1].event, f"{len(messages)} messages of the quiet hours", text, worst)
 
 
