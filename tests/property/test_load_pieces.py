@@ -183,10 +183,14 @@ def test_rows_of_words_that_no_block_brought_end_the_file(tmp_path):
     assert found.piece(0, "start_ns")["start_ns"].tolist() == [1]
 
 
-def test_a_file_that_was_cut_after_it_was_opened_is_told(tmp_path):
+def test_a_file_that_was_cut_or_overwritten_after_it_was_opened_is_told(tmp_path):
     path = tmp_path / "load.dms"
-    write_table(path, table({"start_ns": [1, 2], "latency_ns": [1, 1], "name": [0, 0], "ok": [1, 1], "error": [0, 0]}))
-    found = samples.stored(path)
-    path.write_bytes(path.read_bytes()[:150])
-    with pytest.raises(SampleFileError, match=r"load\.dms"):
-        found.piece(0, "start_ns")
+    columns = {"start_ns": [1, 2, 3], "latency_ns": [1] * 3, "name": [0] * 3, "ok": [1] * 3, "error": [0] * 3}
+    write_table(path, table(columns))
+    found, whole = samples.stored(path), path.read_bytes()
+    changed = [whole[:size] for size in range(len(whole))]
+    changed += [whole[:30] + bytes([value]) * (len(whole) - 30) for value in (0, 10, 255)]
+    for left in changed:
+        path.write_bytes(left)
+        with pytest.raises(SampleFileError, match=r"load\.dms was changed"):
+            found.piece(0, "start_ns")

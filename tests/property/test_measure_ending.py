@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,14 @@ HOLD = 600
 ABSENCE = PERIOD * 2.25
 # One letter a slot: good, bad, not there.
 STRIPS = st.text(alphabet="GGGGGGB.", min_size=1, max_size=40)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_at_once():
+    """So few starts at once that most strips have several lots of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ending, "_AT_ONCE", 3)
+        yield
 
 
 def beats_of(strip: str) -> Beats:

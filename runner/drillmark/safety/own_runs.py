@@ -46,16 +46,17 @@ def of_run(store: Store, row: RunRow) -> float:
 
 def bad_beats(run_dir: Path, since_ns: int) -> float:
     """Seconds since then in which the beats of a run that goes on were bad or absent. Raises SampleFileError."""
-    table = samples.read(run_dir / "samples" / "beats.dms")
+    rows = samples.stored(run_dir / "samples" / "beats.dms")
     good: dict[int, bool] = {}
     sent: dict[int, int] = {}
-    rows = zip(table["beat"].tolist(), table["sent_ns"].tolist(), table["ok"].tolist(), strict=True)
-    for beat, sent_ns, ok in rows:
-        good[beat] = good.get(beat, True) and bool(ok)
-        sent[beat] = min(sent.get(beat, sent_ns), sent_ns)
+    for number in range(rows.pieces):
+        columns = rows.piece(number, "beat", "sent_ns", "ok")
+        for beat, sent_ns, ok in zip(*(values.tolist() for values in columns.values()), strict=True):
+            good[beat] = good.get(beat, True) and bool(ok)
+            sent[beat] = min(sent.get(beat, sent_ns), sent_ns)
     if not sent:
         raise SampleFileError("there are no beats yet")
-    period_ns = int(table.meta.get("period_ns", 0)) or NANOSECONDS // 10
+    period_ns = int(rows.meta.get("period_ns", 0)) or NANOSECONDS // 10
     bad_ns, numbers = 0, sorted(sent)
     moments = [*(sent[number] for number in numbers), clock.monotonic_ns()]
     for number, begin, end in zip(numbers, moments, moments[1:], strict=False):

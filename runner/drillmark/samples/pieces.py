@@ -7,6 +7,7 @@ Opening walks over the file once, CRC of every block included, and notes where t
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from numpy.typing import NDArray
 
 from drillmark.errors import SampleFileError
 from drillmark.samples.layout import BLOCK, NUMPY_TYPE, WIDTH, Header
-from drillmark.samples.reader import Scan, empty, size_of, stretches
+from drillmark.samples.reader import Scan, empty
+from drillmark.samples.whole import size_of, stretches
 
 # Small, as a dozen arrays are made of each piece; large, as each costs some calls.
 PIECE_BYTES = 1 << 20
@@ -64,10 +66,13 @@ class StoredRows:
         except OSError as error:
             raise SampleFileError(f"cannot read the sample file {self._path.name}: {error.strerror}") from error
         start = data.find(b"\n") + 1 if piece.begin == 0 else 0
-        try:
-            return {name: each[: piece.rows] for name, each in self._columns(data, start, names).items()}
-        except ValueError as error:
-            raise SampleFileError(f"{self._path.name} was changed while it was read") from error
+        columns: dict[str, NDArray[Any]] = {}
+        if len(data) == piece.end - piece.begin:
+            with suppress(ValueError):
+                columns = self._columns(data, start, names)
+        if not all(name in columns and len(columns[name]) >= piece.rows for name in names):
+            raise SampleFileError(f"{self._path.name} was changed while it was read")
+        return {name: values[: piece.rows] for name, values in columns.items()}
 
     def _columns(self, data: bytes, start: int, names: Iterable[str]) -> dict[str, NDArray[Any]]:
         return {
@@ -141,8 +146,6 @@ def _parts(data: memoryview, start: int, header: Header, names: Iterable[str]) -
     while len(data) - position >= BLOCK.size:
         rows, length, _ = BLOCK.unpack_from(data, position)
         position += BLOCK.size
-        if position + length > len(data):
-            raise ValueError("a block that is not whole")
         if rows:
             for parts, offset, width in places:
                 at = position + rows * offset

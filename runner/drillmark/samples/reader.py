@@ -161,33 +161,6 @@ def walk(path: Path, scan: Scan, *, until: int | None = None) -> None:
     scan.torn = used < len(data)
 
 
-def size_of(path: Path) -> int:
-    """How large a file is now. Raises SampleFileError where there is none."""
-    try:
-        return path.stat().st_size
-    except OSError as error:
-        raise SampleFileError(f"cannot read the sample file {path.name}: {error.strerror}") from error
-
-
-def stretches(path: Path, size: int, piece_bytes: int) -> Iterator[Scan]:
-    """Walk over the first `size` bytes, a stretch of whole blocks at a time: always the same scan, after each stretch.
-
-    Its `parts` are those of the stretch alone. There is one at least, perhaps without anything.
-    """
-    scan, limit = Scan(), piece_bytes
-    while True:
-        before = scan.offset
-        walk(path, scan, until=min(size, before + limit))
-        yield scan
-        scan.parts = {}
-        if scan.offset > before:
-            limit = piece_bytes
-        elif not scan.torn or before + limit >= size:
-            return
-        else:
-            limit *= 2  # a block that is larger than that
-
-
 def digest(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal. Raises SampleFileError where it cannot be read."""
     try:

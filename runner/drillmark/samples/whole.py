@@ -1,4 +1,4 @@
-"""Reads a sample file whole, into columns of the size that the file itself bounds.
+"""Walks over a sample file as it is now, and reads it whole, into columns of the size that the file itself bounds.
 
 Piece by piece: an hour of samples is never in memory as a file beside the table that it becomes. Must give what one
 walk over the whole file would.
@@ -6,15 +6,17 @@ walk over the whole file would.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from drillmark.errors import SampleFileError
 from drillmark.model.evidence import Table
 from drillmark.samples.layout import NUMPY_TYPE, Header
-from drillmark.samples.reader import PIECE_BYTES, Scan, checked, empty, size_of, stretches
+from drillmark.samples.reader import PIECE_BYTES, Scan, checked, empty, walk
 
 
 def read(path: Path, piece_bytes: int = PIECE_BYTES) -> Table:
@@ -32,6 +34,33 @@ def read(path: Path, piece_bytes: int = PIECE_BYTES) -> Table:
         if columns is not None:
             rows = _fill(columns, rows, scan)
     return empty(path) if columns is None else checked(scan, {name: each[:rows] for name, each in columns.items()})
+
+
+def size_of(path: Path) -> int:
+    """How large a file is now. Raises SampleFileError where there is none."""
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise SampleFileError(f"cannot read the sample file {path.name}: {error.strerror}") from error
+
+
+def stretches(path: Path, size: int, piece_bytes: int) -> Iterator[Scan]:
+    """Walk over the first `size` bytes, a stretch of whole blocks at a time: always the same scan, after each stretch.
+
+    Its `parts` are those of the stretch alone. There is one at least, perhaps without anything.
+    """
+    scan, limit = Scan(), piece_bytes
+    while True:
+        before = scan.offset
+        walk(path, scan, until=min(size, before + limit))
+        yield scan
+        scan.parts = {}
+        if scan.offset > before:
+            limit = piece_bytes
+        elif not scan.torn or before + limit >= size:
+            return
+        else:
+            limit *= 2  # a block that is larger than that
 
 
 def _room(header: Header, size: int) -> dict[str, NDArray[Any]]:
