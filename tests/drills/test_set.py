@@ -226,11 +226,12 @@ def runner_killed_while_it_is_held(workspace: Path, drill: str) -> None:
             break
     assert "leave the fault in place" in seen[-1], seen
     lab = twins.lab_of(workspace)
-    if drill in (CONNECTIONS, LOCKS):
-        assert twins.held_by(lab), "it does not end with whoever injected it"
     run_id = workspaces.newest(workspace).name
-
-    done = workspaces.drillmark(workspace, "resume", run_id)
+    try:
+        if drill in (CONNECTIONS, LOCKS):
+            assert twins.held_by(lab), "it does not end with whoever injected it"
+    finally:
+        done = workspaces.drillmark(workspace, "resume", run_id)
 
     assert done.returncode in (0, 1, 3, 4), done.stderr
     assert workspaces.result(workspace, run_id)["verdict"] in ("passed", "unknown"), done.stdout

@@ -79,7 +79,14 @@ def lab_of(workspace: Path) -> Any:
 def admin(lab: Any) -> psycopg.Connection[Any]:
     """A superuser's connection to the lab's database."""
     os.environ.update(lab.environment)
-    return psycopg.connect(lab.environment["ORDERS_ADMIN_DSN"], autocommit=True)
+
+    def connected() -> psycopg.Connection[Any] | None:
+        # The slots that are reserved for superusers may all be in use for a moment.
+        with contextlib.suppress(psycopg.OperationalError):
+            return psycopg.connect(lab.environment["ORDERS_ADMIN_DSN"], autocommit=True)
+        return None
+
+    return until(connected, "no superuser is let in")
 
 
 def nothing_was_injected(result: dict[str, Any]) -> None:
