@@ -5,7 +5,7 @@ Must never: be imported by the pure core (it gets stamps handed in).
 
 from __future__ import annotations
 
-import socket
+import os
 import time
 from functools import cache
 from pathlib import Path
@@ -26,7 +26,7 @@ def boot_id() -> str:
 @cache
 def host() -> str:
     """This machine's name."""
-    return socket.gethostname()
+    return os.uname().nodename
 
 
 def monotonic_ns() -> int:

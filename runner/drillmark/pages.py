@@ -93,7 +93,7 @@ def material(directory: Path, entries: Sequence[Entry], result: dict[str, Any]) 
     with suppress(UsageError, OSError, ValueError):
         progress = read_json_lines(inside(directory, "progress.jsonl"))
     reduced = series.reduce(evidence, progress)
-    shown = plan.model_dump(mode="json", exclude_defaults=False)
+    shown = plan.model_dump(mode="json")
     return Material(dict(result), tuple(entries), shown, reduced, earlier(directory, result))
 
 

@@ -1,14 +1,16 @@
-"""A bare experiment through `drillmark experiment` beside `chaos run`, in turn, medians of the wall time.
+"""A bare experiment through `drillmark experiment` beside `chaos run`, in turn, by wall time.
 
-The aims are 1.25 on a trivial one and 1.02 on one of 30 s. The first is missed: on two cores with little else to do it
-is 1.8 to 2.6 (0.8 s to 0.3 to 0.5 s, medians of 7), as Drillmark's own process, the child and the guard take 0.9 s of processor
-time to start, and `chaos run` 0.3 s. The second is met there: 1.010 and 1.015 (30.9 s to 30.5 s). On a machine that is
-busy with other work 3 was seen on the trivial one. The gates hold against its getting worse.
+The aims are 1.25 on a trivial one and 1.02 on one of 30 s. Both are met on two cores that nothing else wants: 0.98
+(0.33 s to 0.34 s, medians of 15; 0.91 by the shortest) and 1.00 (30.31 s to 30.33 s); before, 2.5 and 1.03. It takes 1.3
+to 1.4 times the processor time, in two processes side by side, so that a machine that is busy with other work shows
+more: up to 2.3 was seen by the medians, 1.8 by the shortest. What gates is the shortest of each, with a margin for that.
+Other turns are taken, three times as many at most, where the aim is missed.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -21,8 +23,9 @@ import pytest
 from chaos_helpers import experiment, python, shell
 from exhaustive import how_many
 
-TRIVIAL_AIM, TRIVIAL_GATE = 1.25, 3.5
-LONG_AIM, LONG_GATE = 1.02, 1.2
+TRIVIAL_AIM, TRIVIAL_GATE = 1.25, 2.2
+LONG_AIM, LONG_GATE = 1.02, 1.1
+BATCHES = 3
 
 pytestmark = pytest.mark.benchmark
 
@@ -38,33 +41,45 @@ def _seconds(folder: Path, command: list[str]) -> float:
     return seconds
 
 
-def _ratio(folder: Path, what: dict, rounds: int) -> tuple[float, float, float]:
+def _line(folder: Path, name: str, what: dict, rounds: int, aim: float, gate: float) -> tuple[float, str]:
+    """The ratio of the shortest, and what is to be told of it."""
     (folder / "x.json").write_text(json.dumps(what))
     chaos = Path(sys.executable).with_name("chaos")
     # Asking for a newer version goes over the network.
     theirs = [str(chaos), "--no-version-check", "--no-log-file", "run", "--rollback-strategy=always", "x.json"]
     ours = [sys.executable, "-m", "drillmark", "experiment", "x.json"]
     times: tuple[list[float], list[float]] = ([], [])
-    for _ in range(rounds):
-        for found, command in zip(times, (theirs, ours), strict=True):
-            found.append(_seconds(folder, command))
-    one, other = map(statistics.median, times)
-    return other / one, one, other
+    ratio = math.inf
+    for _ in range(BATCHES):
+        for _ in range(rounds):
+            for found, command in zip(times, (theirs, ours), strict=True):
+                found.append(_seconds(folder, command))
+        one, other = map(min, times)
+        ratio = other / one
+        if ratio <= aim:
+            break
+    middle, other_middle = map(statistics.median, times)
+    return ratio, (
+        f"{name}: {ratio:.3f} times chaos run by the shortest of {len(times[0])} ({other:.3f} s to {one:.3f} s),"
+        f" {other_middle / middle:.3f} by the medians; aim {aim:g}, at most {gate:g}"
+    )
 
 
-def test_a_trivial_experiment(tmp_path, capsys):
+def test_a_trivial_experiment(tmp_path, capsys, record_property):
     what = experiment([python("do", "getcwd")], [python("undo", "getcwd")])
     for activity in (*what["method"], *what["rollbacks"]):
         activity["provider"]["module"] = "os"
-    ratio, one, other = _ratio(tmp_path, what, how_many(5, 15))
+    ratio, line = _line(tmp_path, "trivial experiment", what, how_many(5, 15), TRIVIAL_AIM, TRIVIAL_GATE)
+    record_property("bare experiment", line)
     with capsys.disabled():
-        print(f"\ntrivial experiment: {ratio:.2f} times chaos run ({other:.2f} s to {one:.2f} s), aim {TRIVIAL_AIM}")
-    assert ratio <= TRIVIAL_GATE
+        print(f"\n{line}")
+    assert ratio <= TRIVIAL_GATE, line
 
 
-def test_an_experiment_of_thirty_seconds(tmp_path, capsys):
+def test_an_experiment_of_thirty_seconds(tmp_path, capsys, record_property):
     what = experiment([shell("do", "sleep 30")], [shell("undo", "true")])
-    ratio, one, other = _ratio(tmp_path, what, how_many(1, 3))
+    ratio, line = _line(tmp_path, "experiment of 30 s", what, how_many(1, 3), LONG_AIM, LONG_GATE)
+    record_property("bare experiment of 30 s", line)
     with capsys.disabled():
-        print(f"\nexperiment of 30 s: {ratio:.3f} times chaos run ({other:.2f} s to {one:.2f} s), aim {LONG_AIM}")
-    assert ratio <= LONG_GATE
+        print(f"\n{line}")
+    assert ratio <= LONG_GATE, line

@@ -29,7 +29,7 @@ import drillmark.chaos.preparing
 import drillmark.chaos.running  # noqa: F401
 from drillmark.chaos import ExperimentChild, What, child
 from drillmark.define.experiment import read_experiment
-from drillmark.engine.bare import request
+from drillmark.engine.early import request
 from drillmark.engine.paths import RunPaths
 from drillmark.model.plan import Bare
 from drillmark.processes import ProcessIdentity, identify, is_alive

@@ -114,7 +114,7 @@ def watch(points: Points) -> None:
     sys.addaudithook(touched)
     sleep, journal, send, request = time.sleep, Context.journal, ExperimentChild.send, ActivityWorker.request
     write, read, durably, touch = undo.write, undo.read, files.write_durably, Path.touch
-    whole = files.write_whole
+    whole, together = files.write_whole, files.write_all_durably
 
     def around(name: str, act, *, phase: str = ""):
         points.here(f"before {name}", phase=phase)
@@ -150,6 +150,14 @@ def watch(points: Points) -> None:
             return durably(path, text)
         return around(f"file {name_of(path)}", lambda: durably(path, text))
 
+    def dying_all(texts):
+        # One after another, as they are replaced; that the directory waits for the disk once is no boundary.
+        for path, text in texts.items():
+            if path.name == "undo.json":
+                dying_write(path, undo.from_text(text))
+            else:
+                dying_durably(path, text)
+
     def dying_touch(self, *arguments, **named):
         if self.suffix != ".stop":
             return touch(self, *arguments, **named)
@@ -177,6 +185,8 @@ def watch(points: Points) -> None:
     for module in [module for name, module in sys.modules.items() if name.startswith("drillmark")]:
         if getattr(module, "write_durably", None) is durably:
             module.write_durably = dying_durably
+        if getattr(module, "write_all_durably", None) is together:
+            module.write_all_durably = dying_all
 
 
 def preload() -> None:

@@ -153,8 +153,15 @@ def main() -> int:
         name = path.name if path.name != "undo.json" else ""
         return before(f"file {name}", lambda: durably(path, text)) if name else durably(path, text)
 
+    def starving_all(texts):
+        for path, text in texts.items():
+            if path.name == "undo.json":
+                starving_write(path, undo.from_text(text))
+            else:
+                starving_durably(path, text)
+
     Context.journal, undo.write, ExperimentChild.send = starving_journal, starving_write, starving_send
-    files.write_durably = starving_durably
+    files.write_durably, files.write_all_durably = starving_durably, starving_all
     if "rollback_seconds" in options:
         chaos_undo.ROLLBACK_SECONDS = float(options["rollback_seconds"])
 

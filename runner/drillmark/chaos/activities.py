@@ -245,7 +245,7 @@ class ActivityWorker:
 
     def _spawn(self) -> None:
         self._drop()
-        self._child = Child(
+        self._child = Child.start(
             _MODULE, log_path=self._log_path, environment=self._environment, answers=True, folder=self._folder
         )
         self._tell({**self._hello, "variables": self.variables})

@@ -5,7 +5,6 @@ Must never perform an activity of the experiment, other than the probes of a dyn
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +82,8 @@ def _ask(
     variables: Mapping[str, Any],
     **fields: Any,
 ) -> ActivityOutcome:
+    import tempfile  # noqa: PLC0415 - whoever runs an experiment asks nothing in here
+
     with tempfile.TemporaryDirectory(prefix="drillmark-") as temporary:
         directory = run_dir or Path(temporary)
         log_path = directory / "chaos" / "ask.log"

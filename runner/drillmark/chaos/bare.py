@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from chaoslib import convert_vars, merge_vars, notification
+from chaoslib import convert_vars, merge_vars
 from chaoslib.control import load_global_controls
 from chaoslib.exceptions import ChaosException
 from chaoslib.loader import load_experiment, parse_experiment_from_file
 from chaoslib.settings import load_settings
 
+from drillmark import versions
 from drillmark.chaos import checks, redact, resolved
 from drillmark.chaos.launch import VARIABLE, kept_back
 from drillmark.chaos.values import jsonable
@@ -64,7 +65,10 @@ def load(options: Mapping[str, Any]) -> Bare:
     experiment = _known(options) or _load(options, settings)
     if not isinstance(experiment, dict):
         raise UnloadableError(f"{options['source']} holds no experiment: a mapping with title, description and method")
-    notification.notify(settings, notification.RunFlowEvent.RunStarted, experiment)
+    if settings.get("notifications"):
+        from drillmark.chaos import notifying  # noqa: PLC0415 - whoever tells nobody does not wait for it
+
+        notifying.began(settings, experiment)
     return Bare(experiment, settings, extra, list(options.get("vars") or []))
 
 
@@ -106,6 +110,7 @@ def tell(bare: Bare, settled: Settled, redactor: Redactor, directory: Path) -> N
         "experiment": whole,
         "resolved": {**whole, "configuration": values},
         "secrets_written_out": without != secrets,
+        "versions": versions.used(),  # here Python's metadata are imported anyway
     }
     write_durably(directory / LOADED, json.dumps(told, ensure_ascii=False))
 

@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import sys
 import traceback
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from drillmark.chaos import later
 from drillmark.chaos.events import EventLog, What
-from drillmark.chaos.inside import EXIT_SECONDS, Channel, Log, announce, leave_within
+from drillmark.chaos.inside import EXIT_SECONDS, Channel, Log, announce, leave
 from drillmark.chaos.redact import Redactor
 
 DONE = 0
@@ -29,11 +31,30 @@ def main() -> int:
     """Run the experiment that the parent asks for. The event log tells how it went, the exit code only whether."""
     channel = Channel()
     redactor = Redactor()
-    log = Log(channel.log_file, redactor)
+    return _serve(channel, Log(channel.log_file, redactor), redactor)
+
+
+def ahead() -> int:
+    """The same in a child that was forked before anything was known: the request tells where its log is."""
+    channel = Channel()
+    redactor = Redactor()
+    return _serve(channel, Log(None, redactor), redactor)
+
+
+def _serve(channel: Channel, log: Log, redactor: Redactor) -> int:
     # Before anything is asked, so that its import is done by then; after the channel is there, which the parent may
     # close meanwhile.
     unfit = _import_chaoslib()
     request: dict[str, Any] = json.loads(channel.receive())
+    if "log" in request:
+        log.open(Path(request["log"]))
+        os.environ.update(request["environment"])
+    code = _answer(request, channel, log, redactor, unfit)
+    log.drain(to_the_end=True)
+    leave(EXIT_SECONDS, code)
+
+
+def _answer(request: dict[str, Any], channel: Channel, log: Log, redactor: Redactor, unfit: Exception | None) -> int:
     try:
         events = EventLog(Path(request["event_log"]))
     except OSError as error:
@@ -48,19 +69,18 @@ def main() -> int:
         log.write(traceback.format_exc())
         events.write(What.FAILED, error=redactor.text(f"{type(error).__name__}: {error}"))
         return GAVE_UP
-    finally:
-        log.drain(to_the_end=True)
-        leave_within(EXIT_SECONDS)
 
 
 def _import_chaoslib() -> Exception | None:
     gc.disable()  # what is imported stays: looking for garbage in it takes a tenth of the time
     try:
-        import_module("drillmark.chaos.preparing")
-        import_module("drillmark.chaos.running")
+        with later.unless_called():
+            import_module("drillmark.chaos.preparing")
+            import_module("drillmark.chaos.running")
     except Exception as error:  # noqa: BLE001 - told once there is an event log to tell it in
         return error
     finally:
+        gc.freeze()
         gc.enable()
     return None
 

@@ -17,6 +17,7 @@ from drillmark.model.stamp import NANOSECONDS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from drillmark.chaos.ahead import Ahead
     from drillmark.processes import ProcessIdentity
 
 _MODULE = "drillmark.chaos.child"
@@ -26,8 +27,9 @@ _EXIT_SECONDS = 4.0
 class ExperimentChild:
     """A child that runs one experiment; see `drillmark.chaos.child` for what it does on which command."""
 
-    def __init__(self, child: Child, event_log: Path) -> None:
+    def __init__(self, child: Child, event_log: Path, told: Mapping[str, Any] | None = None) -> None:
         self._child = child
+        self._told = dict(told or {})
         self._reader = EventReader(event_log)
         self._unread: list[Event] = []
         self._running: dict[tuple[str, int], Event] = {}
@@ -39,7 +41,13 @@ class ExperimentChild:
     ) -> ExperimentChild:
         """Start the child and wait for nothing. It has no experiment yet. Raises OSError if it cannot be started."""
         event_log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return cls(Child(_MODULE, log_path=log_path, environment=environment, folder=folder), event_log)
+        return cls(Child.start(_MODULE, log_path=log_path, environment=environment, folder=folder), event_log)
+
+    @classmethod
+    def take(cls, ahead: Ahead, event_log: Path, *, log_path: Path, environment: Mapping[str, str]) -> ExperimentChild:
+        """Take a child that is there already. Where its log is, and its environment, it is told with its request."""
+        told = {"log": str(log_path), "environment": dict(environment)}
+        return cls(Child(ahead.process, ahead.stdin), event_log, told)
 
     def ask(self, request: Mapping[str, Any]) -> None:
         """Hand the child its experiment. It does nothing with it before it is told to `go`.
@@ -48,7 +56,7 @@ class ExperimentChild:
         `hold_after_method` (True), `settings` ({}), `variables` ({}). For a bare experiment `bare` (the plan's, with
         `vars` or `experiment`) in place of `experiment`, its configuration and settings; it does not hold.
         """
-        self._child.send_line(json.dumps(dict(request)))
+        self._child.send_line(json.dumps({**request, **self._told}))
 
     @classmethod
     def start(

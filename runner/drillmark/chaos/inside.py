@@ -6,6 +6,7 @@ let a line into the log that has not been through the redactor.
 
 from __future__ import annotations
 
+import atexit
 import json
 import logging
 import os
@@ -16,9 +17,10 @@ import tempfile
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from drillmark.chaos.ambient import settle_kubernetes
+from drillmark.chaos.launch import open_log
 
 if TYPE_CHECKING:
     from drillmark.chaos.redact import Redactor
@@ -87,7 +89,8 @@ class Log:
     what programs write there has not been redacted.
     """
 
-    def __init__(self, descriptor: int, redactor: Redactor) -> None:
+    def __init__(self, descriptor: int | None, redactor: Redactor) -> None:
+        """`descriptor`: of the file; None where that is not known yet (`open`)."""
         self._log = descriptor
         self._redactor = redactor
         self._lock = threading.Lock()
@@ -106,8 +109,14 @@ class Log:
         self._configure_logging()
         threading.Thread(target=self._drain_for_ever, name="drillmark-log", daemon=True).start()
 
+    def open(self, path: Path) -> None:
+        """From here on it is known where the log is; what was printed before goes there too."""
+        self._log = open_log(path)
+
     def write(self, text: str) -> None:
         """Append a text, redacted. A log that cannot be written is no reason to stop an undo."""
+        if self._log is None:
+            return
         data = (self._redactor.text(text).rstrip("\n") + "\n").encode("utf-8", "backslashreplace")
         try:
             while data:
@@ -117,6 +126,8 @@ class Log:
 
     def drain(self, *, to_the_end: bool = False) -> None:
         """Bring over what was printed: whole lines, or all of it."""
+        if self._log is None:
+            return
         with self._lock:
             while chunk := os.pread(self._noise, 1 << 16, self._offset):
                 self._offset += len(chunk)
@@ -152,11 +163,18 @@ def announce(run_dir: str, variables: dict[str, Any], attempt: int = 1) -> None:
     settle_kubernetes(os.environ)
 
 
-def leave_within(seconds: float) -> None:
-    """End this process after so long, whatever threads the activities left behind."""
-    timer = threading.Timer(seconds, os._exit, (0,))
+def leave(seconds: float, code: int) -> NoReturn:
+    """Wait so long for the threads that activities left behind, do what they wanted done at the end, and end.
+
+    What Python does after that, taking its modules apart, takes as long as some imports, and nobody needs it.
+    """
+    timer = threading.Timer(seconds, os._exit, (code,))
     timer.daemon = True
     timer.start()
+    # As Python does it at its end; it has no other way to ask for it.
+    threading._shutdown()  # noqa: SLF001 # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+    atexit._run_exitfuncs()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    os._exit(code)
 
 
 class _Handler(logging.Handler):

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import chaoslib.run
-from chaoslib import notification
 from chaoslib.run import initialize_run_journal
 
 if TYPE_CHECKING:
@@ -63,15 +62,6 @@ def plays(strategy: str, journal: dict[str, Any]) -> bool:
             return journal["status"] not in ("failed", "interrupted")
         case _:
             return True
-
-
-def notify(settings: dict[str, Any], journal: dict[str, Any]) -> None:
-    """Tell the channels of the settings, as `chaos run` does."""
-    flow = notification.RunFlowEvent
-    event = flow.RunCompleted if journal.get("status") == "completed" else flow.RunFailed
-    notification.notify(settings, event, journal)
-    if journal.get("deviated"):
-        notification.notify(settings, flow.RunDeviated, journal)
 
 
 def no_record(activity: dict[str, Any]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from drillmark.chaos import tracing
 from drillmark.chaos.events import EventLog, Phase, What
 from drillmark.chaos.layout import dereference, name_of, places
 from drillmark.chaos.recording import Place, Recorder
-from drillmark.chaos.runner import AfterControls, OurRunner, no_record, notify, plays, registry_of
+from drillmark.chaos.runner import AfterControls, OurRunner, no_record, plays, registry_of
 from drillmark.chaos.values import jsonable
 
 if TYPE_CHECKING:
@@ -75,8 +75,10 @@ def play(prepared: Prepared, channel: Channel, events: EventLog, redactor: Redac
     recorder.keep_journal(ended=True)
     journal = recorder.journal or {}
     status, deviated = str(journal.get("status")), bool(journal.get("deviated"))
-    if prepared.notifies:
-        notify(prepared.settings, redactor.value(jsonable(journal)))
+    if prepared.notifies and prepared.settings.get("notifications"):
+        from drillmark.chaos import notifying  # noqa: PLC0415 - whoever tells nobody does not wait for it
+
+        notifying.ended(prepared.settings, redactor.value(jsonable(journal)))
     if not recorder.method_began and not recorder.gate_failed:
         events.write(What.FAILED, status=status, error="a control interrupted the experiment before its method")
         return False

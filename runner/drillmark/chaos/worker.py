@@ -10,7 +10,8 @@ import json
 import sys
 import traceback
 
-from drillmark.chaos.inside import EXIT_SECONDS, Channel, Log, announce, leave_within
+from drillmark.chaos import later
+from drillmark.chaos.inside import EXIT_SECONDS, Channel, Log, announce, leave
 from drillmark.chaos.redact import Redactor
 
 
@@ -22,7 +23,8 @@ def main() -> int:
     redactor = Redactor()
     log = Log(channel.log_file, redactor)
     # Late, because chaoslib takes most of a second to import, and the parent may close the channel by then.
-    from drillmark.chaos import performing  # noqa: PLC0415
+    with later.unless_called():
+        from drillmark.chaos import performing  # noqa: PLC0415
 
     performer = performing.Performer(hello, redactor)
     channel.send({"ready": True})
@@ -30,8 +32,7 @@ def main() -> int:
         request = json.loads(channel.receive())
         if request["op"] == "exit":
             log.drain(to_the_end=True)
-            leave_within(EXIT_SECONDS)
-            return 0
+            leave(EXIT_SECONDS, 0)
         channel.send({"id": request["id"], "began": performer.now()})
         try:
             answer = performer.answer(request)

@@ -101,11 +101,15 @@ def command(context: click.Context, file: str, **given: Any) -> None:
     from drillmark.engine import early
     from drillmark.engine.paths import WorkspacePaths
 
-    # Before all else: it imports Chaos Toolkit, and this process the engine meanwhile.
-    begun = early.start(WorkspacePaths(root), file, given["variables"], given["timeout"] or early.NO_LIMIT_SECONDS)
+    # Before the engine: it imports Chaos Toolkit meanwhile, where it did not begin to even before this process did.
+    limit_seconds = given["timeout"] or early.NO_LIMIT_SECONDS
+    begun = early.start(WorkspacePaths(root), file, given["variables"], limit_seconds, context.obj)
     try:
         options = _options(file, journal, given)
+        begun.ask(options, given["variables"])
         from drillmark.engine import start
+
+        begun.start_guard()
     except BaseException:
         begun.drop()
         raise
@@ -113,7 +117,7 @@ def command(context: click.Context, file: str, **given: Any) -> None:
     from drillmark.cli.run import tell_end
 
     with views.lines(quiet=given["as_json"]) as view:
-        ended = start.run_bare(begun, options, given["variables"], view=view)
+        ended = start.run_bare(begun, options, view=view)
     tell_end(ended, as_json=given["as_json"])
     context.exit(ended.exit_code)
 

@@ -32,13 +32,14 @@ def attempts(entries: Sequence[Entry]) -> dict[Step, Last]:
     """The last attempt at each step that was begun, since what a `voided` event declared void. In one walk."""
     found: dict[Step, Last] = {}
     for entry in entries:
-        if entry.kind is Kind.EVENT and "voided" in entry.data:
+        kind = entry.kind
+        if kind is Kind.EVENT and "voided" in entry.data:
             voided = entry.data["voided"]
             found = {step: last for step, last in found.items() if step.effect not in voided}
-        elif entry.kind in (Kind.INTENT, Kind.OUTCOME) and entry.effect is not None:
-            step = Step(entry.effect, entry.key)
+        elif (kind is Kind.INTENT or kind is Kind.OUTCOME) and (effect := entry.effect) is not None:
+            step = Step(effect, entry.key)
             before = found.get(step)
-            if entry.kind is Kind.INTENT:
+            if kind is Kind.INTENT:
                 found[step] = Last(entry, None)
             elif before is not None and entry.data.get("attempt", 1) == before.intent.data.get("attempt", 1):
                 found[step] = Last(before.intent, entry)

@@ -9,8 +9,8 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,6 +28,10 @@ from drillmark.undo import Origin
 _POLL_SECONDS = 0.002
 
 
+# What only the end of a run needs.
+_THE_END = ("pages", "judge.core", "measure.measuring", "report.files", "report.sentences", "report.page.plain")
+
+
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """What the child says of the experiment: as the plan holds it, and as the undo file holds it."""
@@ -35,6 +39,7 @@ class Loaded:
     experiment: dict[str, Any]
     resolved: dict[str, Any]
     secrets_written_out: bool
+    versions: dict[str, str] = field(default_factory=dict[str, str])
 
     def origin(self, bare: Bare) -> Origin:
         """Where an undo finds what does not stand in the undo file."""
@@ -42,13 +47,11 @@ class Loaded:
         return Origin(bare.folder, tuple(bare.var_files), own)
 
 
-def load(early: Early, bare: Bare, variables: list[str], meanwhile: Callable[[], None]) -> Plan:
-    """Have the child load the experiment, and make the plan of what it says. `meanwhile` is done while it does.
+def load(early: Early, bare: Bare) -> tuple[Plan, dict[str, str]]:
+    """The plan of what the child says of the experiment that it was asked to load, and the versions of what is used.
 
     Raises InvalidDefinitionError where Chaos Toolkit, or Drillmark, does not take it.
     """
-    early.child.ask(request(early.paths, bare, vars=variables))
-    meanwhile()
     shown = shown_source(early.workspace.root, bare)
     error = _await_ready(early.child)
     if error:
@@ -57,19 +60,7 @@ def load(early: Early, bare: Bare, variables: list[str], meanwhile: Callable[[],
     if told.secrets_written_out and "://" in bare.source:
         error = "an experiment from an address may not spell out its secrets: an undo could not know them again"
         raise InvalidDefinitionError([Problem(shown, 0, 0, error, "type env or vault, or a --var-file")])
-    return make_plan(early.workspace.root, bare, told)
-
-
-def request(paths: RunPaths, bare: Bare, **more: Any) -> dict[str, Any]:
-    """What the child is asked. `more`: `vars` as they were given, or the `experiment` where it is known already."""
-    return {
-        "bare": bare.model_dump(mode="json") | more,
-        "event_log": str(paths.events),
-        "journal_path": str(paths.chaos_journal),
-        "run_dir": str(paths.directory),
-        # Nothing of ours: with anything in a configuration, Chaos Toolkit takes `$$` for `$`.
-        "variables": {},
-    }
+    return make_plan(early.workspace.root, bare, told), told.versions
 
 
 def loaded(paths: RunPaths) -> Loaded:
@@ -77,7 +68,7 @@ def loaded(paths: RunPaths) -> Loaded:
     told = files.read_json(paths.loaded)
     if not isinstance(told, dict):
         raise DrillmarkError("the experiment's child did not say what it had loaded")
-    return Loaded(told["experiment"], told["resolved"], bool(told["secrets_written_out"]))
+    return Loaded(told["experiment"], told["resolved"], bool(told["secrets_written_out"]), told["versions"])
 
 
 def make_plan(root: Path, bare: Bare, told: Loaded) -> Plan:
@@ -106,6 +97,12 @@ def make_plan(root: Path, bare: Bare, told: Loaded) -> Plan:
         ),
         bare=bare,
     )  # fmt: skip
+
+
+def import_the_end() -> None:
+    """Import what only the end needs, while the experiment is played: there is nothing else to do."""
+    for part in _THE_END:
+        import_module(f"drillmark.{part}")
 
 
 def shown_source(root: Path, bare: Bare) -> str:

@@ -7,15 +7,17 @@ their lease and outlive the runner; a resumed run adopts them by pid and start t
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drillmark import files, processes
 from drillmark.engine import early
 from drillmark.engine.hands import Hands
 from drillmark.errors import DrillmarkError
 from drillmark.undo import Child, kind_of
+
+if TYPE_CHECKING:
+    from drillmark.chaos.launch import Process
 
 MODULES = {
     "prober": "drillmark.observe.prober",
@@ -30,8 +32,8 @@ MODULES = {
 }
 READY_SECONDS = 60.0
 STOP_SECONDS = 10.0
-# Popen objects are kept so that their zombies can be reaped.
-_CHILDREN: list[subprocess.Popen[bytes]] = []
+# They are kept so that their zombies can be reaped.
+_CHILDREN: list[Process] = []
 
 
 def spawn_idle(hands: Hands, role: str, config: dict[str, Any]) -> None:
@@ -58,7 +60,7 @@ def spawn(hands: Hands, role: str, config: Path) -> None:
     adopt(hands, role, early.start_process(context.workspace, context.paths, context.run, role, module, config))
 
 
-def adopt(hands: Hands, role: str, process: subprocess.Popen[bytes]) -> None:
+def adopt(hands: Hands, role: str, process: Process) -> None:
     """Write a child's pid into U. Raises DrillmarkError where it has ended already."""
     identity = processes.identify(process.pid)
     if identity is None:

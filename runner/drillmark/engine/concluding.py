@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from drillmark import clock, files, gaps, judge, measure, pages, report
+from drillmark import clock, files, gaps, judge, measure, report
 from drillmark.database import address
 from drillmark.decide import Decision, stops
 from drillmark.engine import guarding, injecting
@@ -34,7 +34,9 @@ def conclude(hands: Hands, decision: Decision) -> None:
         guarding.stop_guard(hands)
     end_journal(context)
     # What is judged is what stands in the journal before this effect: measuring again later sees the same.
-    entries = tuple(entry for entry in context.entries if entry.effect is not Effect.CONCLUDE)
+    entries = tuple(
+        entry for entry in context.entries if entry.kind is Kind.EVENT or entry.effect is not Effect.CONCLUDE
+    )
     evidence = dataclasses.replace(hands.evidence(), entries=entries)
     context.intent(Effect.CONCLUDE, "", decision.attempt)
     measurements = measure.measure(evidence)
@@ -105,6 +107,8 @@ def tidy(paths: RunPaths, entries: Sequence[Entry]) -> str:
 
     Returns why there is no page, empty where there is one: the run has ended, and nothing of it changes that.
     """
+    from drillmark import pages  # noqa: PLC0415 - it waits for what only the end needs
+
     export_journal(paths, entries)
     problem = pages.write_after_run(paths.directory, entries)
     files.drop_drafts(paths.directory)

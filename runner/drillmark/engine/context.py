@@ -6,6 +6,7 @@ journal cannot be written, the error goes up and no new effect begins.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -38,6 +39,7 @@ class Context:
         epoch: this runner's; effects and appends stop once it is not the file's any more.
         deadline_ns: monotonic; when the run must be over, and when observers end by themselves.
         variables: what activities may use as `${drillmark_...}`.
+        stored: how many entries were there before this runner, and the digest of what was read of them.
     """
 
     run: str
@@ -53,6 +55,7 @@ class Context:
     entries: list[Entry] = field(default_factory=list[Entry])
     variables: dict[str, str] = field(default_factory=dict[str, str])
     sentence: str = ""
+    stored: tuple[int, str] = (0, "")
 
     def journal(self, kind: Kind, data: dict[str, Any], *, sentence: str = "") -> Entry:
         """Append an entry. Raises JournalError or StaleEpochError, with nothing appended."""
@@ -122,14 +125,21 @@ class Context:
 
     def check_journal(self) -> None:
         """Raises JournalError where the journal on disk is not what this runner knows: nothing may be judged by it."""
+        count, digest = self.stored[0], hashlib.sha256()
         store = open_store(self.workspace)  # a connection of its own, without what the other has in memory
         try:
-            found = store.read(self.run)
+            if count:
+                store.take_in(self.run, count, digest)
+            ours = store.read(self.run, after=count)
         finally:
             store.close()
-        if list(found) != self.entries:
+        as_it_was = not count or digest.hexdigest() == self.stored[1]
+        if not as_it_was or list(ours) != self.entries[count:]:
+            told = (
+                f"{len(ours) + count} of {len(self.entries)} entries" if as_it_was else "earlier entries were changed"
+            )
             raise JournalError(
-                f"the journal of run {self.run} is not as it was written: {len(found)} of {len(self.entries)} entries",
+                f"the journal of run {self.run} is not as it was written: {told}",
                 hint="it was changed or damaged while the drill ran; keep the run's folder, and report it",
             )
 
@@ -157,5 +167,6 @@ class Context:
         self.store.keep_undo(self.run, self.epoch, undo.to_text(self.undo_state))
 
     def own(self, child: Child) -> None:
-        """Write a child's pid into U. Only then may it be told to go."""
-        self.write_undo(self.undo_state.with_child(child))
+        """Write a child's pid into U, if it is not there. Only then may it be told to go."""
+        if self.undo_state.child(child.role) != child:
+            self.write_undo(self.undo_state.with_child(child))

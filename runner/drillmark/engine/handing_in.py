@@ -19,9 +19,12 @@ WHAT = "handed_in"
 
 def missing(paths: RunPaths, entries: Iterable[Entry]) -> list[dict[str, Any]]:
     """The lines that the journal does not have: neither as entries, nor handed in."""
+    lines = files.read_json_lines(paths.unsent)
+    if not lines:
+        return []
     known = {_mark(entry.stamp.as_json()) for entry in entries}
     known |= {_mark(entry.data.get("at")) for entry in entries if entry.data.get("what") == WHAT}
-    return [line for line in files.read_json_lines(paths.unsent) if _mark(line.get("stamp")) not in known]
+    return [line for line in lines if _mark(line.get("stamp")) not in known]
 
 
 def hand_in(context: Context) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drillmark import clock, runs
 from drillmark.chaos.activities import ActivityOutcome, ActivityWorker
@@ -18,6 +17,9 @@ from drillmark.model.evidence import Evidence
 from drillmark.model.plan import PlannedActivity
 from drillmark.model.stamp import NANOSECONDS, Stamp
 from drillmark.undo import Child
+
+if TYPE_CHECKING:
+    from drillmark.chaos.launch import Process
 
 _POLL_SECONDS = 0.05
 
@@ -35,7 +37,7 @@ class Hands:
     pulse: Pulse
     worker: ActivityWorker | None = None
     child: ExperimentChild | None = None
-    guard: subprocess.Popen[bytes] | None = None
+    guard: Process | None = None
 
     def get_worker(self) -> ActivityWorker:
         """The warm child that runs activities one at a time; started, and written into U, on first use."""
@@ -54,11 +56,8 @@ class Hands:
     def own_worker(self) -> None:
         """Write the worker's pid into U, if it is another than the one there."""
         identity = self.worker.identity if self.worker else None
-        if identity is None:
-            return
-        child = Child("worker", identity.pid, identity.start)
-        if self.context.undo_state.child("worker") != child:
-            self.context.own(child)
+        if identity is not None:
+            self.context.own(Child("worker", identity.pid, identity.start))
 
     def spawn_child(self) -> ExperimentChild:
         """Start the experiment's child, idle and without an experiment as yet, and write it into U."""
@@ -68,13 +67,9 @@ class Hands:
         context.paths.loaded.unlink(missing_ok=True)
         folder = context.plan.bare.folder if context.plan.bare else ""
         child = ExperimentChild.spawn(context.paths.events, log_path=context.paths.chaos_log, folder=folder)
-        self.adopt(child)
-        return child
-
-    def adopt(self, child: ExperimentChild) -> None:
-        """Take an experiment's child in hand that is there already, and write it into U."""
         self.child = child
         self.context.own(Child("chaos", child.identity.pid, child.identity.start))
+        return child
 
     def run_activity(
         self,

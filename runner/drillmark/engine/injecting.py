@@ -15,7 +15,7 @@ from drillmark import clock
 from drillmark.chaos.events import Event, What, read_events
 from drillmark.chaos.experiments import ExperimentChild
 from drillmark.decide import Decision
-from drillmark.engine import bare, children
+from drillmark.engine import bare, children, early
 from drillmark.engine.context import FAULT_BEGIN, FAULT_POSITION, Context
 from drillmark.engine.hands import Hands
 from drillmark.engine.moments import ended
@@ -63,6 +63,8 @@ def inject(hands: Hands, decision: Decision) -> None:
         intent = context.intent(Effect.INJECT, "", decision.attempt, fault_position=position)
         know_fault(context, intent.stamp, position)
         child.send("go")
+        if context.plan.bare is not None:
+            bare.import_the_end()
         events: list[Event] = []
         over = _OVER if context.plan.bare is None else _PLAYED
         hands.pulse.wait(None, lambda: _over(child, events, over))
@@ -175,7 +177,7 @@ def _prepare_bare(hands: Hands, options: Bare) -> str:
     problem = ""
     if not context.paths.loaded.exists():
         child = hands.child if hands.child is not None and hands.child.alive else hands.spawn_child()
-        child.ask(bare.request(context.paths, options, experiment=fault.experiment))
+        child.ask(early.request(context.paths, options, experiment=fault.experiment))
         problem = _await_ready(hands, child)
     if not problem and not options.touches_nothing:
         told = bare.loaded(context.paths)

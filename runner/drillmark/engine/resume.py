@@ -6,6 +6,8 @@ child is ended, its event log and the guard's log are imported, observers and lo
 
 from __future__ import annotations
 
+import gc
+import hashlib
 import os
 import shutil
 from collections.abc import Callable
@@ -26,7 +28,8 @@ from drillmark.engine.locks import FileLock, TargetLock
 from drillmark.engine.loop import drive
 from drillmark.engine.paths import RunPaths, WorkspacePaths
 from drillmark.engine.pulse import Pulse
-from drillmark.engine.start import RunEnded, ended, lock_targets, undo_without_journal
+from drillmark.engine.start import RunEnded, ended, lock_targets
+from drillmark.engine.unjournalled import undo_without_journal
 from drillmark.engine.view import SilentView, View
 from drillmark.errors import JournalError, RefusedError, StaleEpochError, UsageError
 from drillmark.journal.entries import last
@@ -103,7 +106,8 @@ def _open(workspace: WorkspacePaths, paths: RunPaths, lock: FileLock, row: RunRo
     store: Store | None = None
     try:
         store = open_store(workspace)
-        entries = store.read(row.run)
+        digest = hashlib.sha256()
+        entries = store.read(row.run, digest=digest)
         if not entries and not state.undoables:
             _take_away(paths, store, row.run)
             raise UsageError(
@@ -139,7 +143,10 @@ def _open(workspace: WorkspacePaths, paths: RunPaths, lock: FileLock, row: RunRo
         undo_state=state,
         entries=list(entries),
         variables={"drillmark_run": row.run},
+        stored=(len(entries), digest.hexdigest()),
     )
+    # They stay to the end: what looks for garbage need not walk over a hundred thousand again and again.
+    gc.freeze()
     for entry in context.entries:
         if entry.kind is Kind.EVENT and entry.data.get("what") == "alerts_received_at":
             context.variables[ALERTS_URL] = str(entry.data.get("url", ""))

@@ -34,6 +34,8 @@ from drillmark.places import reports_of
 FOLDER = "gaps"
 _LOCK_SECONDS = 30.0
 _SAFE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# Ten times as fast, for who cites ten thousand entries.
+_DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 class _Loader(_SAFE):
@@ -211,7 +213,7 @@ def _leading_comments(text: str) -> Iterator[str]:
 
 def _write(item: Stored) -> None:
     data = {**item.gap.model_dump(mode="json"), **item.extra}
-    text = item.head + yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)
+    text = item.head + yaml.dump(data, Dumper=_DUMPER, sort_keys=False, allow_unicode=True, width=100)
     assert item.path is not None
     write_durably(item.path, text)
 

@@ -15,7 +15,7 @@ from drillmark.engine.paths import RunPaths, WorkspacePaths
 from drillmark.guard.watching import Lookout, reason_to_act
 
 _POLL_SECONDS = 0.25
-_GO_POLL_SECONDS = 0.01
+_GO_POLL_SECONDS = (0.002, 0.02)  # at first, and when it takes long
 _START_SECONDS = 3.0
 
 
@@ -43,18 +43,19 @@ class Config:
         )  # fmt: skip
 
 
-def main() -> int:
+def main(config_path: Path) -> int:
     """Watch, and act once if it must be."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    config = Config.read(Path(sys.argv[1]))
+    config = Config.read(config_path)
     paths = RunPaths(config.run_dir)
     started = clock.monotonic_ns()
     if not _told_to_go(paths, config.go_within_seconds):
         return 3
     me = processes.identify(os.getpid())
     status = {"role": "guard", "state": "ready", "error": "", "stamp": clock.now().as_json()}
-    files.write_durably(paths.child("guard", "json"), json.dumps(status | (me.as_json() if me else {})))
+    # Not synced: only a runner of this boot asks for it.
+    files.write_whole(paths.child("guard", "json"), json.dumps(status | (me.as_json() if me else {})))
     lookout = Lookout(paths, WorkspacePaths(config.workspace), clock.boot_id(), started)
 
     def reason() -> str:
@@ -86,13 +87,15 @@ def _told_to_go(paths: RunPaths, within_seconds: float) -> bool:
     """
     go = paths.child("guard", "go")
     runner = os.getppid()
-    give_up = clock.monotonic_ns() + round(within_seconds * 1e9)
+    began = clock.monotonic_ns()
+    give_up = began + round(within_seconds * 1e9)
+    shortest, longest = _GO_POLL_SECONDS
     while not go.exists():
         if (os.getppid() != runner or clock.monotonic_ns() > give_up) and not go.exists():
             return False
-        time.sleep(_GO_POLL_SECONDS)
+        time.sleep(min(longest, max(shortest, (clock.monotonic_ns() - began) / 1e9 / 100)))
     return go.read_text(encoding="utf-8").strip() == str(os.getpid())
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(Path(sys.argv[1])))

@@ -20,6 +20,7 @@ from drillmark.model.stamp import Stamp
 FIRST_PREVIOUS_HASH = "0" * 64
 # Made once: a long journal asks a hundred thousand times.
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+_quoted = json.encoder.encode_basestring
 _KINDS: dict[str, Kind] = {kind.value: kind for kind in Kind}
 
 
@@ -55,8 +56,14 @@ def follow(  # the fields of an entry
 
 
 def to_line(entry: Entry) -> str:
-    """One line of `journal.jsonl`, without its line end."""
-    return canonical(_body_of(entry) | {"hash": entry.hash})
+    """One line of `journal.jsonl`, without its line end: as `canonical` writes it, put together of its parts."""
+    stamp = entry.stamp
+    return (
+        f'{{"data":{canonical(entry.data)},"epoch":{entry.epoch},"hash":{_quoted(entry.hash)}'
+        f',"kind":{_quoted(entry.kind)},"previous_hash":{_quoted(entry.previous_hash)},"run":{_quoted(entry.run)}'
+        f',"sequence":{entry.sequence},"stamp":{{"boot":{_quoted(stamp.boot)},"host":{_quoted(stamp.host)}'
+        f',"monotonic_ns":{stamp.monotonic_ns},"wall_ns":{stamp.wall_ns}}}}}'
+    )
 
 
 def from_line(line: str) -> Entry:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from drillmark.journal.rows import Digest
 from drillmark.model.entry import Entry, Kind
 from drillmark.model.stamp import Stamp
 
@@ -71,8 +72,15 @@ class Store(Protocol):
         """
         ...
 
-    def read(self, run: str) -> tuple[Entry, ...]:
-        """All entries of a run, or of a chain, in order."""
+    def read(self, run: str, after: int = 0, *, digest: Digest | None = None) -> tuple[Entry, ...]:
+        """All entries of a run, or of a chain, that come after that one, in order.
+
+        `digest` takes in what is read: by it one sees later that nothing of that has changed, without reading it again.
+        """
+        ...
+
+    def take_in(self, run: str, count: int, digest: Digest) -> None:
+        """Have the digest take in the first so many entries, as they are stored, as `read` does."""
         ...
 
     def length(self, run: str) -> int:

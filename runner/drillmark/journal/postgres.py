@@ -7,6 +7,7 @@ delete an entry.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 import psycopg
@@ -15,6 +16,7 @@ from drillmark.database.connecting import PATIENCE_SECONDS, Connection, Database
 from drillmark.errors import JournalError, StaleEpochError
 from drillmark.journal import entries
 from drillmark.journal.port import CHAIN, COUNT, UNENDED, RunRow
+from drillmark.journal.rows import Digest, Row, hashed
 from drillmark.model.entry import Entry, Kind
 from drillmark.model.stamp import Stamp
 
@@ -74,7 +76,7 @@ class PostgresStore:
                     cursor.execute(_REGISTER, _values(row))
                     cursor.executemany(_INSERT, [tuple(_columns(entry).values()) for entry in chain])
             except psycopg.errors.UniqueViolation:
-                if _row(connection, row.run) != row or _entries(connection, row.run) != tuple(chain):
+                if _row(connection, row.run) != row or _chain(connection, row.run) != tuple(chain):
                     raise
 
         self._database.run(work)
@@ -137,12 +139,25 @@ class PostgresStore:
             )
         return entry
 
-    def read(self, run: str) -> tuple[Entry, ...]:
-        """All entries of a run, in order."""
+    def read(self, run: str, after: int = 0, *, digest: Digest | None = None) -> tuple[Entry, ...]:
+        """All entries of a run after that one, in order."""
+
+        def work(connection: Connection) -> list[Row]:
+            return _rows_of(connection, run, "sequence > %s", after)
+
         try:
-            return self._database.run(lambda connection: _entries(connection, run), patience_seconds=_READING_SECONDS)
+            rows = self._database.run(work, patience_seconds=_READING_SECONDS)
+            return tuple(map(entries.from_texts, hashed(rows, digest)))
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise JournalError(f"cannot read the journal of run {run} in {self._database.place}: {error}") from error
+
+    def take_in(self, run: str, count: int, digest: Digest) -> None:
+        """Have the digest take in the first so many entries."""
+
+        def work(connection: Connection) -> list[Row]:
+            return _rows_of(connection, run, "sequence <= %s", count)
+
+        deque(hashed(self._database.run(work, patience_seconds=_READING_SECONDS), digest), maxlen=0)
 
     def length(self, run: str) -> int:
         """How many entries a run, or a chain, has."""
@@ -218,13 +233,16 @@ class PostgresStore:
         return self._database.run(work, patience_seconds=_READING_SECONDS)
 
 
-def _entries(connection: Connection, run: str) -> tuple[Entry, ...]:
-    rows = connection.execute(
-        "select sequence, run, epoch, kind, stamp, data, previous_hash, hash from drillmark.entries"
-        " where run = %s order by sequence",
-        (run,),
-    ).fetchall()
-    return tuple(map(entries.from_texts, rows))
+def _chain(connection: Connection, run: str) -> tuple[Entry, ...]:
+    return tuple(map(entries.from_texts, _rows_of(connection, run, "sequence > %s", 0)))
+
+
+def _rows_of(connection: Connection, run: str, which: str, number: int) -> list[Row]:
+    text = (
+        "select sequence, run, epoch, kind, stamp, data, previous_hash, hash from drillmark.entries"  # noqa: S608 (ours)
+        f" where run = %s and {which} order by sequence"
+    )
+    return connection.execute(text.encode(), (run, number)).fetchall()
 
 
 def _row(connection: Connection, run: str) -> RunRow | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import sqlite3
+from collections import deque
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 from drillmark.errors import JournalError, StaleEpochError
 from drillmark.journal import entries
 from drillmark.journal.port import CHAIN, COUNT, UNENDED, RunRow
+from drillmark.journal.rows import Digest, hashed
 from drillmark.model.entry import Entry, Kind
 from drillmark.model.stamp import Stamp
 
@@ -24,6 +26,7 @@ _BUSY_SECONDS = 5.0
 # Compatible with every version of this format: made on the way where an older one did not.
 _INDEX = "create index if not exists runs_by_start on runs (started_wall_ns, run)"
 _LAST_CHARACTER = "\U0010ffff"
+_ENTRIES = "select sequence, run, epoch, kind, stamp, data, previous_hash, hash from entries where run = ?"
 _SCHEMA = """
 create table if not exists runs (
     run text primary key, drill text not null, target text not null,
@@ -131,15 +134,17 @@ class JournalStore:
             self._insert(entry)
         return entry
 
-    def read(self, run: str) -> tuple[Entry, ...]:
-        """All entries of a run, in order."""
+    def read(self, run: str, after: int = 0, *, digest: Digest | None = None) -> tuple[Entry, ...]:
+        """All entries of a run after that one, in order."""
         with _translated(self._path), _nothing_collected():
-            rows = self._connection.execute(
-                "select sequence, run, epoch, kind, stamp, data, previous_hash, hash from entries"
-                " where run = ? order by sequence",
-                (run,),
-            )
-            return tuple(map(entries.from_texts, rows))
+            rows = self._connection.execute(f"{_ENTRIES} and sequence > ? order by sequence", (run, after))
+            return tuple(map(entries.from_texts, hashed(rows, digest)))
+
+    def take_in(self, run: str, count: int, digest: Digest) -> None:
+        """Have the digest take in the first so many entries."""
+        with _translated(self._path):
+            rows = self._connection.execute(f"{_ENTRIES} and sequence <= ? order by sequence", (run, count))
+            deque(hashed(rows, digest), maxlen=0)
 
     def length(self, run: str) -> int:
         """How many entries a run, or a chain, has."""

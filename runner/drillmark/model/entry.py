@@ -102,8 +102,10 @@ class Entry:
     @property
     def effect(self) -> Effect | None:
         """The effect that an intent or outcome speaks of."""
-        value = self.data.get("effect")
-        return _EFFECTS.get(value) if isinstance(value, str) else None
+        try:
+            return _EFFECTS.get(self.data.get("effect", ""))
+        except TypeError:
+            return None  # a list or a mapping is no name
 
     @property
     def key(self) -> str:

@@ -9,13 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
-
-
-class Frozen(BaseModel):
-    """Base of the plan's parts: immutable, nothing unknown."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from drillmark.model.frozen import Frozen, each
 
 
 class Latency(Frozen):
@@ -121,7 +115,7 @@ class PlannedMarkers(Frozen):
     changes: bool = True  # updates and deletes beside inserts
     timeout_seconds: float = 2.0  # of a write over HTTP
     verify_tls: bool = True
-    requests: dict[str, dict[str, Any]] = Field(default_factory=dict)  # over HTTP: insert, update, delete, read
+    requests: dict[str, dict[str, Any]] = each(default_factory=dict)  # over HTTP: insert, update, delete, read
     side_secrets: str | None = None  # the block with the `dsn` of a copy that is restored to the side
 
     @property
@@ -169,14 +163,14 @@ class PlannedProbes(Frozen):
 
     every_seconds: float = 0.1
     timeout_seconds: float = 2.0
-    activities: list[PlannedActivity] = Field(default_factory=list)
+    activities: list[PlannedActivity] = each(default_factory=list)
 
 
 class PlannedAlert(Frozen):
     """An alert that counts as detection: the route that it comes by, and labels that it must carry."""
 
     webhook: str
-    match: dict[str, str] = Field(default_factory=dict)
+    match: dict[str, str] = each(default_factory=dict)
 
 
 class PlannedAlerts(Frozen):
@@ -186,7 +180,7 @@ class PlannedAlerts(Frozen):
     port: int = 9095
     clock_error_seconds: float = 1.0  # how far the clock of who raises alerts may be off
     token_variable: str = ""
-    rules: list[PlannedAlert] = Field(default_factory=list)
+    rules: list[PlannedAlert] = each(default_factory=list)
 
 
 class PlannedSimulation(Frozen):
@@ -239,7 +233,7 @@ class PlannedTouch(Frozen):
 
     name: str
     environment: str | None = None  # None: targets.yaml says nothing of it
-    labels: dict[str, str] = Field(default_factory=dict)
+    labels: dict[str, str] = each(default_factory=dict)
     scope: PlannedScope = PlannedScope()
 
 
@@ -250,9 +244,9 @@ class PlannedTarget(Frozen):
     environment: str
     tier: int | None = None
     disposable: bool = False
-    labels: dict[str, str] = Field(default_factory=dict)
-    touches: list[str] = Field(default_factory=list)
-    touched: list[PlannedTouch] = Field(default_factory=list)  # what targets.yaml says of `touches`
+    labels: dict[str, str] = each(default_factory=dict)
+    touches: list[str] = each(default_factory=list)
+    touched: list[PlannedTouch] = each(default_factory=list)  # what targets.yaml says of `touches`
     scope: PlannedScope = PlannedScope()
 
 
@@ -303,8 +297,8 @@ class Bare(Frozen):
     folder: str  # where it was started; relative paths in it count from there
     journal_path: str  # absolute
     settings_path: str
-    control_files: list[str] = Field(default_factory=list)
-    var_files: list[str] = Field(default_factory=list)
+    control_files: list[str] = each(default_factory=list)
+    var_files: list[str] = each(default_factory=list)
     verify_tls: bool = True
     validated: bool = True
     rollback_strategy: Literal["always", "default", "deviated", "never"] = "always"
@@ -348,22 +342,23 @@ class Plan(Frozen):
     positions: PlannedPositions | None = None
     alerts: PlannedAlerts | None = None
     identity: PlannedActivity | None = None
-    preflight: list[PlannedActivity] = Field(default_factory=list)
-    recover: list[PlannedActivity] = Field(default_factory=list)
-    verify: list[PlannedActivity] = Field(default_factory=list)
-    guards: list[PlannedGuard] = Field(default_factory=list)
+    preflight: list[PlannedActivity] = each(default_factory=list)
+    recover: list[PlannedActivity] = each(default_factory=list)
+    verify: list[PlannedActivity] = each(default_factory=list)
+    guards: list[PlannedGuard] = each(default_factory=list)
     blast_radius: BlastRadius | None = None  # the drill's own; the workspace's is asked when it begins
     window: PlannedWindow | None = None
-    configuration: dict[str, Any] = Field(default_factory=dict)  # Chaos Toolkit's block, unresolved
-    secrets: dict[str, Any] = Field(default_factory=dict)  # Chaos Toolkit's block: references, no values
+    configuration: dict[str, Any] = each(default_factory=dict)  # Chaos Toolkit's block, unresolved
+    secrets: dict[str, Any] = each(default_factory=dict)  # Chaos Toolkit's block: references, no values
     gap_due_days: GapDueDays = GapDueDays()
-    sources: dict[str, str] = Field(default_factory=dict)  # path from the workspace root -> SHA-256
+    sources: dict[str, str] = each(default_factory=dict)  # path from the workspace root -> SHA-256
 
-    @field_validator("markers", mode="before")
     @classmethod
-    def _several(cls, value: Any) -> Any:
+    def _before(cls, values: dict[str, Any]) -> dict[str, Any]:
         # Plans were written with one marker writer or none before there could be several.
-        return () if value is None else (value,) if isinstance(value, dict | PlannedMarkers) else value
+        found = values.get("markers", ())
+        several = (found,) if isinstance(found, dict | PlannedMarkers) else found or ()
+        return values | {"markers": several}
 
     @property
     def recovers(self) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drillmark.errors import UsageError
-from drillmark.files import inside, write_durably
+from drillmark.files import inside, write_all_durably
 from drillmark.model.entry import Entry
 from drillmark.model.measurement import Measurements
 from drillmark.model.plan import Plan
@@ -39,9 +39,10 @@ def write(
     says so. Raises OSError where a file cannot be written.
     """
     result = document.build(plan, entries, measurements, verdict, gaps)
-    write_durably(run_dir / RESULT, to_json(result))
-    write_durably(run_dir / JUNIT, junit.render(result))
-    write_durably(run_dir / REPORT, report_text(result, run_dir.parent.parent))
+    texts = {
+        RESULT: to_json(result), JUNIT: junit.render(result), REPORT: report_text(result, run_dir.parent.parent),
+    }  # fmt: skip
+    write_all_durably({run_dir / name: text for name, text in texts.items()})
 
 
 def report_text(result: dict[str, Any], reports: Path, pictures: Mapping[str, str] | None = None) -> str:

@@ -30,6 +30,7 @@ def build(entries: Sequence[Entry], measurements: Measurements) -> list[dict[str
     begin = measurements.fault_begin
     if begin is None:
         return []
+    entries = [entry for entry in entries if entry.kind in (Kind.INTENT, Kind.OUTCOME)]
     simulated = any(entry.data.get("simulated") for entry in entries if entry.effect is Effect.INJECT)
     names = _STEPS | _SIMULATED if simulated else _STEPS
     steps: list[dict[str, Any]] = []

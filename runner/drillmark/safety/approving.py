@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from drillmark.define.units import duration_seconds
 from drillmark.errors import UsageError
 
 _LIMIT_CHARACTERS = 500
@@ -33,6 +32,8 @@ def text(value: str | None, option: str) -> str:
 
 def expiry(value: str | None, now: datetime) -> datetime:
     """When an approval ends: a duration from now, or a time with its zone. Raises UsageError."""
+    from drillmark.define.units import duration_seconds  # noqa: PLC0415 - brings pydantic, for who approves alone
+
     written = (value or "").strip()
     if not written:
         raise UsageError("--expires is missing: no approval holds for ever", hint=_TIME_HINT)

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from drillmark.model.entry import Effect, Entry, Kind, Status
 from drillmark.model.stamp import Stamp
+
+_sequence = attrgetter("sequence")
 
 
 @dataclass(slots=True)
@@ -96,7 +99,10 @@ def read(entries: Sequence[Entry]) -> History:
     """Index the entries that count."""
     counted: list[Entry] = []
     finished = False
-    for entry in sorted(entries, key=lambda entry: entry.sequence):
+    for entry in sorted(entries, key=_sequence):
+        if entry.kind is Kind.EVENT:
+            counted.append(entry)
+            continue
         finished = entry.kind is Kind.RUN_ENDED or (entry.kind is Kind.INTENT and entry.effect is Effect.CONCLUDE)
         if finished:
             break
@@ -122,8 +128,7 @@ def stamp_in(value: Any) -> Stamp | None:
 def _index_events(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
     found: dict[str, list[Entry]] = {}
     for entry in entries:
-        what = entry.data.get("what")
-        if entry.kind is Kind.EVENT and isinstance(what, str):
+        if entry.kind is Kind.EVENT and isinstance(what := entry.data.get("what"), str):
             found.setdefault(what, []).append(entry)
     return found
 
@@ -132,10 +137,9 @@ def _index_effects(entries: Sequence[Entry]) -> dict[tuple[Effect, str], Ran]:
     ran: dict[tuple[Effect, str], Ran] = {}
     for entry in entries:
         if entry.kind is Kind.EVENT:
-            void: set[str] = set(entry.data.get("voided") or ())
-            if not void:
-                continue
-            ran = {place: found for place, found in ran.items() if place[0].value not in void}
+            if void := entry.data.get("voided"):
+                ran = {place: found for place, found in ran.items() if place[0].value not in set(void)}
+            continue
         effect = entry.effect
         if effect is None or entry.kind not in (Kind.INTENT, Kind.OUTCOME):
             continue

@@ -75,7 +75,11 @@ def concluded(entries: Sequence[Entry]) -> list[Entry]:
     """
     intents = [n for n, entry in enumerate(entries) if entry.kind is Kind.INTENT and entry.effect is Effect.CONCLUDE]
     before = entries[: intents[-1]] if intents else entries
-    return [entry for entry in before if entry.effect is not Effect.CONCLUDE and entry.kind is not Kind.RUN_ENDED]
+    return [
+        entry
+        for entry in before
+        if entry.kind is Kind.EVENT or (entry.effect is not Effect.CONCLUDE and entry.kind is not Kind.RUN_ENDED)
+    ]
 
 
 def _gap(gap: Gap) -> dict[str, Any]:

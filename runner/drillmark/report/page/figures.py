@@ -210,7 +210,9 @@ def _entries_named(name: str, entries: Sequence[Entry]) -> list[int]:
     return [
         entry.sequence
         for entry in entries
-        if entry.effect in {Effect.RECOVER, Effect.VERIFY} and entry.key.split(":", 1)[-1] in name.split(": ")
+        if entry.kind is not Kind.EVENT
+        and entry.effect in (Effect.RECOVER, Effect.VERIFY)
+        and entry.key.split(":", 1)[-1] in name.split(": ")
     ]
 
 

@@ -1,0 +1,128 @@
+"""Children made by `fork` alone: they have what this process has imported, and need no start of Python of their own.
+
+Only on Linux, and only while this process has one thread: whoever finds neither starts a program instead. Imports next
+to nothing, because it is wanted before anything else. Must never let a descriptor of ours into the child: neither a
+lock nor a pipe of ours may live on in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from typing import NoReturn
+
+_FAILED = 1
+_POLL_MILLISECONDS = 10
+
+
+def possible() -> bool:
+    """Whether a fork is safe here: elsewhere than on Linux, libraries of the system may have threads of their own."""
+    if sys.platform != "linux":
+        return False
+    threading = sys.modules.get("threading")
+    return threading is None or threading.active_count() == 1
+
+
+class Forked:
+    """A child that runs a function and ends; leads a session of its own. Used like a `subprocess.Popen`.
+
+    Attributes:
+        returncode: as Popen's; None as long as nobody waited for its end.
+    """
+
+    def __init__(self, work: Callable[[], int], *, name: str, stdin: int, output: int) -> None:
+        """Fork. `name` is what `ps` shows; `stdin` and `output` are descriptors of ours. Raises OSError."""
+        self.returncode: int | None = None
+        self.pid = os.fork()
+        if not self.pid:
+            _be(work, name, stdin, output)
+
+    def poll(self) -> int | None:
+        """The exit code, or None while it lives."""
+        if self.returncode is None:
+            with contextlib.suppress(ChildProcessError):
+                found, status = os.waitpid(self.pid, os.WNOHANG)
+                if found:
+                    self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end. Raises subprocess.TimeoutExpired."""
+        import select  # noqa: PLC0415 - see above
+        import subprocess  # noqa: PLC0415
+        import time  # noqa: PLC0415
+
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with _ending(self.pid) as descriptor:
+            while (code := self.poll()) is None:
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise subprocess.TimeoutExpired(str(self.pid), timeout or 0.0)
+                if descriptor is None:
+                    time.sleep(_POLL_MILLISECONDS / 1000)
+                else:
+                    select.select([descriptor], [], [], None if deadline is None else deadline - time.monotonic())
+        return code
+
+    def kill(self) -> None:
+        """SIGKILL, unless its end is known already."""
+        import signal  # noqa: PLC0415 - see above
+
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
+
+def _be(work: Callable[[], int], name: str, stdin: int, output: int) -> NoReturn:
+    """The child's whole life. Nothing of the parent's stack is ever returned to."""
+    code = _FAILED
+    try:
+        os.setsid()
+        for target, source in ((0, stdin), (1, output), (2, output)):
+            os.dup2(source, target)
+        _close_all_but_those()
+        _name_yourself(name)
+        if sys.path and not sys.flags.safe_path:
+            sys.path[0] = os.getcwd()  # noqa: PTH109 - as `python -m` has it; pathlib is not there yet
+        code = work()
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else _FAILED
+    except BaseException:  # noqa: BLE001 - told where its output goes
+        import traceback  # noqa: PLC0415
+
+        traceback.print_exc()
+    finally:
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+
+
+def _close_all_but_those() -> None:
+    for entry in os.listdir("/proc/self/fd"):  # noqa: PTH208 - as above
+        if int(entry) > 2:  # noqa: PLR2004 - stdin, stdout, stderr
+            with contextlib.suppress(OSError):
+                os.close(int(entry))
+
+
+def _name_yourself(name: str) -> None:
+    with contextlib.suppress(OSError), open("/proc/self/comm", "w", encoding="ascii") as comm:
+        comm.write(name)
+
+
+@contextlib.contextmanager
+def _ending(pid: int) -> Generator[int | None]:
+    """A descriptor that can be read once the process has ended; None where there is none to be had."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except OSError:
+        yield None
+        return
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
