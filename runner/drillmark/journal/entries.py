@@ -92,11 +92,14 @@ def from_texts(texts: tuple[int, str, int, str, str, str, str, str]) -> Entry:
     Raises ValueError, KeyError, TypeError or RecursionError where it is none.
     """
     sequence, run, epoch, kind, stamp, data, previous_hash, digest = texts
-    return _entry(
-        {
-            "sequence": sequence, "run": run, "epoch": epoch, "kind": kind, "stamp": parse(stamp), "data": parse(data),
-            "previous_hash": previous_hash, "hash": digest,
-        }
+    if type(sequence) is not int or type(epoch) is not int:
+        raise ValueError("sequence or epoch is not a whole number")
+    body = parse(data)
+    if not isinstance(body, dict):
+        raise TypeError("data is not an object")
+    return Entry(
+        sequence, str(run), epoch, _KINDS.get(kind) or Kind(kind), Stamp.from_json(parse(stamp)),
+        cast("dict[str, Any]", body), str(previous_hash), str(digest),
     )  # fmt: skip
 
 
@@ -154,10 +157,13 @@ class Last:
 def last(entries: Sequence[Entry], effect: Effect, key: str = "") -> Last | None:
     """The last attempt at an effect, or None where it was never begun."""
     outcomes: list[Entry] = []
+    wanted = effect.value
     # From the end: what is asked for was mostly done last.
     for entry in reversed(entries):
         kind = entry.kind
-        if (kind is not Kind.INTENT and kind is not Kind.OUTCOME) or entry.effect is not effect or entry.key != key:
+        if (kind is not Kind.INTENT and kind is not Kind.OUTCOME) or entry.data.get("effect") != wanted:
+            continue
+        if entry.key != key:
             continue
         if kind is Kind.OUTCOME:
             outcomes.append(entry)
