@@ -136,10 +136,11 @@ def read_evidence(directory: Path, plan: Plan, entries: Sequence[Entry]) -> Evid
     """
 
     def table(name: str) -> Table | None:
-        return _opened(directory, name, samples.read)
+        # Looked up where there is a file: a bare experiment has none, and waits for no numpy.
+        return _opened(directory, name, lambda path: samples.read(path))  # noqa: PLW0108
 
     def rows(name: str) -> Rows | None:
-        return _opened(directory, name, samples.stored)
+        return _opened(directory, name, lambda path: samples.stored(path))  # noqa: PLW0108
 
     written = {one.name: Written(table(one.ledger), table(one.survivors)) for one in plan.markers}
     parts = tuple(
