@@ -26,7 +26,11 @@ def test_opens_in_peace_at_every_size(browser, tmp_path, screenshots, name):
     opened = browser.open(path, charts=False)
     assert SAID[name.split("-")[0]] in opened.page.locator("h1").inner_text()
     assert opened.page.locator("script").count() == 0
-    assert opened.violations() == []
+    opened.open_all()
+    for scheme in ("dark", "light"):
+        opened.page.emulate_media(color_scheme=scheme)
+        assert opened.violations() == []
+        opened.page.screenshot(path=str(screenshots / f"{name}-{scheme}.png"), full_page=True)
     opened.photograph(screenshots, name)
     opened.at_peace()
     opened.close()
