@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from dataclasses import replace
 
@@ -51,6 +52,22 @@ def store(open_another):
     store = open_another()
     store.create(ROW)
     return store
+
+
+def digest_of(store, count):
+    digest = hashlib.sha256()
+    store.take_in(RUN, count, digest)
+    return digest.hexdigest()
+
+
+def test_what_was_read_before_is_known_again_without_reading_it(store):
+    known = append(store, append(store, append(store, None)))
+    digest = hashlib.sha256()
+    assert len(store.read(RUN, digest=digest)) == 3
+    last = append(store, known)
+    assert store.read(RUN, after=3) == (last,)
+    assert digest_of(store, 3) == digest.hexdigest()
+    assert len({digest_of(store, count) for count in range(5)}) == 5
 
 
 def test_what_is_appended_is_read_back_by_another_and_chained(store, open_another):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import hashlib
 import sqlite3
 
 import pytest
@@ -35,6 +37,18 @@ def test_what_is_appended_is_read_back_and_chained(store):
     assert (store.length(RUN), store.length("@none")) == (2, 0)
     assert second.previous_hash == first.hash
     assert entries.first_break(store.read(RUN)) == ""
+
+
+@pytest.mark.parametrize("change", ["data = ' ' || data", "hash = upper(hash)", "kind = 'abort'", "epoch = 2"])
+def test_a_change_under_what_was_read_shows_in_its_digest(store, tmp_path, change):
+    append(store, append(store, None, what="a"), what="b")
+    before, after = hashlib.sha256(), hashlib.sha256()
+    store.read(RUN, digest=before)
+    with contextlib.closing(sqlite3.connect(tmp_path / "journal.sqlite3")) as other:
+        other.execute(f"update entries set {change} where sequence = 1")
+        other.commit()
+    store.take_in(RUN, 2, after)
+    assert before.hexdigest() != after.hexdigest()
 
 
 def test_a_line_survives_its_round_trip(store):
