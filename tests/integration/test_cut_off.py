@@ -36,10 +36,10 @@ def service(tmp_path):
 
 @pytest.fixture
 def root(tmp_path, service, server, monkeypatch):
-    """A check whose fault stays for longer than any test waits."""
+    """A check whose fault stays for longer than any test waits; its runner has time to notice, before its guard does."""
     monkeypatch.setenv("DRILLMARK_DATABASE_URL", server.fresh())
     return make(
-        tmp_path / "ws", service, settings={"guard": {"lease": "10s"}}, rollbacks=[put_back(service[1])], mode="check",
+        tmp_path / "ws", service, settings={"guard": {"lease": "60s"}}, rollbacks=[put_back(service[1])], mode="check",
         recover=None, objectives={"slo": {"availability": "90%"}},
         phases={"baseline": "1500ms", "fault": "10m", "soak": "2s", "hold": "1s"},
     )  # fmt: skip
@@ -96,6 +96,7 @@ def test_a_runner_that_is_cut_off_undoes_and_hands_in_later_what_it_recorded(roo
     assert entries_of(root)[1][: len(before)] == before
     assert not any(entry.kind is Kind.RUN_ENDED for entry in entries_of(root)[1])
     recorded = [json.loads(line)["data"] for line in paths.unsent.read_text().splitlines()]
+    assert locked(server) == [("the-file",)], "nobody else may have it before that"
     resumed = drillmark(root, "resume", "last", "--json")
     assert resumed.returncode in (3, 4), resumed.stderr
     assert json.loads(resumed.stdout)["verdict"] in ("unknown", "failed")
@@ -105,6 +106,7 @@ def test_a_runner_that_is_cut_off_undoes_and_hands_in_later_what_it_recorded(roo
     assert handed
     assert all(one in recorded for one in handed)
     assert kept(root, row).undoables == ()
+    assert locked(server) == []
     assert drillmark(root, "verify", "last").returncode == 0
     # Once is enough.
     assert drillmark(root, "resume", "last").returncode == 2
@@ -153,6 +155,12 @@ def test_a_runner_that_was_taken_over_and_comes_back_touches_nothing(root, servi
             os.kill(child.pid, signal.SIGKILL)
         except ProcessLookupError:
             continue
+
+
+def locked(server):
+    """The targets that a run holds on all machines."""
+    name = os.environ["DRILLMARK_DATABASE_URL"].rpartition("/")[2]
+    return server.execute("select target from drillmark.fleet_locks", name=name)
 
 
 def kept(root, row):

@@ -16,7 +16,7 @@ def command(context: click.Context, run: str, *, as_json: bool) -> None:
     drill is run where that is possible, and the result is measured. The exit code is that of the verdict.
     """
     from drillmark import places, runs
-    from drillmark.cli import keeping, views
+    from drillmark.cli import everywhere, keeping, views
     from drillmark.cli.run import prepare_lab, tell_end, use_lab
     from drillmark.engine import resume
     from drillmark.errors import LabError, UsageError
@@ -38,8 +38,9 @@ def command(context: click.Context, run: str, *, as_json: bool) -> None:
             # A lab that does not come up is no reason to leave a fault.
             click.echo(f"warning: {error}", err=True)
 
-    with views.everyone(root, plan, quiet=as_json, before=runs.KnownEntries(root, row)) as view:
-        ended = resume.resume(root, row, view=view, prepare=prepare)
+    known = runs.KnownEntries(root, row)
+    with views.everyone(root, plan, quiet=as_json, before=known) as view, everywhere.locked(root, undoes=True) as locks:
+        ended = resume.resume(root, row, view=view, prepare=prepare, everywhere=locks)
     tell_end(ended, as_json=as_json)
     keeping.after(root, ended.run)
     context.exit(ended.exit_code)

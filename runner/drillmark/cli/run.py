@@ -50,7 +50,7 @@ def command(context: click.Context, drill: str, *, timeout: float | None, reques
     down. Ctrl-C undoes the fault first, then stops. The exit code is that of the verdict.
     """
     from drillmark import artifacts, workspace
-    from drillmark.cli import keeping, views
+    from drillmark.cli import everywhere, keeping, views
     from drillmark.engine.paths import WorkspacePaths
 
     # Chaos Toolkit is asked in a process of its own, which takes a while: time enough to import the engine.
@@ -63,9 +63,11 @@ def command(context: click.Context, drill: str, *, timeout: float | None, reques
         prepare_lab(root, plan, quiet=as_json)
     from drillmark.engine import start
 
-    with views.everyone(root, plan, quiet=as_json) as view:
+    with views.everyone(root, plan, quiet=as_json) as view, everywhere.locked(root) as locks:
         limit_seconds = time_limit_seconds(root, plan, timeout)
-        ended = start.run(root, plan, view=view, timeout_seconds=limit_seconds, requester=requester)
+        ended = start.run(
+            root, plan, view=view, timeout_seconds=limit_seconds, requester=requester, everywhere=locks
+        )  # fmt: skip
     tell_end(ended, as_json=as_json)
     keeping.after(root, ended.run)
     context.exit(ended.exit_code)

@@ -12,9 +12,13 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from drillmark import clock
 from drillmark.errors import RefusedError, StaleEpochError
+
+if TYPE_CHECKING:
+    from drillmark.model.plan import Plan
 
 _POLL_SECONDS = 0.02
 
@@ -107,3 +111,11 @@ class TargetLock:
     def close(self) -> None:
         """Let it go."""
         self._lock.close()
+
+
+class Everywhere(Protocol):
+    """The same on all machines that share a database."""
+
+    def take(self, run: str, plan: Plan, *, is_over: bool = False) -> None:
+        """Take a plan's targets for a run; only what that holds already where it `is_over`. Raises RefusedError."""
+        ...

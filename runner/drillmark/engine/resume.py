@@ -24,7 +24,7 @@ from drillmark.engine.concluding import export_journal, make_up_for_export
 from drillmark.engine.context import ALERTS_URL, Context
 from drillmark.engine.hands import Hands
 from drillmark.engine.interruption import signals_wait
-from drillmark.engine.locks import FileLock, TargetLock
+from drillmark.engine.locks import Everywhere, FileLock, TargetLock
 from drillmark.engine.loop import drive
 from drillmark.engine.paths import RunPaths, WorkspacePaths
 from drillmark.engine.pulse import Pulse
@@ -43,11 +43,17 @@ _GUARD_AT_WORK_SECONDS = 600.0
 
 
 def resume(
-    root: Path, row: RunRow, *, view: View | None = None, prepare: Callable[[], None] = lambda: None
+    root: Path,
+    row: RunRow,
+    *,
+    view: View | None = None,
+    prepare: Callable[[], None] = lambda: None,
+    everywhere: Everywhere | None = None,
 ) -> RunEnded:
     """Go on with a run whose runner is gone, and end it.
 
-    `prepare` is called once it is clear that there is something to do (to bring up the lab, say).
+    `prepare` is called once it is clear that there is something to do (to bring up the lab, say); `everywhere` locks
+    targets on other machines too.
 
     Raises RefusedError where its runner lives, UsageError where it was imported, or has ended and nothing is in effect,
     and JournalError where the journal cannot be read: everything in the undo file has then been undone.
@@ -65,6 +71,8 @@ def resume(
         context = _open(workspace, paths, lock, row, view or SilentView())
         if not _finished(context):
             lock_targets(locks, workspace, context.plan, row.run)
+        if everywhere is not None:
+            everywhere.take(row.run, context.plan, is_over=_finished(context))
         prepare()
         _take_over(context, row)
         hands = Hands(context, Pulse(context, undoing.undo_seconds(context.undo_state)))

@@ -13,7 +13,7 @@ from drillmark.engine.context import Context
 from drillmark.engine.early import Early, refuse_if_stopped, run_id
 from drillmark.engine.hands import Hands
 from drillmark.engine.interruption import signals_wait
-from drillmark.engine.locks import TargetLock
+from drillmark.engine.locks import Everywhere, TargetLock
 from drillmark.engine.loop import drive
 from drillmark.engine.paths import RunPaths, WorkspacePaths
 from drillmark.engine.pulse import Pulse
@@ -46,11 +46,12 @@ def run(
     run: str | None = None,
     ordered: Mapping[str, object] | None = None,
     requester: str | None = None,
+    everywhere: Everywhere | None = None,
 ) -> RunEnded:
     """Run a drill. `requester` is who wants it; the user of this process unless given.
 
     `run` is the id that it gets, where somebody knows it already; `ordered` is by what it was begun (the fleet's
-    occurrence, say), and stands in its first entry.
+    occurrence, say), and stands in its first entry. `everywhere` locks targets on other machines too.
 
     Raises RefusedError where the workspace's kill switch is set or the port for alerts is taken, and JournalError or
     UndoFileError where neither could be written; nothing has then been injected, or what was is undone.
@@ -64,7 +65,7 @@ def run(
     began = clock.now()
     run = run or run_id(plan.drill, began.wall_ns)
     started = creating.started(plan, requester, versions.used()) | ({"ordered": dict(ordered)} if ordered else {})
-    return _drive(workspace, run, plan, began, view, timeout_seconds, started=started)
+    return _drive(workspace, run, plan, began, view, timeout_seconds, started=started, everywhere=everywhere)
 
 
 def run_bare(early: Early, options: Bare, *, view: View | None = None) -> RunEnded:
@@ -93,6 +94,7 @@ def _drive(
     early: Early | None = None,
     *,
     started: Mapping[str, object],
+    everywhere: Everywhere | None = None,
 ) -> RunEnded:
     paths = RunPaths(workspace.runs / run_id)
     try:
@@ -116,7 +118,7 @@ def _drive(
         if not permission.may_begin(context):
             hands.pulse.stopped_already()
         else:
-            _lock_or_refuse(context, locks)
+            _lock_or_refuse(context, locks, everywhere)
         with hands.pulse.signals():
             drive(hands)
     except StaleEpochError:
@@ -134,9 +136,11 @@ def _drive(
     return ended(context)
 
 
-def _lock_or_refuse(context: Context, locks: list[TargetLock]) -> None:
+def _lock_or_refuse(context: Context, locks: list[TargetLock], everywhere: Everywhere | None) -> None:
     try:
         lock_targets(locks, context.workspace, context.plan, context.run)
+        if everywhere is not None:
+            everywhere.take(context.run, context.plan)
     except RefusedError as error:
         context.journal(Kind.ABORT, {"by": "runner", "reason": str(error), "refused": True}, sentence=str(error))
 

@@ -163,7 +163,7 @@ def bury(database: Database, undo_grace_seconds: float) -> dict[str, list[str]]:
     buried: dict[str, list[str]] = {}
     with database.transaction() as connection:
         moment = now(connection)
-        suspects = [one for one in members.present(connection) if _is_dead(one, moment, undo_grace_seconds)]
+        suspects = [one for one in members.present(connection) if is_dead(one, moment, undo_grace_seconds)]
     if not suspects:
         return {}
     with database.deciding() as connection:
@@ -171,7 +171,7 @@ def bury(database: Database, undo_grace_seconds: float) -> dict[str, list[str]]:
             return {}
         moment = now(connection)
         for member in members.present(connection):
-            if not _is_dead(member, moment, undo_grace_seconds):
+            if not is_dead(member, moment, undo_grace_seconds):
                 continue
             own = sa.and_(occurrences.c.worker == member.worker, occurrences.c.state == RUNNING)
             members.give_up(connection, member.worker)
@@ -206,7 +206,8 @@ def _held(claim: Claim) -> sa.ColumnElement[bool]:
     )
 
 
-def _is_dead(member: members.Member, moment: float, grace_seconds: float) -> bool:
+def is_dead(member: members.Member, moment: float, grace_seconds: float) -> bool:
+    """Whether it is proven that a member does nothing any more."""
     return member.is_dead_here() or member.silent_seconds(moment) > member.lease_seconds + grace_seconds
 
 

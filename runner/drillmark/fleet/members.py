@@ -49,7 +49,9 @@ class Member:
         return (self.host, self.boot) == _here() and not processes.is_alive(self.process)
 
 
-def join(connection: Connection, labels: Mapping[str, str], slots: int, lease_seconds: float) -> str:
+def join(
+    connection: Connection, labels: Mapping[str, str], slots: int, lease_seconds: float, *, state: str = WORKING
+) -> str:
     """Enter this process; returns the worker's id, which nobody had before and nobody will have again."""
     host, boot = _here()
     process = processes.identify(os.getpid())
@@ -59,7 +61,7 @@ def join(connection: Connection, labels: Mapping[str, str], slots: int, lease_se
     row = {
         "worker": worker, "host": host, "boot": boot, "pid": process.pid, "process_start": process.start,
         "version": __version__, "labels": json.dumps(dict(labels), sort_keys=True), "slots": slots,
-        "lease_seconds": lease_seconds, "state": WORKING, "started_at": moment, "beat_at": moment,
+        "lease_seconds": lease_seconds, "state": state, "started_at": moment, "beat_at": moment,
     }  # fmt: skip
     connection.execute(sa.insert(workers).values(row))
     return worker

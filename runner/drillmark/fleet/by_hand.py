@@ -1,0 +1,218 @@
+"""A run that a person starts beside a fleet: it holds its targets by the same table and the same rules as a worker's.
+
+It stands among the occurrences, in the hands of a member that beats and takes nothing. So it counts where drills are
+counted; and where nothing is heard of its runner any more, whoever finds that takes it over, undoes, and ends it. Must
+never wait for a target: the person is told who has it, and since when.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, RowMapping
+from sqlalchemy.exc import SQLAlchemyError
+
+from drillmark import clock, undo
+from drillmark.engine.paths import RunPaths, WorkspacePaths
+from drillmark.errors import JournalError, RefusedError, UndoFileError
+from drillmark.fleet import claims, members
+from drillmark.fleet.admitting import ENDED, QUEUED, RUNNING
+from drillmark.fleet.claims import Claim, Ending
+from drillmark.fleet.database import Database, now, short, tell
+from drillmark.fleet.tables import locks, occurrences, wants
+from drillmark.fleet.terms import grace_seconds
+from drillmark.fleet.warden import Warden
+from drillmark.journal.opening import open_store
+from drillmark.model.entry import Kind
+from drillmark.model.plan import Plan
+from drillmark.model.stamp import NANOSECONDS
+
+_DECIDES_WITHIN_SECONDS = 30.0
+_POLL_SECONDS = 0.1
+
+
+class ByHand:
+    """The locks of one run on all machines: taken by the engine (`take`), let go when this context manager ends."""
+
+    def __init__(self, root: Path, lease_seconds: float) -> None:
+        self._root = root
+        self._lease_seconds = lease_seconds
+        self._database = Database(root)
+        self._claim: Claim | None = None
+        self._gone = threading.Event()
+        self._warden: Warden | None = None
+        self._beats: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def take(self, run: str, plan: Plan, *, is_over: bool = False) -> None:
+        """Take all targets of a plan for a run, or the run itself where it has them already and its runner is lost.
+
+        `is_over`: the run has ended; it needs no targets but those that it still holds. Raises RefusedError.
+        """
+        if plan.bare is not None:
+            return  # an experiment names no targets
+        try:
+            self._claim = self._decide(run, plan, is_over=is_over)
+        except SQLAlchemyError as error:
+            words = f"cannot take the targets in the fleet's database: {short(error)}"
+            raise RefusedError(words, hint="without it, two could break one target at once") from error
+        if self._claim is not None:
+            self._warden = Warden(self._lease_seconds)
+            self._beats = threading.Thread(target=self._beat, args=(self._claim.worker,), daemon=True)
+            self._beats.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let go what is known to be undone. The rest stays locked, and is taken over by whoever is free."""
+        self._gone.set()
+        if self._beats is not None:
+            self._beats.join(self._lease_seconds)
+        if self._claim is not None:
+            # Without the database this run is taken over after its lease, and found to have ended.
+            with suppress(SQLAlchemyError):
+                claims.finish(self._database, self._claim, self._ending(self._claim))
+                with self._database.transaction() as connection:
+                    members.leave(connection, self._claim.worker, members.GONE)
+        if self._warden is not None:
+            self._warden.close()
+        self._database.close()
+
+    def _decide(self, run: str, plan: Plan, *, is_over: bool) -> Claim | None:
+        deadline_ns = clock.monotonic_ns() + round(_DECIDES_WITHIN_SECONDS * NANOSECONDS)
+        while True:
+            with self._database.deciding() as connection:
+                if connection is not None:
+                    row = _open_one(connection, run)
+                    if row is not None:
+                        self._refuse_if_in_hand(connection, row)
+                        return _take_up(connection, row, self._join(connection))
+                    if is_over:
+                        return None
+                    _refuse_if_taken(connection, plan)
+                    return _begin(connection, run, plan, self._join(connection))
+            if clock.monotonic_ns() >= deadline_ns:
+                raise RefusedError("the fleet's workers decide something all the time", hint="try again in a moment")
+            time.sleep(_POLL_SECONDS)
+
+    def _join(self, connection: Connection) -> str:
+        """As one that drains: nothing is given to it."""
+        return members.join(connection, {}, 0, self._lease_seconds, state=members.DRAINING)
+
+    def _refuse_if_in_hand(self, connection: Connection, row: RowMapping) -> None:
+        """Raises RefusedError where somebody who lives has this run."""
+        holder = next((one for one in members.present(connection) if one.worker == row["worker"]), None)
+        if row["state"] in (QUEUED, RUNNING) and holder is not None and not claims.is_dead(
+            holder, now(connection), grace_seconds(self._lease_seconds)
+        ):  # fmt: skip
+            raise RefusedError(
+                f"run {row['run']} is in the hands of {holder.worker}",
+                hint="wait for it to end; where it is lost, it is taken over by itself",
+            )
+
+    def _beat(self, worker: str) -> None:
+        """Say that this runner lives. Given up by the others, it stops as at a signal."""
+        while not self._gone.wait(self._lease_seconds / 4):
+            with suppress(SQLAlchemyError):
+                with self._database.transaction() as connection:
+                    state = members.beat(connection, worker)
+                if state == members.LOST:
+                    os.kill(os.getpid(), signal.SIGTERM)
+                    return
+
+    def _ending(self, claim: Claim) -> Ending:
+        """How the run ended, by journal and undo file."""
+        workspace = WorkspacePaths(self._root)
+        try:
+            state = undo.read(RunPaths(workspace.runs / claim.run).undo)
+            store = open_store(workspace)
+            try:
+                entries = store.read(claim.run)
+            finally:
+                store.close()
+        except (UndoFileError, JournalError) as error:
+            return Ending("unknown", f"{error}", settled=False)
+        end = next((entry.data for entry in reversed(entries) if entry.kind is Kind.RUN_ENDED), None)
+        left = state is not None and bool(state.undoables)
+        if end is None or left:
+            why = "its fault is not known to be undone" if left else "its runner stopped before the run's end"
+            return Ending("unknown", why, settled=False)
+        verdict = str(end.get("verdict", "unknown"))
+        reasons = next((entry.data["reasons"] for entry in reversed(entries) if "reasons" in entry.data), ())
+        return Ending(verdict, "; ".join(map(str, reasons)), again=verdict == "unknown")
+
+
+def _open_one(connection: Connection, run: str) -> RowMapping | None:
+    """The occurrence that this run belongs to and that has not ended."""
+    this = sa.and_(occurrences.c.run == run, occurrences.c.state != ENDED)
+    return connection.execute(sa.select(occurrences).where(this).with_for_update()).mappings().first()
+
+
+def _refuse_if_taken(connection: Connection, plan: Plan) -> None:
+    """Raises RefusedError where somebody has one of the targets, whoever that is."""
+    held = sa.select(locks).where(locks.c.target.in_(_targets(plan))).order_by(locks.c.target)
+    found = connection.execute(held).first()
+    if found is None:
+        return
+    since = datetime.fromtimestamp(found.since_at, tz=UTC)
+    raise RefusedError(
+        f"target {found.target} is busy: {found.holder} is on it since {since:%Y-%m-%d %H:%M:%S}Z, by {found.worker}",
+        hint="wait for it, or stop it with `drillmark abort` on that machine",
+    )
+
+
+def _begin(connection: Connection, run: str, plan: Plan, member: str) -> Claim:
+    """A row of its own, which nobody asked the calendar for."""
+    moment = now(connection)
+    asked = datetime.fromtimestamp(moment, tz=UTC)
+    name = f"{plan.drill}@{asked:%Y-%m-%dT%H:%M:%SZ}!{run.rpartition('-')[2]}"
+    labels: dict[str, str] = {}
+    for touched in reversed(plan.target.touched):
+        labels |= touched.labels
+    row = {
+        "occurrence": name, "drill": plan.drill, "source": plan.source,
+        "due_at": moment, "start_at": moment, "until_at": None, "priority": 0, "environment": plan.target.environment,
+        "labels": json.dumps(labels | plan.target.labels, sort_keys=True),
+        "attempts": 1, "retry_after_seconds": 0.0, "attempt": 1, "state": RUNNING, "turn": 0, "epoch": 1,
+        "worker": member, "run": run, "taking_over": False, "says": "", "unheard": False, "started_at": moment,
+    }  # fmt: skip
+    connection.execute(sa.insert(occurrences).values(row))
+    targets = _targets(plan)
+    connection.execute(sa.insert(wants), [{"occurrence": name, "target": target} for target in targets])
+    taken = {"holder": name, "worker": member, "since_at": moment}
+    connection.execute(sa.insert(locks), [taken | {"target": target} for target in targets])
+    tell(connection, name, "started", worker=member, epoch=1, says=f"run {run}, by hand")
+    return _claim(row)
+
+
+def _take_up(connection: Connection, row: RowMapping, member: str) -> Claim:
+    """It has its targets; from now on it is this process's."""
+    epoch = int(row["epoch"]) + 1
+    changed: dict[str, Any] = {"state": RUNNING, "worker": member, "epoch": epoch, "says": ""}
+    name = str(row["occurrence"])
+    connection.execute(sa.update(occurrences).where(occurrences.c.occurrence == name).values(changed))
+    connection.execute(sa.update(locks).where(locks.c.holder == name).values(worker=member))
+    says = f"run {row['run']}, by hand"
+    tell(connection, name, "taken_over", worker=member, epoch=epoch, says=says)
+    return _claim({**row, **changed})
+
+
+def _claim(row: Mapping[str, Any]) -> Claim:
+    return Claim(**{name: row[name] for name in Claim.__dataclass_fields__})
+
+
+def _targets(plan: Plan) -> Sequence[str]:
+    return sorted({plan.target.name, *plan.target.touches})
