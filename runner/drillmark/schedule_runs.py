@@ -12,13 +12,22 @@ from drillmark import calendar, runs
 from drillmark.calendar import explaining, undrilled
 from drillmark.calendar.undrilled import Overdue
 from drillmark.define import read_drill
+from drillmark.engine.paths import WorkspacePaths
 from drillmark.errors import DrillmarkError, InvalidDefinitionError, Problem
+from drillmark.fleet import asking
+from drillmark.fleet.overdue import Late
 from drillmark.gaps.filing import DRILLS
 from drillmark.journal.entries import first_break
+from drillmark.journal.opening import open_if_there
+from drillmark.journal.port import RunRow
 from drillmark.model.entry import Kind
+from drillmark.model.stamp import NANOSECONDS
 from drillmark.periods import quarter_of
 from drillmark.scheduled import Scheduled, decided, moment
 from drillmark.workspace import Workspace
+
+# So many of the newest runs are looked at.
+_AMONG = 2000
 
 
 def not_now(root: Path, scheduled: Scheduled, now: datetime, within: timedelta) -> str:
@@ -44,6 +53,27 @@ def not_now(root: Path, scheduled: Scheduled, now: datetime, within: timedelta) 
     return ""
 
 
+def missed(root: Path) -> list[Late]:
+    """The drills whose last time was missed, and that nobody has run to a verdict since, by hand either."""
+    found = asking.missed(root)
+    if not found:
+        return []
+    store = open_if_there(WorkspacePaths(root))
+    if store is None:
+        return found
+    try:
+        rows = store.newest(_AMONG)
+    finally:
+        store.close()
+    return [
+        one for one in found
+        if not any(
+            row.drill == one.drill and row.started_wall_ns >= one.due_at * NANOSECONDS and _has_verdict(root, row)
+            for row in rows
+        )
+    ]  # fmt: skip
+
+
 def overdue(root: Path, today: date) -> list[Overdue]:
     """The tier-1 targets without a passing drill this quarter, by the journal. Raises InvalidDefinitionError."""
     workspace = Workspace(root)
@@ -58,6 +88,15 @@ def overdue(root: Path, today: date) -> list[Overdue]:
             drills.append((drill.id, drill.target, drill.owner))
     tiers = {name: target.tier for name, target in targets.targets.items()}
     return undrilled.overdue(tiers, drills, _passed(root, today), today)
+
+
+def _has_verdict(root: Path, row: RunRow) -> bool:
+    try:
+        entries = runs.read_entries(root, row)
+    except DrillmarkError:
+        return False
+    end = next((each.data for each in reversed(entries) if each.kind is Kind.RUN_ENDED), None)
+    return end is not None and end.get("verdict") in ("passed", "failed")
 
 
 def _passed(root: Path, today: date) -> list[tuple[str, date]]:

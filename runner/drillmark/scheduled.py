@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drillmark import calendar, decisions, runs, workspace_schedules
+from drillmark.calendar import explaining, why
 from drillmark.calendar.why import Known
 from drillmark.define import read_drill
 from drillmark.define.drill import Drill
@@ -20,6 +21,8 @@ from drillmark.define.schedule import Schedule
 from drillmark.engine.paths import WorkspacePaths
 from drillmark.errors import DrillmarkError, Problem, UsageError
 from drillmark.fleet import asking
+from drillmark.fleet.agenda import BEGINS_WITHIN
+from drillmark.fleet.wishes import occurrence_of
 from drillmark.journal.opening import open_if_there, open_store
 from drillmark.model.entry import Entry, Kind
 from drillmark.model.stamp import NANOSECONDS
@@ -149,6 +152,19 @@ def known(root: Path, scheduled: Scheduled, due: datetime, now: datetime) -> Kno
         by_hand=_by_hand(root, scheduled.name, due) if fate is None and due <= now else "",
         queue=queue,
     )
+
+
+def triggers(root: Path, scheduled: Scheduled, since: datetime, until: datetime, now: datetime) -> list[str]:
+    """Who triggered the drill in that time, and what became of it; a sentence each."""
+    told: list[str] = []
+    for each in decided(root, now).triggers:
+        if each.drill == scheduled.name and since <= each.at <= until:
+            _, fate = asking.fate(root, occurrence_of(each))
+            who = (each.by or "somebody") + (f" ({each.reason})" if each.reason else "")
+            there = explaining.when(each.at, scheduled.schedule)
+            waits = now - each.at < BEGINS_WITHIN
+            told.append(why.triggered(scheduled.name, there, who, fate, waits=waits))
+    return told
 
 
 def _approval(scheduled: Scheduled, held: decisions.State) -> str:

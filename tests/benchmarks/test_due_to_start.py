@@ -43,7 +43,8 @@ import signal, sys
 from pathlib import Path
 from drillmark.fleet.claims import Ending
 from drillmark.fleet.database import Database
-from drillmark.fleet.worker import Terms, Worker
+from drillmark.fleet.terms import Terms
+from drillmark.fleet.worker import Worker
 
 class Nothing:
     def perform(self, claim, must_stop):

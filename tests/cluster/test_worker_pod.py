@@ -17,7 +17,7 @@ from in_cluster import Place, kubectl, needs_cluster, needs_image, wait_for
 from prometheus_client.parser import text_string_to_metric_families
 
 import file_drill
-from drillmark.fleet.worker import Terms
+from drillmark.fleet.terms import Terms
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "run-a-fleet-in-kubernetes.md"
 WORKER = "app.kubernetes.io/component=worker"

@@ -26,7 +26,8 @@ from drillmark.fleet import members
 from drillmark.fleet.claims import Claim, Ending
 from drillmark.fleet.database import Database
 from drillmark.fleet.performing import EngineProcess
-from drillmark.fleet.worker import Terms, Worker
+from drillmark.fleet.terms import Terms
+from drillmark.fleet.worker import Worker
 from drillmark.journal.opening import open_store
 from drillmark.journal.port import RunRow, Store
 from drillmark.model.entry import Entry, Kind

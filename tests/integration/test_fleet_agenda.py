@@ -13,12 +13,13 @@ from sqlalchemy.exc import SQLAlchemyError
 import file_drill
 from drillmark import decisions
 from drillmark.engine.paths import WorkspacePaths
-from drillmark.fleet import gaps, tables
+from drillmark.fleet import gaps, overdue, tables
 from drillmark.fleet.agenda import Agenda
 from drillmark.fleet.database import Database
 from drillmark.fleet.overdue import Late
+from drillmark.fleet.terms import Terms
 from drillmark.fleet.wishes import Wishes
-from drillmark.fleet.worker import Terms, Worker
+from drillmark.fleet.worker import Worker
 from drillmark.journal.opening import open_store
 from drillmark.model.entry import Kind
 
@@ -94,6 +95,24 @@ def test_what_is_too_late_has_ended_as_missed(root, database):
         counts = {str(state): int(count) for state, count in connection.execute(query)}
     assert counts["ended"] >= 10
     assert counts["waiting"] >= 55
+
+
+def test_what_was_missed_while_nobody_was_there_is_told_once_for_each_drill(root, database):
+    told: list[Late] = []
+    look(root, database)
+    for _ in range(2):
+        look_back(database, 75)
+        Agenda(root, database, print, Wishes(root), told.append).look()
+    (late,) = told
+    assert (late.drill, late.source) == ("file-lost", file_drill.DRILL)
+    assert "missed: run_within is 1 h" in late.says
+    assert int(late.says.rpartition("so did ")[2].split()[0]) >= 8
+    with database.transaction() as connection:
+        (found,) = overdue.missed(connection)
+        assert (found.drill, found.occurrence) == (late.drill, late.occurrence)
+        ran = {"state": "ended", "verdict": "failed"}
+        connection.execute(sa.update(tables.occurrences).where(tables.occurrences.c.state == "waiting").values(ran))
+        assert overdue.missed(connection) == []
 
 
 def test_a_paused_drill_waits_and_a_trigger_runs_it_once(root, database):

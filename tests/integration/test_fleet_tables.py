@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 import own_database
-from drillmark.fleet import claims, members, overdue, tables
+from drillmark.fleet import admitting, claims, members, overdue, tables
 from drillmark.fleet.choosing import Limits
 from drillmark.fleet.claims import Ending
 from drillmark.fleet.database import Database, now

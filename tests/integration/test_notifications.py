@@ -8,8 +8,10 @@ import time
 from datetime import UTC, date, datetime
 
 import pytest
+import yaml
 
 import file_drill
+from chaos_helpers import experiment, shell
 from drillmark.cli.reminding import Reminder
 from drillmark.define.notifications import Notifications
 from drillmark.define.settings import Settings
@@ -229,6 +231,17 @@ def test_a_drill_tells_of_its_course_and_a_dead_channel_costs_it_nothing(tmp_pat
 
 
 @pytest.mark.drill
+def test_a_bare_experiment_tells_of_its_course(tmp_path, ear):
+    channel = {"name": "ops", "url": f"json://127.0.0.1:{ear.port}/"}
+    (tmp_path / "drillmark.yaml").write_text(yaml.safe_dump({"notifications": {"channels": [channel]}}))
+    (tmp_path / "x.json").write_text(json.dumps(experiment([shell("do", "true")], [shell("undo", "true")])))
+    done = file_drill.drillmark(tmp_path, "experiment", "x.json", "--json")
+    assert done.returncode in (0, 4), done.stderr
+    ear.wait(lambda: len(ear.received) >= 2, "two messages")
+    assert ear.titles()[0] == "x has started", ear.titles()
+    assert ear.titles()[1].startswith("x: "), ear.titles()
+
+
 def test_an_aborted_drill_tells_so(tmp_path, service, ear):
     channels = [{"name": "ops", "url": f"json://127.0.0.1:{ear.port}/", "on": ["start", "abort", "end"]}]
     root = workspace(

@@ -23,7 +23,7 @@ from drillmark.define.settings import Settings
 from drillmark.fleet import tables
 from drillmark.fleet.database import Database
 from drillmark.fleet.performing import EngineProcess
-from drillmark.fleet.worker import Terms
+from drillmark.fleet.terms import Terms
 from drillmark.fleet.worker import Worker as InThisProcess
 from worker_process import Worker, look_back, wait_for
 

@@ -11,9 +11,12 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from drillmark import last_pass, schedule_runs, scheduled, workspace_schedules
+from drillmark import clock, last_pass, schedule_runs, scheduled, workspace_schedules
 from drillmark.cli import main
+from drillmark.engine.paths import WorkspacePaths
 from drillmark.errors import UsageError
+from drillmark.journal.opening import open_store
+from drillmark.journal.port import RunRow
 from drillmark.model.entry import Kind
 from schedules import at, ics
 
@@ -175,13 +178,24 @@ def test_a_trigger_is_a_decision_that_a_worker_reads(root):
     assert (one.drill, one.by, one.reason) == ("weekly", "ana", "after the move")
 
 
-def test_why_tells_what_the_queue_knows(root):
+def queue(root: Path, *rows: tuple[str, dict[str, object]]) -> None:
+    """The queue of a worker that has these occurrences of `weekly`."""
     from drillmark.fleet import tables
     from drillmark.fleet.database import Database
 
     empty = {column.name: column.type.python_type() for column in tables.occurrences.columns if not column.nullable}
     base = empty | {"drill": "weekly", "source": "drills/weekly.yaml"}
-    rows = [
+    database = Database(root)
+    database.prepare()
+    with database.transaction() as connection:
+        for name, fields in rows:
+            connection.execute(tables.occurrences.insert().values(base | {"occurrence": name} | fields))
+    database.close()
+
+
+def test_why_tells_what_the_queue_knows(root):
+    queue(
+        root,
         (
             "weekly@2027-01-05T02:00Z",
             {"state": "ended", "verdict": "missed", "reason": "nobody started it in time (7 h late)"},
@@ -191,19 +205,50 @@ def test_why_tells_what_the_queue_knows(root):
             {"state": "ended", "run": "20261229T020003Z-weekly-ab12", "verdict": "passed", "reason": ""},
         ),
         ("weekly@2026-12-22T02:00Z", {"state": "waiting", "says": "db is taken by nightly@2026-12-22T01:00Z"}),
-    ]
-    database = Database(root)
-    database.prepare()
-    with database.transaction() as connection:
-        for name, fields in rows:
-            connection.execute(tables.occurrences.insert().values(base | {"occurrence": name} | fields))
-    database.close()
+    )
     assert "weekly did not run at Tue 2027-01-05 03:00 +01:00" in said("why", "weekly", "--at", "2027-01-05")
     assert ": missed, nobody started it in time (7 h late)." in said("why", "weekly", "--at", "2027-01-05")
     assert "weekly ran at Tue 2026-12-29 03:00 +01:00" in said("why", "weekly", "--at", "2026-12-29")
     assert "run 20261229T020003Z-weekly-ab12, passed." in said("why", "weekly", "--at", "2026-12-29")
     assert "and waits: db is taken by nightly@2026-12-22T01:00Z." in said("why", "weekly", "--at", "2026-12-22")
     assert "no worker took note of it" in said("why", "weekly", "--at", "2026-12-15")
+
+
+def test_why_tells_who_triggered_it_and_what_became_of_it(root, monkeypatch):
+    from drillmark.fleet.wishes import occurrence_of
+
+    monkeypatch.setattr(workspace_schedules, "now", lambda: datetime.now(tz=UTC))
+    said("trigger", "weekly", "--by", "ana", "--reason", "after the move")
+    (one,) = scheduled.decided(root, datetime.now(tz=UTC)).triggers
+    head = "ana (after the move) triggered weekly at "
+    told = next(line for line in said("why", "weekly").splitlines() if head in line)
+    assert told.endswith(": it waits for a worker to take note of it.")
+    monkeypatch.setattr(workspace_schedules, "now", lambda: datetime.now(tz=UTC) + timedelta(hours=2))
+    day = ["--at", f"{one.at:%Y-%m-%dT%H:%MZ}"]
+    assert "it did not run, as no worker took note of it within the hour." in said("why", "weekly", *day)
+    queue(root, (occurrence_of(one), {"state": "ended", "run": "r7", "verdict": "failed", "reason": "RTA is too long"}))
+    assert "it ran: run r7, failed (RTA is too long)." in said("why", "weekly", *day)
+    assert head not in said("why", "weekly", "--at", "2026-12-15")
+
+
+def test_overdue_lists_what_was_missed_until_somebody_has_run_it(root, monkeypatch):
+    missed = {"state": "ended", "verdict": "missed", "reason": "nobody started it in time (7 h late)"}
+    queue(
+        root,
+        ("weekly@2026-12-29T02:00Z", missed | {"due_at": at("2026-12-29 02:00").timestamp()}),
+        ("weekly@2027-01-05T02:00Z", missed | {"due_at": at("2027-01-05 02:00").timestamp()}),
+    )
+    told = "weekly: weekly@2027-01-05T02:00Z did not run, nor any since: nobody started it in time (7 h late)"
+    assert told in said("overdue", "--no-file", code=1).splitlines()
+    assert json.loads(said("overdue", "--no-file", "--json", code=1))[-1]["missed"] == "weekly@2027-01-05T02:00Z"
+    store = open_store(WorkspacePaths(root))
+    started = round(at("2027-01-06 08:00").timestamp() * 1e9)
+    store.create(RunRow("r9", "weekly", "db", "reports/runs/r9", 1, started))
+    assert told in said("overdue", "--no-file", code=1)
+    ended = {"verdict": "failed", "exit_code": 1}
+    store.append(None, run="r9", epoch=1, kind=Kind.RUN_ENDED, stamp=clock.now(), data=ended)
+    store.close()
+    assert "weekly@" not in said("overdue", "--no-file", code=1)
 
 
 def test_the_calendar_can_be_subscribed_to(root):

@@ -11,6 +11,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
+import builders
 from drillmark import clock
 from drillmark.engine.paths import WorkspacePaths
 from drillmark.engine.view import Live
@@ -19,6 +20,7 @@ from drillmark.journal.entries import follow
 from drillmark.journal.opening import open_store
 from drillmark.journal.store import RunRow
 from drillmark.model.entry import Kind
+from drillmark.model.plan import Objectives
 from drillmark.telling.following import Follower
 from drillmark.telling.health import Health
 from drillmark.telling.metrics import Facts, WorkerMetrics
@@ -114,6 +116,17 @@ def test_messages_to_channels_are_counted():
     assert samples(metrics)["drillmark_notifications_total{channel=ops,event=end,outcome=failed}"] == 1
 
 
+def test_what_can_fail_is_counted_from_zero_on():
+    """Prometheus sees no increase in a series that begins with one."""
+    metrics = WorkerMetrics()
+    metrics.expect(["ops"], [("d", "t")])
+    found = samples(metrics)
+    assert found["drillmark_notifications_total{channel=ops,event=overdue,outcome=failed}"] == 0
+    assert found["drillmark_undo_failures_total{drill=d,target=t}"] == 0
+    metrics.counted("ops", "overdue", "failed")
+    assert samples(metrics)["drillmark_notifications_total{channel=ops,event=overdue,outcome=failed}"] == 1
+
+
 def ask(server: Server, path: str, **headers: str) -> tuple[int, str, str]:
     request = urllib.request.Request(f"http://{server.address}{path}", headers=headers)
     try:
@@ -190,8 +203,14 @@ def test_a_run_of_another_process_is_followed_by_its_journal(tmp_path):
     follower.look(["r1"])
     append(*STARTED)
     append(*INJECT)
+    plan = builders.plan(objectives=Objectives(rto_seconds=0.001))
+    directory = WorkspacePaths(tmp_path).runs / "r1"
+    directory.mkdir(parents=True)
     follower.look(["r1"])
+    assert "drillmark_run_rto_used_ratio{drill=d}" not in samples(metrics)
+    (directory / "plan.json").write_text(json.dumps(plan.model_dump(mode="json")))
     follower.look(["r1"])
+    assert samples(metrics)["drillmark_run_rto_used_ratio{drill=d}"] > 1
     assert samples(metrics)["drillmark_fault_in_effect{drill=d,target=t}"] == 1
     append(Kind.UNDONE, {"experiment": "x"})
     append(*ended)

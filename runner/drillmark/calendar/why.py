@@ -116,6 +116,24 @@ def not_due(
     )
 
 
+def triggered(drill: str, there: str, who: str, fate: Fate | None, *, waits: bool) -> str:
+    """What became of a run that somebody wanted outside the schedule. `waits`: a worker may still take note of it."""
+    head = f"{who} triggered {drill} at {there}"
+    if fate is None:
+        return f"{head}: " + (
+            "it waits for a worker to take note of it." if waits
+            else "it did not run, as no worker took note of it within the hour."
+        )  # fmt: skip
+    because = f" ({fate.reason})" if fate.reason else ""
+    if fate.state == "ended" and not fate.run:
+        return f"{head}: it did not run: {fate.verdict}{because}."
+    if fate.state == "ended":
+        return f"{head}: it ran: run {fate.run}, {fate.verdict or 'unknown'}{because}."
+    if fate.state == "running":
+        return f"{head}: it is running: run {fate.run or 'about to begin'}."
+    return f"{head}: it waits: {fate.says or 'a worker takes it in a moment'}."
+
+
 def _told(drill: str, there: str, named: str, fate: Fate, paused: str) -> str:
     if fate.state == "ended" and not fate.run:
         return f"{drill} did not run at {there}, when it was due by {named}: {fate.verdict}, {paused or fate.reason}."

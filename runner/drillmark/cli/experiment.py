@@ -116,7 +116,7 @@ def command(context: click.Context, file: str, **given: Any) -> None:
     from drillmark.cli import views
     from drillmark.cli.run import tell_end
 
-    with views.lines(quiet=given["as_json"]) as view:
+    with views.lines(root, quiet=given["as_json"]) as view:
         ended = start.run_bare(begun, options, view=view)
     tell_end(ended, as_json=given["as_json"])
     context.exit(ended.exit_code)

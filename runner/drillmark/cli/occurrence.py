@@ -1,7 +1,7 @@
 """One drill for a worker: `python -m drillmark.cli.occurrence`, a child of `drillmark worker`. No command of its own.
 
 Reads from stdin what to do, and goes on only as long as that stays open: where its worker is gone it undoes what may
-be in effect, and stops. Prints one line of JSON: how it ended.
+be in effect, and stops. Prints lines of JSON: how each message to a channel went, and last how the drill ended.
 """
 
 from __future__ import annotations
@@ -28,9 +28,13 @@ from drillmark.model.entry import Entry, Kind
 
 if TYPE_CHECKING:
     from drillmark.engine.start import RunEnded
+    from drillmark.journal.port import RunRow, Store
+    from drillmark.model.plan import Plan
+    from drillmark.telling.news import Message
 
 # Who wants a drill that is due: nobody by name, so that no approver is the one who wants it.
 SCHEDULE = "the schedule"
+_PRINTING = threading.Lock()
 
 
 def main() -> None:
@@ -50,8 +54,19 @@ def main() -> None:
         told = _told("refused", f"{error}", settled=not taking_over)
     except DrillmarkError as error:
         told = _told("invalid" if error.exit_code == EXIT_INVALID else "unknown", f"{error}", settled=not taking_over)
-    sys.stdout.write(json.dumps(told) + "\n")
-    sys.stdout.flush()
+    _print(told)
+
+
+def _print(body: dict[str, Any]) -> None:
+    """One line, whole: threads of channels print, too."""
+    with _PRINTING:
+        sys.stdout.write(json.dumps(body) + "\n")
+        sys.stdout.flush()
+
+
+def _notified(channel: str, message: Message, outcome: str, _reason: str) -> None:
+    """The worker counts what its runs tell."""
+    _print({"notified": [channel, message.event, outcome]})
 
 
 def _run(root: Path, body: dict[str, Any]) -> dict[str, object]:
@@ -64,7 +79,7 @@ def _run(root: Path, body: dict[str, Any]) -> dict[str, object]:
     prepare_lab(root, plan, quiet=True)
     ordered = {name: body[name] for name in ("occurrence", "worker", "attempt", "epoch")}
     requester = str(body.get("requester") or SCHEDULE)
-    with views.unwatched(root) as view:
+    with views.unwatched(root, on_outcome=_notified) as view:
         ended = start.run(
             root, plan, view=view, timeout_seconds=time_limit_seconds(root, plan), run=str(body["run"]),
             ordered=ordered, requester=requester,
@@ -90,14 +105,9 @@ def _take_over(root: Path, body: dict[str, Any]) -> dict[str, object]:
             return _told("unknown", f"{lost}, and the run had not begun", again=True)
         use_lab(root)
         if not RunPaths(root / row.directory).epoch.exists():
-            copy = store.kept_undo(row.run)
-            with views.unwatched(root, store.read(row.run)) as view:
-                ended = overtaking.overtake(root, store, row, worker=str(body["worker"]), copy=copy, view=view)
-            if ended is None:
-                return _told("unknown", f"{lost}, and the run had not begun", again=True)
-            return _told_end(ended)
+            return _overtake(root, store, row, body)
         try:
-            with views.unwatched(root, store.read(row.run)) as view:
+            with views.unwatched(root, store.read(row.run), _notified) as view:
                 ended = resume.resume(root, row, view=view)
         except UsageError as error:
             told = _ended_before(store.read(row.run))
@@ -105,6 +115,43 @@ def _take_over(root: Path, body: dict[str, Any]) -> dict[str, object]:
         return _told_end(ended, lost)
     finally:
         store.close()
+
+
+def _overtake(root: Path, store: Store, row: RunRow, body: dict[str, Any]) -> dict[str, object]:
+    from drillmark.cli import views
+    from drillmark.engine import overtaking
+
+    entries, copy = store.read(row.run), store.kept_undo(row.run)
+    plan = _same_plan(root, body, entries)
+    with views.unwatched(root, entries, _notified) as view:
+        worker = str(body["worker"])
+        ended = overtaking.overtake(root, store, row, worker=worker, copy=copy, view=view, plan=plan)
+    if ended is None:
+        return _told("unknown", "the worker that ran it is lost, and the run had not begun", again=True)
+    return _told_end(ended, *(() if plan is not None else (_gap_without_result(root, row, body, ended),)))
+
+
+def _same_plan(root: Path, body: dict[str, Any], entries: Sequence[Entry]) -> Plan | None:
+    """The run's plan, where this machine's files still make the same one."""
+    from drillmark import workspace
+    from drillmark.model.digest import digest
+
+    try:
+        plan = workspace.load_plan(root / body["source"], root=root)
+    except DrillmarkError:
+        return None
+    return plan if entries and entries[0].data.get("plan_hash") == digest(plan) else None
+
+
+def _gap_without_result(root: Path, row: RunRow, body: dict[str, Any], ended: RunEnded) -> str:
+    from drillmark.fleet import gaps
+
+    try:
+        reason = f"run {row.run} has no result: {'; '.join(ended.reasons)}"
+        filed = gaps.file_unmeasured(root, str(body["source"]), row.run, reason)
+    except DrillmarkError as error:
+        return f"its drill cannot be read here, so it has neither result nor gap: {error}"
+    return f"its plan is another here, so it has no result; filed {', '.join(filed)}"
 
 
 def _ended_before(entries: Sequence[Entry]) -> dict[str, object] | None:
@@ -116,7 +163,16 @@ def _ended_before(entries: Sequence[Entry]) -> dict[str, object] | None:
 def _told_end(ended: RunEnded, *before: str) -> dict[str, object]:
     # What a rule refused it refuses again, until somebody decides otherwise: that is no matter of trying.
     again = ended.verdict == "unknown" and not ended.refused
-    return _told(ended.verdict, "; ".join([*before, *ended.reasons]), again=again)
+    return _told(ended.verdict, "; ".join([*before, *ended.reasons]), again=again, settled=_is_undone(ended.directory))
+
+
+def _is_undone(directory: Path) -> bool:
+    """By U: while something may be in effect, the targets stay locked, and the run is taken up again."""
+    from drillmark import undo
+    from drillmark.engine.paths import RunPaths
+
+    state = undo.read(RunPaths(directory).undo)
+    return state is None or not state.undoables
 
 
 def _told(verdict: str, reason: str, *, again: bool = False, settled: bool = True) -> dict[str, object]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from drillmark.define.settings import Settings
     from drillmark.fleet.database import Database
     from drillmark.fleet.overdue import Late
+    from drillmark.telling.posting import OnOutcome
 
 # What waited and cannot be told is tried again after so long: a dead channel is reported each time.
 _AGAIN_SECONDS = 600.0
@@ -30,7 +31,7 @@ def _today() -> date:
 
 
 class Reminder:
-    """Knows what is to be told, and has told what nobody told today."""
+    """Knows what is to be told, and has told what nobody told today. `on_outcome` hears how each message went."""
 
     def __init__(
         self,
@@ -45,6 +46,7 @@ class Reminder:
         self._database = database
         self._say = say
         self._today = today
+        self.on_outcome: OnOutcome | None = None
         self._missed: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
         self._waiting: dict[str, str] = {}
         self._looked: date | None = None
@@ -76,7 +78,7 @@ class Reminder:
         messages = [telling.overdue(drill, self._waiting[drill]) for drill in mine]
         self._waiting = {}
         if messages:
-            for text in telling.tell(self._settings, os.environ, messages, root=self._root):
+            for text in telling.tell(self._settings, os.environ, messages, root=self._root, on_outcome=self.on_outcome):
                 self._say(text)
 
     def _tell_what_waited(self) -> None:

@@ -93,7 +93,7 @@ def next_(drill: str | None, *, count: int, as_json: bool) -> None:
 def why(drill: str, *, text: str | None, as_json: bool) -> None:
     """Say why a drill ran, will run, or did not.
 
-    Without --at it tells of the last time that the drill was due, and of the next.
+    Without --at it tells of the last time that the drill was due, of who triggered it since, and of the next time.
     """
     from drillmark import scheduled, workspace, workspace_schedules
     from drillmark.calendar import nominal
@@ -110,14 +110,18 @@ def why(drill: str, *, text: str | None, as_json: bool) -> None:
     if text is None:
         last = saying.latest(one.schedule, now, blackouts=one.files)
         following = next(nominal(one.schedule, after=now, until=now + _FAR, blackouts=one.files), None)
-        lines = [told(*each) for each in (last, following) if each is not None]
+        lines = [told(*last)] if last is not None else []
+        lines += scheduled.triggers(root, one, last[0] if last is not None else now - _FAR, now, now)
+        lines += [told(*following)] if following is not None else []
     else:
         at, whole_day = _asked(text, one)
         found = saying.meant(one.schedule, at, whole_day=whole_day, blackouts=one.files)
-        if found is None:
+        span = timedelta(days=1) if whole_day else timedelta(minutes=1)
+        lines = scheduled.triggers(root, one, at, at + span - timedelta(microseconds=1), now)
+        if found is None and not lines:
             lines = [saying.not_due(one.schedule, one.name, at, whole_day=whole_day, blackouts=one.files)]
-        else:
-            lines = [told(*found)]
+        elif found is not None:
+            lines = [told(*found), *lines]
     if as_json:
         terminal.echo_json({"drill": one.name, "says": lines})
     else:

@@ -112,35 +112,38 @@ def export(drill: str, *, to: str, output: Path | None, image: str, claim: str, 
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def overdue(context: click.Context, *, no_file: bool, as_json: bool) -> None:
-    """List tier-1 targets without a passing drill this quarter, and file each as a gap.
+    """List tier-1 targets without a passing drill this quarter, filing each as a gap, and drills that were missed.
 
-    Exits with 1 where there is any. A passing drill of the target closes its gap.
+    Exits with 1 where there is any. A passing drill of the target closes its gap; what was missed, a worker has filed.
     """
     from drillmark import gaps, schedule_runs, workspace, workspace_schedules
     from drillmark.periods import quarter_of
 
     root, today = workspace.find(), workspace_schedules.now().date()
-    found = schedule_runs.overdue(root, today)
+    found, missed = schedule_runs.overdue(root, today), schedule_runs.missed(root)
     if not no_file:
         for one in found:
             gaps.note(root, one.target, _filing(one, today))
     if as_json:
+        undrilled = [
+            {
+                "target": one.target, "quarter": one.quarter.name, "until": one.quarter.last.isoformat(),
+                "drills": list(one.drills),
+            }
+            for one in found
+        ]  # fmt: skip
         terminal.echo_json(
-            [
-                {
-                    "target": one.target, "quarter": one.quarter.name, "until": one.quarter.last.isoformat(),
-                    "drills": list(one.drills),
-                }
-                for one in found
-            ]
-        )  # fmt: skip
+            [*undrilled, *({"drill": one.drill, "missed": one.occurrence, "says": one.says} for one in missed)]
+        )
     for one in () if as_json else found:
         drills = ", ".join(one.drills) or "there is no drill for it"
         line = f"{one.target}: no passing drill in {one.quarter.name}, which ends on {one.quarter.last} ({drills})"
         terminal.echo_lines([(line, "bad" if one.ends_soon else "doubt")])
     if not found and not as_json:
         click.echo(f"every tier-1 target has a passing drill in {quarter_of(today).name}")
-    context.exit(EXIT_FAILED if found else 0)
+    for one in () if as_json else missed:
+        terminal.echo_lines([(f"{one.drill}: {one.occurrence} did not run, nor any since: {one.says}", "bad")])
+    context.exit(EXIT_FAILED if found or missed else 0)
 
 
 @click.command()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from drillmark.cli.overdue_drills import Overdue
 from drillmark.errors import DrillmarkError, UsageError
 
 if TYPE_CHECKING:
@@ -23,8 +24,11 @@ _SEVERITIES = ("high", "medium", "low")
 
 
 @contextmanager
-def shown(settings: Settings, worker: Worker, say: Callable[[str], None]) -> Generator[None]:
-    """Answer for as long as the block lasts. A port that is taken, or a missing extra, is said: drills matter more."""
+def shown(settings: Settings, worker: Worker, say: Callable[[str], None]) -> Generator[WorkerMetrics | None]:
+    """Answer for as long as the block lasts. A port that is taken, or a missing extra, is said: drills matter more.
+
+    Yields what is to hear of messages to channels; None where nothing is shown.
+    """
     try:
         from drillmark.telling.following import Follower
         from drillmark.telling.health import Health
@@ -32,9 +36,10 @@ def shown(settings: Settings, worker: Worker, say: Callable[[str], None]) -> Gen
         from drillmark.telling.server import Server
     except ModuleNotFoundError as error:
         say(f"no /metrics: {error.name} is not installed: pip install 'drillmark[telling]'")
-        yield
+        yield None
         return
     metrics, health = WorkerMetrics(), Health()
+    metrics.expect(channel.name for channel in settings.notifications.channels)
     follower = Follower(metrics, worker.root)
     over = threading.Event()
 
@@ -55,13 +60,13 @@ def shown(settings: Settings, worker: Worker, say: Callable[[str], None]) -> Gen
         server = Server(settings.metrics.listen, metrics, health)
     except UsageError as error:
         say(f"no /metrics: {error}")
-        yield
+        yield None
         return
     thread = threading.Thread(target=look, name="drillmark-look", daemon=True)
     thread.start()
     say(f"metrics and health at http://{server.address}")
     try:
-        yield
+        yield metrics
     finally:
         over.set()
         server.close()
@@ -78,6 +83,7 @@ class _Eyes:
         self._under_way: list[str] = []
         self._gaps: dict[str, int] = {}
         self._gaps_at = -_GAPS_SECONDS
+        self._overdue = Overdue(worker, say)
 
     def look(self) -> None:
         """Show it."""
@@ -89,7 +95,9 @@ class _Eyes:
         if not self._worker.may_begin():
             return
         waiting, running = counted or (None, None)
-        self._metrics.heartbeat(Facts(waiting, running, next_due=self._worker.next_due(), gaps_open=self._open_gaps()))
+        self._metrics.expect((), ((one.drill.id, one.drill.target) for one in self._worker.planned()))
+        next_due, is_overdue, open_gaps = self._worker.next_due(), self._overdue.look(), self._open_gaps()
+        self._metrics.heartbeat(Facts(waiting, running, is_overdue, next_due, open_gaps))
         self._health.heartbeat()
 
     def _counted(self) -> tuple[int, int] | None:

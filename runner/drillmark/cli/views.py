@@ -14,9 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from drillmark import clock
+from drillmark import clock, places
 from drillmark.cli import screen, story, terminal
 from drillmark.cli.painter import Painter
+from drillmark.model import trace
 from drillmark.report import words
 
 if TYPE_CHECKING:
@@ -28,9 +29,12 @@ if TYPE_CHECKING:
     from drillmark.model.entry import Entry
     from drillmark.model.plan import Plan
     from drillmark.model.stamp import Stamp
+    from drillmark.telling.posting import OnOutcome
 
 _SILENCE_SECONDS = 30.0
 _KEPT_LINES = 200
+# Settings that come by variable or flag, and where runs are kept.
+_MAY_TELL = ("DRILLMARK__", "DRILLMARK_FLAGS", "DRILLMARK_ARTIFACTS")
 _RICH = {"good": "green", "bad": "bold red", "doubt": "yellow", "head": "bold", "dim": "dim", "": ""}
 
 
@@ -183,20 +187,24 @@ def everyone(root: Path, plan: Plan, *, quiet: bool, before: Sequence[Entry] = (
 
 
 @contextmanager
-def unwatched(root: Path, before: Sequence[Entry] = ()) -> Generator[View]:
-    """The same for a run that nobody looks at (a worker's): what must be read goes to stderr."""
-    with QuietView() as face, _beside(root, face, before) as view:
+def unwatched(root: Path, before: Sequence[Entry] = (), on_outcome: OnOutcome | None = None) -> Generator[View]:
+    """The same for a run that nobody looks at (a worker's): what must be read goes to stderr.
+
+    `on_outcome` hears how each message to a channel went.
+    """
+    with QuietView() as face, _beside(root, face, before, on_outcome) as view:
         yield view
 
 
 @contextmanager
-def _beside(root: Path, face: View, before: Sequence[Entry]) -> Generator[View]:
+def _beside(root: Path, face: View, before: Sequence[Entry], on_outcome: OnOutcome | None = None) -> Generator[View]:
     from drillmark import artifacts, telling, workspace
     from drillmark.define.settings import Settings
     from drillmark.errors import DrillmarkError
 
     try:
-        settings = workspace.load_settings(root)
+        # A bare experiment needs no workspace.
+        settings = workspace.load_settings(root) if (root / places.SETTINGS).is_file() else Settings()
     except DrillmarkError as error:
         face.notice(f"warning: nobody is notified of this run: {error}")
         settings = Settings()
@@ -205,13 +213,33 @@ def _beside(root: Path, face: View, before: Sequence[Entry]) -> Generator[View]:
         also += [artifacts.Marker(root)] if artifacts.configured(root) else []
     except DrillmarkError as error:
         face.notice(f"warning: this run is not kept: {error}")
-    with telling.views(settings, os.environ, root=root, face=face, before=before, also=also) as view:
+    with telling.views(
+        settings, os.environ, root=root, face=face, before=before, also=also, on_outcome=on_outcome
+    ) as view:
         yield view
 
 
-def lines(*, quiet: bool) -> PlainView | QuietView:
-    """The view of a run that has nothing to draw."""
-    return QuietView() if quiet else PlainView()
+@contextmanager
+def lines(root: Path, *, quiet: bool) -> Generator[View]:
+    """The view of a run that has nothing to draw, and all else that is to hear of it, where anybody is to.
+
+    Where nobody is, as mostly, the run does not wait for what tells of it.
+    """
+    with QuietView() if quiet else PlainView() as face:
+        if not _is_told(root):
+            yield face
+            return
+        with _beside(root, face, ()) as view:
+            yield view
+
+
+def _is_told(root: Path) -> bool:
+    """Whether settings may say that somebody is told of runs: by their text, which takes no time to look at."""
+    if trace.is_on(os.environ) or any(name.startswith(_MAY_TELL) for name in os.environ):
+        return True
+    layers = [root / places.SETTINGS, *(root / "environments").glob("*.yaml")]
+    texts = (layer.read_bytes() for layer in layers if layer.is_file())
+    return any(word in text for text in texts for word in (b"notifications", b"logs"))
 
 
 def _write_line(text: str) -> None:

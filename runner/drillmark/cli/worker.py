@@ -20,7 +20,7 @@ from drillmark.cli.run import Duration
 if TYPE_CHECKING:
     from drillmark.define.settings import Settings
     from drillmark.fleet.overdue import Late
-    from drillmark.fleet.worker import Terms
+    from drillmark.fleet.terms import Terms
 
 
 class Label(click.ParamType):
@@ -72,7 +72,8 @@ def command(
     say = _say_json if as_json else _say
     database = Database(root)
     database.prepare()
-    worker = Worker(root, database, _terms(settings, dict(labels), slots, drain), EngineProcess(root), say)
+    performer = EngineProcess(root)
+    worker = Worker(root, database, _terms(settings, dict(labels), slots, drain), performer, say)
     reminder = reminding.Reminder(root, settings, database, say)
 
     def missed(late: Late) -> None:
@@ -87,10 +88,12 @@ def command(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     with (
-        showing.shown(settings, worker, say),
+        showing.shown(settings, worker, say) as metrics,
         keeping.beside(root, place, say),
         reminding.beside(reminder, settings, say),
     ):
+        if metrics is not None:
+            performer.notified, reminder.on_outcome = metrics.counted, metrics.told
         stays = worker.run()
     database.close()
     if not stays:
@@ -101,7 +104,7 @@ def command(
 
 def _terms(settings: Settings, labels: Mapping[str, str], slots: int, drain_seconds: float) -> Terms:
     from drillmark.fleet.choosing import Limits
-    from drillmark.fleet.worker import Terms
+    from drillmark.fleet.terms import Terms
 
     limits = settings.limits
     return Terms(

@@ -7,18 +7,19 @@ import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Any
 
 from drillmark import clock, files, gaps, judge, measure, report
 from drillmark.database import address
 from drillmark.decide import Decision, stops
 from drillmark.engine import guarding, injecting
-from drillmark.engine.context import Context
 from drillmark.engine.ending import end_journal
 from drillmark.engine.hands import Hands
-from drillmark.engine.paths import RunPaths
+from drillmark.engine.paths import RunPaths, WorkspacePaths
 from drillmark.errors import GapRegisterError
 from drillmark.journal.entries import last, to_line
 from drillmark.model.entry import Effect, Entry, Kind, Status
+from drillmark.model.evidence import Evidence
 from drillmark.model.measurement import Measurements
 from drillmark.model.stamp import NANOSECONDS
 from drillmark.model.verdict import Outcome, Verdict
@@ -39,31 +40,34 @@ def conclude(hands: Hands, decision: Decision) -> None:
     )
     evidence = dataclasses.replace(hands.evidence(), entries=entries)
     context.intent(Effect.CONCLUDE, "", decision.attempt)
+    told = settle(context.workspace, context.paths, context.run, evidence)
+    context.outcome(Effect.CONCLUDE, "", decision.attempt, **told)
+
+
+def settle(workspace: WorkspacePaths, paths: RunPaths, run: str, evidence: Evidence) -> dict[str, Any]:
+    """Measure, judge, file gaps and write the reports of a run; returns what its journal says of that. Idempotent."""
     measurements = measure.measure(evidence)
     verdict = judge.judge(evidence, measurements)
     today = datetime.fromtimestamp(clock.now().wall_ns / NANOSECONDS, tz=UTC).date()
     problem = ""
     filed = []
     try:
-        if _changes_gaps(context, verdict):
-            filed = gaps.file(context.workspace.root, context.plan, context.run, verdict, measurements, today)
+        if _changes_gaps(workspace, verdict):
+            filed = gaps.file(workspace.root, evidence.plan, run, verdict, measurements, today)
     except GapRegisterError as error:
         problem, filed = f"gaps could not be filed: {error}", error.gaps
-    report.write(context.paths.directory, context.plan, entries, measurements, verdict, filed)
-    context.outcome(
-        Effect.CONCLUDE,
-        "",
-        decision.attempt,
-        Status.FAILED if problem else Status.SUCCEEDED,
-        error=problem,
-        verdict=str(verdict.outcome),
-        exit_code=judge.exit_code(verdict),
-        reasons=list(verdict.reasons),
-        gaps=[gap.id for gap in filed],
+    report.write(paths.directory, evidence.plan, evidence.entries, measurements, verdict, filed)
+    return {
+        "status": Status.FAILED if problem else Status.SUCCEEDED,
+        "error": problem,
+        "verdict": str(verdict.outcome),
+        "exit_code": judge.exit_code(verdict),
+        "reasons": list(verdict.reasons),
+        "gaps": [gap.id for gap in filed],
         # An error budget asks for it on machines that have no folder of this run.
-        rta_upper_seconds=_rta_upper_seconds(measurements, verdict),
-        result_sha256=hashlib.sha256(context.paths.result.read_bytes()).hexdigest(),
-    )
+        "rta_upper_seconds": _rta_upper_seconds(measurements, verdict),
+        "result_sha256": hashlib.sha256(paths.result.read_bytes()).hexdigest(),
+    }
 
 
 def _rta_upper_seconds(measurements: Measurements, verdict: Verdict) -> float | None:
@@ -73,11 +77,11 @@ def _rta_upper_seconds(measurements: Measurements, verdict: Verdict) -> float | 
     return observed.hi if observed is not None else None
 
 
-def _changes_gaps(context: Context, verdict: Verdict) -> bool:
+def _changes_gaps(workspace: WorkspacePaths, verdict: Verdict) -> bool:
     """Whether there is anything to file or to close: the register is not even imported where there is not."""
     bad = any(judged.outcome in (Outcome.FAILED, Outcome.UNKNOWN) for judged in verdict.judged)
     shared = bool(address.configured())
-    return bad or shared or any((context.workspace.reports / "gaps").glob("GAP-*.yaml"))
+    return bad or shared or any((workspace.reports / "gaps").glob("GAP-*.yaml"))
 
 
 def end(hands: Hands, _decision: Decision) -> None:

@@ -16,9 +16,12 @@ from drillmark.model.stamp import NANOSECONDS
 def start_guard(hands: Hands, decision: Decision) -> None:
     """Start the dead-man's switch. Without it nothing is injected."""
     context = hands.context
-    context.intent(Effect.GUARD, "", decision.attempt)
     paths, plan = context.paths, context.plan
     lost = plan.fault or plan.simulation
+    lease_seconds = lost.lease_seconds if lost else early.LEASE_SECONDS
+    runner_lost = plan.fault.runner_lost if plan.fault else "undo"
+    # Whoever takes the run over on another machine sees by this until when that guard may act.
+    context.intent(Effect.GUARD, "", decision.attempt, lease_seconds=lease_seconds, runner_lost=runner_lost)
     paths.guard_stop.unlink(missing_ok=True)
     if hands.guard is not None:
         children.adopt(hands, "guard", hands.guard)
@@ -29,8 +32,8 @@ def start_guard(hands: Hands, decision: Decision) -> None:
             context.workspace,
             context.run,
             context.deadline_ns,
-            lease_seconds=lost.lease_seconds if lost else early.LEASE_SECONDS,
-            runner_lost=plan.fault.runner_lost if plan.fault else "undo",
+            lease_seconds=lease_seconds,
+            runner_lost=runner_lost,
             hold_seconds=plan.phases.hold_seconds,
         )
         paths.child("guard", "go").unlink(missing_ok=True)

@@ -1,26 +1,34 @@
 """Ends a run whose machine is lost, on another one: from its journal and the copy of its undo file in the database.
 
 Its samples, event log and ledger lie over there. So nothing is gone on with, a fault or a restore least of all: what
-may be in effect is undone, and the run has ended unknown. Whoever drove it finds a higher epoch and touches nothing.
-Must be called only when that machine's guard has had its time.
+may be in effect is undone, and the run has ended unknown, with its result and its gap. Whoever drove it finds a higher
+epoch and touches nothing. Returns only when that machine's guard cannot act any more.
 """
 
 from __future__ import annotations
 
+import json
+import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from drillmark import clock, undo
+from drillmark import clock, files, processes, runs, undo
 from drillmark.chaos.activities import ActivityOutcome
 from drillmark.chaos.undo import perform_undoable
+from drillmark.engine import concluding, late_guard
 from drillmark.engine.early import make_directory
-from drillmark.engine.paths import RunPaths
+from drillmark.engine.paths import RunPaths, WorkspacePaths
 from drillmark.engine.start import RunEnded
 from drillmark.engine.view import SilentView, View
-from drillmark.errors import EXIT_ABORTED, UndoFileError
+from drillmark.errors import EXIT_ABORTED, DrillmarkError, UndoFileError
 from drillmark.journal.entries import last
 from drillmark.journal.port import RunRow, Store
 from drillmark.model.entry import Effect, Entry, Kind, Status
+from drillmark.model.plan import Plan
+from drillmark.model.stamp import NANOSECONDS
+from drillmark.undo import UndoState
 
 # The epoch of a run that never began, and is kept from beginning.
 _BARRED = 2
@@ -28,13 +36,21 @@ NO_COPY = "the database has no copy of what may be in effect: only the guard of 
 
 
 def overtake(
-    root: Path, store: Store, row: RunRow, *, worker: str, copy: str | None, view: View | None = None
+    root: Path,
+    store: Store,
+    row: RunRow,
+    *,
+    worker: str,
+    copy: str | None,
+    view: View | None = None,
+    plan: Plan | None = None,
 ) -> RunEnded | None:
     """Undo what may be in effect, and end the run. None where it had never begun, and now cannot any more.
 
-    `worker` is who takes it over, `copy` the text of the run's undo file, `view` who hears of it. Raises UndoFileError
-    where that cannot be undone: the run has not ended then, and this is to be called again. Raises JournalError, and
-    StaleEpochError where somebody else was first.
+    `worker` is who takes it over, `copy` the text of the run's undo file, `view` who hears of it; `plan` is the run's,
+    None where it is not known here: then there is no result. Raises UndoFileError where that cannot be undone: the run
+    has not ended then, and this is to be called again. Raises JournalError, and StaleEpochError where somebody else was
+    first.
     """
     entries = list(store.read(row.run))
     if not entries:
@@ -47,6 +63,9 @@ def overtake(
     store.raise_epoch(row.run, epoch)
     # Whoever drove it may have written until this moment.
     journal = _Journal(store, row.run, epoch, list(store.read(row.run)), view or SilentView())
+    paths = RunPaths(root / row.directory)
+    if plan is not None:
+        _show_that_it_is_driven(paths, epoch)
     absent_from = journal.entries[-1].stamp.as_json()
     reason = "the worker that ran it is lost; another took over"
     journal.add(
@@ -55,12 +74,22 @@ def overtake(
     )
     journal.add(Kind.ABORT, {"by": "fleet", "reason": reason})
     reasons = [reason]
-    if copy is not None:
-        _undo(root, row, journal, copy)
+    # What it says of processes is true on another machine only.
+    state = undo.from_text(copy) if copy is not None else None
+    _announce_hold(journal, state)
+    if state is not None:
+        _undo(root, row, journal, replace(state, children=()))
     elif last(journal.entries, Effect.INJECT) is not None and not _is_undone(journal.entries):
         reasons.append(NO_COPY)
-    journal.add(Kind.RUN_ENDED, {"verdict": "unknown", "exit_code": EXIT_ABORTED, "reasons": reasons})
-    return _told(root, row, "unknown", "; ".join(reasons))
+    late_guard.wait(journal.entries, state)
+    end: dict[str, object] = {"verdict": "unknown", "exit_code": EXIT_ABORTED}
+    if plan is not None:
+        end |= _conclude(WorkspacePaths(root), paths, journal, plan, reasons)
+    end["reasons"] = reasons
+    journal.add(Kind.RUN_ENDED, end)
+    if plan is not None:
+        concluding.make_up_for_export(paths, journal.entries)
+    return _told(root, row, str(end["verdict"]), "; ".join(reasons))
 
 
 def bar(store: Store, run: str, drill: str) -> None:
@@ -75,25 +104,65 @@ class _Journal:
     """Appends to the run's journal, one entry after another."""
 
     def __init__(self, store: Store, run: str, epoch: int, entries: list[Entry], view: View) -> None:
-        self._store, self._run, self._epoch, self._view = store, run, epoch, view
+        self._store, self.run, self._epoch, self._view = store, run, epoch, view
         self.entries = entries
 
     def add(self, kind: Kind, data: dict[str, object]) -> None:
         self.entries.append(
             self._store.append(
-                self.entries[-1], run=self._run, epoch=self._epoch, kind=kind, stamp=clock.now(), data=data
+                self.entries[-1], run=self.run, epoch=self._epoch, kind=kind, stamp=clock.now(), data=data
             )
         )
         self._view.entry(self.entries[-1], "")
 
     def nothing_is_left(self) -> None:
         """For whoever comes back: what was in effect is undone."""
-        self._store.keep_undo(self._run, self._epoch, undo.to_text(undo.UndoState(self._run)))
+        self._store.keep_undo(self.run, self._epoch, undo.to_text(UndoState(self.run)))
 
 
-def _undo(root: Path, row: RunRow, journal: _Journal, copy: str) -> None:
-    """Run every rollback of what stands in the copy. What it says of processes is true on another machine only."""
-    state = replace(undo.from_text(copy), children=())
+def _show_that_it_is_driven(paths: RunPaths, epoch: int) -> None:
+    """Before anybody hears of the run: what has no directory leaves nothing, what nobody drives has left it all."""
+    me = processes.identify(os.getpid())
+    body = {"renewed_ns": clock.monotonic_ns(), "boot": clock.boot_id(), "epoch": epoch,
+            "runner": me.as_json() if me else None}  # fmt: skip
+    with suppress(OSError):  # told with the result, which cannot be written then either
+        make_directory(paths)
+        files.write_whole(paths.lease, json.dumps(body))
+
+
+def _announce_hold(journal: _Journal, state: UndoState | None) -> None:
+    """Before anything is undone: whoever takes over from here must know of that guard, too."""
+    now = clock.now()
+    seconds = late_guard.may_act_for_seconds(journal.entries, state, now)
+    if seconds and late_guard.held_until_ns(journal.entries) is None:
+        until_ns = now.wall_ns + round(seconds * NANOSECONDS)
+        journal.add(Kind.EVENT, {"what": late_guard.WHAT, "seconds": seconds, "until_wall_ns": until_ns})
+
+
+def _conclude(
+    workspace: WorkspacePaths, paths: RunPaths, journal: _Journal, plan: Plan, reasons: list[str]
+) -> dict[str, object]:
+    """Result, reports and gap, as far as the journal tells; returns verdict and exit code. What fails is a reason."""
+    entries = tuple(
+        entry for entry in journal.entries if entry.kind is Kind.EVENT or entry.effect is not Effect.CONCLUDE
+    )
+    begun: dict[str, object] = {"effect": Effect.CONCLUDE, "key": "", "attempt": 1}
+    journal.add(Kind.INTENT, begun)
+    told: dict[str, Any]
+    try:
+        make_directory(paths)
+        files.write_durably(paths.plan, json.dumps(plan.model_dump(mode="json"), sort_keys=True, indent=1))
+        told = concluding.settle(workspace, paths, journal.run, runs.read_evidence(paths.directory, plan, entries))
+    except (DrillmarkError, OSError) as error:
+        reasons.append(f"its result could not be written: {error}")
+        told = {"status": Status.FAILED, "error": str(error)}
+    journal.add(Kind.OUTCOME, begun | {"started": None, "ended": None, "error": ""} | told)
+    reasons += [text for text in told.get("reasons", ()) if text not in reasons]
+    return {name: told[name] for name in ("verdict", "exit_code") if name in told}
+
+
+def _undo(root: Path, row: RunRow, journal: _Journal, state: UndoState) -> None:
+    """Run every rollback of what may be in effect."""
     if not state.undoables:
         return
     paths = RunPaths(root / ".drillmark" / "taken-over" / row.run)

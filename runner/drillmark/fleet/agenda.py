@@ -25,7 +25,7 @@ from drillmark.errors import DrillmarkError
 from drillmark.fleet.admitting import ENDED, WAITING
 from drillmark.fleet.database import Database, now, tell
 from drillmark.fleet.hours import Hours
-from drillmark.fleet.overdue import BEGINS_WITHIN_SECONDS, MISSED
+from drillmark.fleet.overdue import BEGINS_WITHIN_SECONDS, MISSED, Late
 from drillmark.fleet.plans import Planned, Plans
 from drillmark.fleet.tables import drills, occurrences, wants
 from drillmark.fleet.wishes import Wishes, occurrence_of
@@ -59,6 +59,7 @@ class Agenda:
     database: Database
     say: Callable[[str], None]
     wishes: Wishes | None = None
+    on_missed: Callable[[Late], None] = lambda _late: None
     hours: Hours = field(init=False)
     _plans: Plans = field(init=False)
     _triggered: set[str] = field(default_factory=set[str])
@@ -82,17 +83,40 @@ class Agenda:
         wanted = [trigger for trigger in decided.triggers if moment - trigger.at < BEGINS_WITHIN]
         return sum(self._trigger(trigger, planned, moment) for trigger in wanted) + self._note(ripe, until)
 
+    def planned(self) -> list[Planned]:
+        """The drills with a schedule, as they were at the last look."""
+        return self._plans.known()
+
     def _note(self, ripe: list[Planned], until: datetime) -> int:
         """Write what is due of these, some hundred rows to a transaction: a commit costs more than many rows."""
         new = 0
         for portion in _portions(self._found(ripe, until)):
             due = [each for each in portion if each.due.run or each.due.missed]
+            for each in due:
+                self._tell_missed(each)
             if due:
                 with self.database.transaction() as connection:
                     new += self._write(connection, due)
             for each in portion:
                 each.planned.looked_until, each.planned.next_at = each.looked, each.next_at
         return new
+
+    def _tell_missed(self, found: Found) -> None:
+        """Of all that a drill missed while nobody was there, the newest, once for the whole fleet.
+
+        Before the rows are written: whoever dies in between is followed by one that tells it again, which files the
+        same gap.
+        """
+        missed, one = found.due.missed, found.planned
+        if not missed:
+            return
+        newest = missed[-1]
+        with self.database.transaction() as connection:
+            query = sa.select(occurrences.c.occurrence).where(occurrences.c.occurrence == newest.occurrence.id)
+            if connection.execute(query).first() is not None:
+                return
+        before = f", and so did {len(missed) - 1} before it" if len(missed) > 1 else ""
+        self.on_missed(Late(newest.occurrence.id, one.drill.id, one.source, f"{newest.words}{before}"))
 
     def _found(self, ripe: list[Planned], until: datetime) -> Iterator[Found]:
         for one in ripe:

@@ -12,8 +12,12 @@ from drillmark.model.verdict import Judged, Outcome, Verdict
 
 def file_missed(root: Path, late: Late) -> list[str]:
     """Open (or go on with) the gap of a drill that was missed; returns its id. Raises DrillmarkError."""
-    plan = workspace.load_plan(root / late.source, root=root)
-    reason = f"{late.occurrence} did not run: {late.says}"
+    return file_unmeasured(root, late.source, late.occurrence, f"{late.occurrence} did not run: {late.says}")
+
+
+def file_unmeasured(root: Path, source: str, run: str, reason: str) -> list[str]:
+    """The same for a run, or an occurrence, that has no result."""
+    plan = workspace.load_plan(root / source, root=root)
     verdict = Verdict(Outcome.UNKNOWN, (reason,), (Judged("run", Outcome.UNKNOWN, unit="", reason=reason),))
     today = datetime.now(tz=UTC).date()
-    return [gap.id for gap in gaps.file(root, plan, late.occurrence, verdict, (), today)]
+    return [gap.id for gap in gaps.file(root, plan, run, verdict, (), today)]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from drillmark.fleet import members
 from drillmark.fleet.admitting import ENDED, WAITING
@@ -34,6 +35,20 @@ class Late:
     drill: str
     source: str
     says: str
+    due_at: float = 0.0
+
+
+def missed(connection: Connection) -> list[Late]:
+    """The newest occurrence of every drill that missed it and that no worker ran since."""
+    later = occurrences.alias()
+    newer = sa.exists().where(
+        later.c.drill == occurrences.c.drill, later.c.due_at > occurrences.c.due_at, later.c.state == ENDED
+    )
+    lost = sa.select(occurrences).where(
+        occurrences.c.state == ENDED, occurrences.c.verdict == MISSED, ~newer
+    ).order_by(occurrences.c.drill)  # fmt: skip
+    rows = connection.execute(lost).mappings()
+    return [Late(row["occurrence"], row["drill"], row["source"], row["reason"] or "", row["due_at"]) for row in rows]
 
 
 def tell_unheard(database: Database, worker: str, after_seconds: float = TOLD_AFTER_SECONDS) -> list[Late]:

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Any, Protocol
 
 from drillmark.fleet.claims import Claim, Ending
 
@@ -33,9 +33,13 @@ class Performer(Protocol):
 
 @dataclass(slots=True)
 class EngineProcess:
-    """The engine in a child process: `python -m drillmark.cli.occurrence`."""
+    """The engine in a child process: `python -m drillmark.cli.occurrence`.
+
+    `notified` hears of each message of a run to a channel: the channel's name, the news, and how it went.
+    """
 
     root: Path
+    notified: Callable[[str, str, str], None] = lambda _channel, _event, _outcome: None
 
     def perform(self, claim: Claim, stop: Callable[[], bool]) -> Ending:
         """Run it in a child, which ends when this process does."""
@@ -71,8 +75,8 @@ class EngineProcess:
             child.stdin.flush()  # left open: its end tells the child that its worker is gone
         except OSError:
             pass  # it is dead already; what it said tells why
-        told: list[str] = []
-        reader = threading.Thread(target=lambda: told.append(child.stdout.read()), daemon=True)  # type: ignore[union-attr]
+        told: list[dict[str, Any]] = []
+        reader = threading.Thread(target=self._listen, args=(child.stdout, told), daemon=True)
         reader.start()
         asked = False
         while True:
@@ -86,13 +90,24 @@ class EngineProcess:
         reader.join(5.0)
         child.stdin.close()
         child.stdout.close()
-        return _read(told[0] if told else "", child.returncode)
+        return _read(told, child.returncode)
+
+    def _listen(self, output: IO[str], told: list[dict[str, Any]]) -> None:
+        """One JSON object in each line; what a library prints between them is nothing to us."""
+        for line in output:
+            try:
+                body = json.loads(line) if line.startswith("{") else None
+            except ValueError:
+                continue
+            if isinstance(body, dict) and "notified" in body:
+                self.notified(*map(str, body["notified"]))
+            elif isinstance(body, dict):
+                told.append(body)
 
 
-def _read(text: str, code: int) -> Ending:
-    lines = [line for line in text.splitlines() if line.startswith("{")]
+def _read(told: list[dict[str, Any]], code: int) -> Ending:
     try:
-        body = json.loads(lines[-1])
+        body = told[-1]
         return Ending(
             str(body["verdict"]), str(body["reason"])[:_TOLD_CHARACTERS], bool(body["again"]), bool(body["settled"])
         )

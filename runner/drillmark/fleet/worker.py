@@ -7,7 +7,7 @@ waits. Given up by the others it ends what it started, touches nothing, and join
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,17 +16,17 @@ from typing import TypeVar
 from sqlalchemy.exc import SQLAlchemyError
 
 from drillmark import clock
-from drillmark.chaos.undo import ROLLBACK_SECONDS
 from drillmark.engine.early import run_id
 from drillmark.errors import DrillmarkError
 from drillmark.fleet import admitting, claims, members, overdue
 from drillmark.fleet.admitting import Queued
 from drillmark.fleet.agenda import Agenda
-from drillmark.fleet.choosing import Limits
 from drillmark.fleet.claims import Claim
 from drillmark.fleet.database import Database, short
 from drillmark.fleet.performing import Performer
+from drillmark.fleet.plans import Planned
 from drillmark.fleet.queue import FleetQueue
+from drillmark.fleet.terms import Terms, grace_seconds
 from drillmark.fleet.warden import Warden
 from drillmark.fleet.wishes import Wishes
 from drillmark.model.stamp import NANOSECONDS
@@ -37,28 +37,6 @@ _AGAIN_SECONDS = 1.0
 _SHORTEST_SECONDS = 0.01
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """How a worker works.
-
-    Attributes:
-        lease_seconds: how long it may be silent; no effect begins when its last beat is older.
-        undo_seconds: what a guard may need to undo, after the lease, before another takes over.
-        drain_seconds: how long what is under way may go on when the worker is to end.
-        look_seconds: from heartbeat to heartbeat, for the whole fleet.
-        poll_seconds: how often it looks for what it was given; it wakes up by itself when a drill is due.
-    """
-
-    labels: Mapping[str, str]
-    slots: int = 2
-    lease_seconds: float = 30.0
-    undo_seconds: float = ROLLBACK_SECONDS
-    drain_seconds: float = 600.0
-    look_seconds: int = 10
-    poll_seconds: float = 1.5
-    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(slots=True)
@@ -102,7 +80,7 @@ class Worker:
         warden = Warden(terms.lease_seconds)
         beats = threading.Thread(target=self._beats, daemon=True)
         beats.start()
-        self._agenda = Agenda(self.root, self.database, self.say, Wishes(self.root))
+        self._agenda = Agenda(self.root, self.database, self.say, Wishes(self.root), self._missed)
         self._queue = FleetQueue(
             self.database, self.worker, terms.slots, self._heartbeat, self._perform, terms.look_seconds,
             terms.poll_seconds,
@@ -138,6 +116,10 @@ class Worker:
     def next_due(self) -> dict[str, float]:
         """Drill -> when its next occurrence may start, in seconds since 1970, as far as it has looked."""
         return self._agenda.next_due() if self._agenda is not None else {}
+
+    def planned(self) -> list[Planned]:
+        """The drills with a schedule, as this worker last read them."""
+        return self._agenda.planned() if self._agenda is not None else []
 
     def may_begin(self) -> bool:
         """Whether an effect may begin: the others still know, by a beat not older than a lease, that this one lives."""
@@ -189,7 +171,7 @@ class Worker:
         self._beaten_ns = before_ns
 
     def _bury(self) -> None:
-        grace = max(self.terms.lease_seconds, self.terms.undo_seconds)
+        grace = grace_seconds(self.terms.lease_seconds, self.terms.undo_seconds)
         for worker, names in claims.bury(self.database, grace).items():
             self.say(f"worker {worker} is lost" + (f"; to be taken over: {', '.join(names)}" if names else ""))
             assert self._queue is not None
@@ -244,13 +226,16 @@ class Worker:
             for one in overdue.tell_unheard(self.database, self.worker):
                 self.say(f"{one.occurrence}: {one.says}")
             for one in overdue.end_missed(self.database):
-                self.say(f"{one.occurrence}: {one.says}")
-                self.on_missed(one)
+                self._missed(one)
             self._queue.sweep(datetime.now(tz=UTC) - _SWEPT_AFTER)
         except SQLAlchemyError as error:
             self._say_cut_off(error)
         except DrillmarkError as error:
             self.say(f"the calendar cannot be read: {error}")
+
+    def _missed(self, late: overdue.Late) -> None:
+        self.say(f"{late.occurrence}: {late.says}")
+        self.on_missed(late)
 
     def _perform(self, occurrence: str, turn: int) -> str:
         """Perform what DBOS brought; called in a thread of DBOS's. Returns how it ended, and never raises."""

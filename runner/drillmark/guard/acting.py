@@ -28,6 +28,11 @@ _LOCK_AFTER_KILL_SECONDS = 10.0
 _ATTEMPTS = 2
 
 
+def longest_seconds(undo_seconds: float) -> float:
+    """How long the guard acts at most, once there is a reason, where one undo of all takes so long at most."""
+    return _LOCK_SECONDS + _LOCK_AFTER_KILL_SECONDS + _ATTEMPTS * undo_seconds
+
+
 def act(paths: RunPaths, run: str, still_needed: Callable[[], str]) -> bool:
     """Take the run over and undo what may be in effect.
 

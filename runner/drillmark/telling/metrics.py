@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 
 from drillmark import __version__
+from drillmark.define.notifications import News
 from drillmark.engine.view import Live
 from drillmark.errors import UsageError
 from drillmark.model.entry import Effect, Entry, Kind, Status
@@ -81,6 +82,18 @@ class WorkerMetrics:
         )
         self._seen: dict[Gauge, set[tuple[str, ...]]] = {}
 
+    def expect(self, channels: Iterable[str], drills: Iterable[tuple[str, str]] = ()) -> None:
+        """Begin to count at zero, for channels and for drills with their targets.
+
+        A counter that is first seen at one has not increased, as Prometheus sees it: nothing would be alerted on.
+        """
+        for channel in channels:
+            for event in get_args(News):
+                for outcome in get_args(Outcome):
+                    self._told.labels(channel, event, outcome)
+        for drill, target in drills:
+            self._undo_failed.labels(drill, target)
+
     def heartbeat(self, facts: Facts) -> None:
         """The calendar was looked at, with this result."""
         self._show(self._heartbeat, time.time())
@@ -92,7 +105,11 @@ class WorkerMetrics:
 
     def told(self, channel: str, message: Message, outcome: Outcome, _reason: str) -> None:
         """How a message to a channel went (`telling.views(on_outcome=...)`)."""
-        self._told.labels(channel, message.event, outcome).inc()
+        self.counted(channel, message.event, outcome)
+
+    def counted(self, channel: str, event: str, outcome: str) -> None:
+        """The same, heard of from the process of a run."""
+        self._told.labels(channel, event, outcome).inc()
 
     def listener(self, runs: Path) -> RunMetrics:
         """A listener for the views of one run. `runs` is the folder of the workspace's runs."""
