@@ -1,24 +1,24 @@
 """Which drills need a new run: those whose plan changed since they last passed. Reads only.
 
-What a plan says counts, not the bytes of the definitions that it was made of: a comment makes no new drill. Of
-programs, modules and Locust files nobody can tell what a change means, so any change counts.
+What a run's plan said stands in its folder; where that is on another machine, in its journal (`model.outline`), which all
+machines of a fleet share.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from drillmark import places, runs
+from drillmark import runs
 from drillmark.engine.paths import WorkspacePaths
 from drillmark.errors import DrillmarkError
 from drillmark.journal.opening import open_if_there
 from drillmark.journal.port import RunRow
-from drillmark.model.entry import Kind
+from drillmark.model import outline
+from drillmark.model.entry import Entry, Kind
+from drillmark.model.outline import Outline
 from drillmark.model.plan import Plan
 
 WORDS = "needs a new run"
@@ -42,13 +42,23 @@ class LastPass:
 def of(root: Path, drills: Iterable[str], plans: Mapping[str, Plan] | None = None) -> dict[str, LastPass]:
     """The last pass of each of these drills that ever passed. `plans`: their plans by now, where they are at hand."""
     found: dict[str, LastPass] = {}
-    for drill, row in _passed(root, set(drills)).items():
-        with suppress(DrillmarkError):  # a run without a plan says nothing of the drill
+    for drill, (row, entries) in _passed(root, set(drills)).items():
+        then = outline_of(root, row, entries)
+        if then is not None:  # a run without a plan says nothing of the drill
             plan = (plans or {}).get(drill)
-            then = runs.read_plan(root / row.directory)
-            changed = _changed(root, then) if plan is None else _says_another(plan, then)
-            found[drill] = LastPass(row.run, changed)
+            found[drill] = LastPass(row.run, _changed(root, then) if plan is None else _says_another(plan, then))
     return found
+
+
+def outline_of(root: Path, row: RunRow, entries: Sequence[Entry]) -> Outline | None:
+    """What is known of the plan of a run; None of a run without one.
+
+    The plan itself comes first, where it is here: it is read as this version reads plans, whichever version wrote it.
+    """
+    try:
+        return outline.of(runs.read_plan(root / row.directory))
+    except DrillmarkError:
+        return outline.read(entries[0].data.get("plan")) if entries else None
 
 
 def changed_since(root: Path, directory: Path) -> bool:
@@ -57,11 +67,11 @@ def changed_since(root: Path, directory: Path) -> bool:
         then = runs.read_plan(directory)
     except DrillmarkError:
         return False
-    return then.bare is None and _changed(root, then)
+    return then.bare is None and _changed(root, outline.of(then))
 
 
-def _passed(root: Path, drills: set[str]) -> dict[str, RunRow]:
-    found: dict[str, RunRow] = {}
+def _passed(root: Path, drills: set[str]) -> dict[str, tuple[RunRow, tuple[Entry, ...]]]:
+    found: dict[str, tuple[RunRow, tuple[Entry, ...]]] = {}
     store = open_if_there(WorkspacePaths(root))
     if store is None:
         return found
@@ -70,21 +80,21 @@ def _passed(root: Path, drills: set[str]) -> dict[str, RunRow]:
             if not drills - found.keys():
                 break
             if row.drill in drills and row.drill not in found:
-                end = store.read(row.run)[-1:]
-                if end and end[0].kind is Kind.RUN_ENDED and end[0].data.get("verdict") == "passed":
-                    found[row.drill] = row
+                entries = store.read(row.run)
+                if any(each.kind is Kind.RUN_ENDED and each.data.get("verdict") == "passed" for each in entries[-1:]):
+                    found[row.drill] = row, entries
     finally:
         store.close()
     return found
 
 
-def _changed(root: Path, then: Plan) -> bool:
+def _changed(root: Path, then: Outline) -> bool:
     # Hashing is cheap; a plan is made only where a file is another.
     return _files_changed(root, then) and _says_another(_plan(root, then.source), then)
 
 
-def _files_changed(root: Path, plan: Plan) -> bool:
-    return any(_hash(root / path) != planned for path, planned in plan.sources.items())
+def _files_changed(root: Path, then: Outline) -> bool:
+    return any(_hash(root / path) != planned for path, planned in then.sources.items())
 
 
 def _hash(path: Path) -> str:
@@ -103,17 +113,6 @@ def _plan(root: Path, source: str) -> Plan | None:
     return workspace.Workspace(root, ask=lambda _experiments, _activities: ({}, {})).check(source).plan
 
 
-def _says_another(now: Plan | None, then: Plan) -> bool:
+def _says_another(now: Plan | None, then: Outline) -> bool:
     """Whether the plan says something else; one that cannot be made any more surely does."""
-    return now is None or _said(now) != _said(then)
-
-
-def _said(plan: Plan) -> dict[str, Any]:
-    definitions = {places.SETTINGS, "targets.yaml", plan.source}
-    if plan.fault is not None:
-        definitions.add(plan.fault.path)
-    said = plan.model_dump(mode="json")
-    said["sources"] = {path: value for path, value in plan.sources.items() if path not in definitions}
-    if said["fault"] is not None:
-        said["fault"]["sha256"] = ""
-    return said
+    return now is None or outline.of(now).says != then.says

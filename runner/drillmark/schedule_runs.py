@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from drillmark import calendar, runs
+from drillmark import calendar, last_pass, runs
 from drillmark.calendar import explaining, undrilled
 from drillmark.calendar.undrilled import Overdue
 from drillmark.define import read_drill
@@ -109,10 +109,10 @@ def _passed(root: Path, today: date) -> list[tuple[str, date]]:
             continue
         try:
             entries = runs.read_entries(root, row)
-            mode = runs.read_plan(root / row.directory).mode
         except DrillmarkError:
             continue
         verdict = next((each.data.get("verdict") for each in reversed(entries) if each.kind is Kind.RUN_ENDED), None)
-        if verdict == "passed" and mode in DRILLS and first_break(entries) == "":
+        then = last_pass.outline_of(root, row, entries) if verdict == "passed" else None
+        if then is not None and then.mode in DRILLS and first_break(entries) == "":
             found.append((row.target, day))
     return found

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
+from datetime import UTC, datetime
 
 import pytest
 import yaml
 
-from drillmark import last_pass, workspace
+from drillmark import last_pass, schedule_runs, workspace
 from drillmark.clock import now
+from drillmark.engine import creating
 from drillmark.journal.port import RunRow
 from drillmark.journal.store import JournalStore
+from drillmark.model import outline
 from drillmark.model.digest import digest
 from drillmark.model.entry import Kind
 from file_drill import DRILL, make
@@ -21,14 +25,14 @@ def load(root):
     return workspace.Workspace(root, ask=lambda _experiments, _activities: ({}, {})).check(DRILL).plan
 
 
-def record(root, plan, verdict, name="20261128T000000Z-file-lost-000001"):
-    """A run as the engine leaves it: its plan, and a journal that ends."""
+def record(root, plan, verdict, name="20261128T000000Z-file-lost-000001", at_ns=0, outlined=None):
+    """A run as the engine leaves it: its plan, and a journal that ends. Without `outlined` as older versions left it."""
     directory = root / "reports/runs" / name
     directory.mkdir(parents=True)
     (directory / "plan.json").write_text(json.dumps(plan.model_dump(mode="json")))
     store = JournalStore(root / ".drillmark/journal.sqlite3")
-    store.create(RunRow(name, plan.drill, "the-file", f"reports/runs/{name}", 1, int(name[9:15] or 0) + 1))
-    data = {"plan_hash": digest(plan)}
+    store.create(RunRow(name, plan.drill, "the-file", f"reports/runs/{name}", 1, at_ns + 1))
+    data = {"plan_hash": digest(plan)} | ({"plan": outlined.model_dump(mode="json")} if outlined else {})
     first = store.append(None, run=name, epoch=1, kind=Kind.RUN_STARTED, stamp=now(), data=data)
     store.append(first, run=name, epoch=1, kind=Kind.RUN_ENDED, stamp=now(), data={"verdict": verdict})
     store.close()
@@ -97,6 +101,43 @@ def test_a_script_that_an_activity_names_belongs_to_the_plan(root):
     found = looked(root)
     assert found is not None
     assert found.changed
+
+
+def test_one_that_passed_on_another_machine_counts_by_the_journal_that_they_share(root):
+    plan = load(root)
+
+    shutil.rmtree(record(root, plan, "passed", outlined=outline.of(plan)))
+    found = looked(root)
+    assert found is not None
+    assert not found.changed
+    (root / DRILL).write_text((root / DRILL).read_text() + "# a comment\n")
+    assert not looked(root).changed
+    path = root / "targets.yaml"
+    path.write_text(
+        yaml.safe_dump({"targets": {"the-file": yaml.safe_load(path.read_text())["targets"]["the-file"] | {"tier": 1}}})
+    )
+    assert looked(root).changed
+
+
+def test_a_target_that_passed_on_another_machine_is_not_overdue(root):
+    body = yaml.safe_load((root / "targets.yaml").read_text())
+    body["targets"]["the-file"]["tier"] = 1
+    (root / "targets.yaml").write_text(yaml.safe_dump(body))
+    plan = load(root)
+    today = datetime.now(tz=UTC).date()
+    check = plan.model_copy(update={"mode": "check"})
+    shutil.rmtree(record(root, plan, "passed", name="a check", at_ns=time.time_ns(), outlined=outline.of(check)))
+    assert [one.target for one in schedule_runs.overdue(root, today)] == ["the-file"]
+    shutil.rmtree(record(root, plan, "passed", name="a drill", at_ns=time.time_ns(), outlined=outline.of(plan)))
+    assert schedule_runs.overdue(root, today) == []
+
+
+def test_the_engine_keeps_the_outline_of_a_plan_in_the_first_entry_and_it_is_read_back(root):
+    plan = load(root)
+    started = json.loads(json.dumps(creating.started(plan, "ada", {})))
+    assert outline.read(started["plan"]) == outline.of(plan)
+    assert outline.read(None) is None
+    assert outline.read({"mode": "drill"}) is None
 
 
 def test_a_drill_that_is_gone_says_so_only_where_it_is_asked_for(root):

@@ -20,6 +20,7 @@ from drillmark.engine.view import View
 from drillmark.errors import JournalError
 from drillmark.journal.opening import open_store
 from drillmark.journal.port import RunRow
+from drillmark.model import outline
 from drillmark.model.digest import digest
 from drillmark.model.plan import Plan
 from drillmark.model.stamp import NANOSECONDS
@@ -100,6 +101,8 @@ def started(plan: Plan, requester: str | None, versions: Mapping[str, str]) -> d
         "drill": plan.drill,
         "target": plan.target.name,
         "plan_hash": digest(plan),
+        # A bare experiment is no drill that somebody looks for again.
+        **({"plan": outline.of(plan).model_dump(mode="json")} if plan.bare is None else {}),
         "versions": dict(versions),
         "clock_error_seconds": CLOCK_ERROR_SECONDS,
         "unattended": True,

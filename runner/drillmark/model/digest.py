@@ -11,7 +11,7 @@ from drillmark.model.plan import Plan
 
 def canonical_json(plan: Plan) -> bytes:
     """The plan as UTF-8 JSON: keys sorted, no spaces. Raises ValueError on a number that JSON does not have."""
-    return _canonical(plan.model_dump(mode="json"))
+    return canonical(plan.model_dump(mode="json"))
 
 
 def digest(plan: Plan) -> str:
@@ -21,9 +21,10 @@ def digest(plan: Plan) -> str:
 
 def stored_digest(text: str) -> str:
     """The same of a plan as it was stored, whatever version of the program made it. Raises ValueError: no JSON."""
-    return hashlib.sha256(_canonical(json.loads(text))).hexdigest()
+    return hashlib.sha256(canonical(json.loads(text))).hexdigest()
 
 
-def _canonical(data: Any) -> bytes:
+def canonical(data: Any) -> bytes:
+    """JSON as UTF-8: keys sorted, no spaces. Raises ValueError on a number that JSON does not have."""
     text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.encode("utf-8")
