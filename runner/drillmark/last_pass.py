@@ -1,7 +1,7 @@
 """Which drills need a new run: those whose plan changed since they last passed. Reads only.
 
-What a run's plan said stands in its folder; where that is on another machine, in its journal (`model.outline`), which all
-machines of a fleet share.
+What a run's plan said stands in its folder; where that is on another machine, in its journal (`model.outline`), which
+all machines of a fleet share.
 """
 
 from __future__ import annotations

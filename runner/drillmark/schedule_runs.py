@@ -5,11 +5,12 @@ A run that cannot be read has not passed. Must never start anything.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from drillmark import calendar, last_pass, runs
-from drillmark.calendar import explaining, undrilled
+from drillmark.calendar import Occurrence, explaining, undrilled
 from drillmark.calendar.undrilled import Overdue
 from drillmark.define import read_drill
 from drillmark.engine.paths import WorkspacePaths
@@ -32,14 +33,10 @@ _AMONG = 2000
 
 def not_now(root: Path, scheduled: Scheduled, now: datetime, within: timedelta) -> str:
     """Why another scheduler must not start the drill now, in a sentence; empty where it is due and nobody began it."""
-    found = list(
-        calendar.occurrences(
-            scheduled.schedule, scheduled.name, after=now - within, until=now, blackouts=scheduled.files
-        )
-    )
-    if not found:
+    found = last_due(scheduled, now, within)
+    if found is None:
         return f"nothing to run: {calendar.explain(scheduled.schedule, scheduled.name, now, blackouts=scheduled.files)}"
-    due = found[-1].due
+    due = found.due
     there = explaining.when(due, scheduled.schedule)
     shut = calendar.shut_at(scheduled.schedule, now, blackouts=scheduled.files)
     if shut is not None:
@@ -47,10 +44,16 @@ def not_now(root: Path, scheduled: Scheduled, now: datetime, within: timedelta) 
     pause = decided(root, now).paused.get(scheduled.name)
     if pause is not None:
         return f"nothing to run: {scheduled.name} was due at {there}, but {pause.words}"
-    began = [row.run for row in runs.every(root) if row.drill == scheduled.name and moment(row.started_wall_ns) >= due]
-    if began:
-        return f"nothing to run: {scheduled.name} was due at {there}, and run {began[-1]} began since"
-    return ""
+    since = [row for row in runs.every(root) if row.drill == scheduled.name and moment(row.started_wall_ns) >= due]
+    began = next((row.run for row in reversed(since) if not _was_refused(root, row)), "")
+    return f"nothing to run: {scheduled.name} was due at {there}, and run {began} began since" if began else ""
+
+
+def last_due(scheduled: Scheduled, now: datetime, within: timedelta) -> Occurrence | None:
+    """The newest time at which it was due within that time; by its jitter its start may be still to come."""
+    schedule, name, files = scheduled.schedule, scheduled.name, scheduled.files
+    found = list(calendar.occurrences(schedule, name, after=now - within, until=now, blackouts=files))
+    return found[-1] if found else None
 
 
 def missed(root: Path) -> list[Late]:
@@ -97,6 +100,13 @@ def _has_verdict(root: Path, row: RunRow) -> bool:
         return False
     end = next((each.data for each in reversed(entries) if each.kind is Kind.RUN_ENDED), None)
     return end is not None and end.get("verdict") in ("passed", "failed")
+
+
+def _was_refused(root: Path, row: RunRow) -> bool:
+    """Whether a rule, or a target that was taken, did not let the run begin: then its time is not used up."""
+    with suppress(DrillmarkError):
+        return any(each.kind is Kind.ABORT and each.data.get("refused") for each in runs.read_entries(root, row))
+    return False
 
 
 def _passed(root: Path, today: date) -> list[tuple[str, date]]:

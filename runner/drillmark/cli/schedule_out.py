@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import time
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -155,7 +156,7 @@ def run(context: click.Context, drill: str, *, within: str, as_json: bool) -> No
     """Run a drill if it is due: what other schedulers call.
 
     Asks the schedule whether the drill was due within that time, keeps to window, blackouts and pauses, and starts
-    nothing twice. Where nothing is due it says why, and exits with 0.
+    nothing twice. Waits for the start that the jitter gives it. Where nothing is due it says why, and exits with 0.
     """
     from drillmark import schedule_runs, scheduled, workspace, workspace_schedules
     from drillmark.cli import run as running
@@ -169,6 +170,12 @@ def run(context: click.Context, drill: str, *, within: str, as_json: bool) -> No
     except ValueError as error:
         raise UsageError(f"--within: {error}", hint="such as 90m") from error
     refusal = schedule_runs.not_now(root, one, now, span)
+    found = schedule_runs.last_due(one, now, span)
+    if not refusal and found is not None and found.start > now:
+        click.echo(f"{one.name} begins at {found.start:%H:%M:%S}Z, by its jitter", err=True)
+        time.sleep((found.start - now).total_seconds())
+        now = workspace_schedules.now()
+        refusal = schedule_runs.not_now(root, one, now, now - found.due + timedelta(seconds=1))
     if refusal:
         if as_json:
             terminal.echo_json({"drill": one.name, "ran": False, "says": refusal})

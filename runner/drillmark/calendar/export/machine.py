@@ -27,13 +27,11 @@ def systemd(job: Job) -> dict[str, str]:
         "KillMode=mixed\nKillSignal=SIGINT\nTimeoutStartSec=infinity\nTimeoutStopSec=10min\n"
     )
     times = "".join(f"OnCalendar={text}\n" for text in on_calendar(job.schedule))
-    jitter = int(job.schedule.jitter or 0.0)
     persistent = "false" if job.schedule.missed in (None, "skip") else "true"
-    late = f"RandomizedDelaySec={jitter}\nFixedRandomDelay=true\n" if jitter else ""
     timer = (
         f"# Written by `drillmark schedule export --to systemd {job.drill}`.\n"
         f"[Unit]\nDescription=When the drill is due: {_plain(job.title)}\n\n"
-        f"[Timer]\n{times}{late}AccuracySec=1s\nPersistent={persistent}\n\n"
+        f"[Timer]\n{times}AccuracySec=1s\nPersistent={persistent}\n\n"
         "[Install]\nWantedBy=timers.target\n"
     )
     return {f"{name}.service": service, f"{name}.timer": timer}
