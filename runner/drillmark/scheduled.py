@@ -39,7 +39,6 @@ class Scheduled:
     """A drill with a schedule.
 
     Attributes:
-        environment: that of its target; empty where there is no such target.
         files: the calendar files that its schedule names.
         problem: why nothing can be said of it; empty where all is well.
     """
@@ -47,7 +46,6 @@ class Scheduled:
     source: str
     drill: Drill
     schedule: Schedule
-    environment: str
     files: tuple[CalendarFile, ...] = ()
     problem: str = ""
 
@@ -64,7 +62,6 @@ def every(root: Path, named: str = "") -> tuple[list[Scheduled], list[str]]:
     word in them does not.
     """
     workspace = Workspace(root)
-    targets = workspace.targets.value.targets if workspace.targets.value else {}
     found: list[Scheduled] = []
     wrong: list[str] = []
     for source in workspace.drills():
@@ -79,9 +76,8 @@ def every(root: Path, named: str = "") -> tuple[list[Scheduled], list[str]]:
             wrong += [str(problem) for problem in parsed.problems[:1]]
         elif parsed.value.schedule is not None:
             drill, schedule = parsed.value, parsed.value.schedule
-            target = targets.get(drill.target)
             files, problem = _files(workspace, schedule)
-            found.append(Scheduled(source, drill, schedule, target.environment if target else "", files, problem))
+            found.append(Scheduled(source, drill, schedule, files, problem))
     return sorted(found, key=lambda one: one.name), wrong
 
 
@@ -148,7 +144,7 @@ def known(root: Path, scheduled: Scheduled, due: datetime, now: datetime) -> Kno
         fate=fate,
         paused=pause.words if pause else "",
         stop=f"{held.stop.by} stopped all drills ({held.stop.reason})" if held.stop else "",
-        approval=_approval(scheduled, held),
+        refused=_refused(root, scheduled, occurrence.start) if fate is None and occurrence.start > now else "",
         by_hand=_by_hand(root, scheduled.name, due) if fate is None and due <= now else "",
         queue=queue,
     )
@@ -167,11 +163,16 @@ def triggers(root: Path, scheduled: Scheduled, since: datetime, until: datetime,
     return told
 
 
-def _approval(scheduled: Scheduled, held: decisions.State) -> str:
-    if scheduled.environment != "production":
-        return ""
-    given = [each for each in held.approvals if each.drill == scheduled.name]
-    return "" if given else "its target is production, and nobody has approved it"
+def _refused(root: Path, scheduled: Scheduled, start: datetime) -> str:
+    """Why the run would be refused: as the run itself judges it, at the moment at which it is to begin."""
+    from drillmark.engine import permission  # noqa: PLC0415 - brings the engine, for one question alone
+
+    # What Chaos Toolkit says against it is told by `validate`; it takes seconds, and makes no other plan.
+    checked = Workspace(root, ask=lambda _experiments, _activities: ({}, {})).check(scheduled.source)
+    if checked.plan is None:
+        return f"it is not valid ({checked.problems[0].message})" if checked.problems else "it is not valid"
+    found = permission.look(root, checked.plan, at=start, requester=decisions.SCHEDULE)
+    return "; ".join(each.words for each in found if each.rule != "stop")
 
 
 def _by_hand(root: Path, name: str, due: datetime) -> str:

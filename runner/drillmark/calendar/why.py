@@ -37,7 +37,7 @@ class Known:
         fate: what became of the occurrence; None where no queue knows it.
         paused: by whom and until when.
         stop: by whom the global stop was given, and why.
-        approval: that one is needed and missing.
+        refused: why a run would be refused then, as things stand.
         by_hand: a run of the drill around that time that no worker started.
         queue: whether there is a queue of workers at all.
     """
@@ -45,7 +45,7 @@ class Known:
     fate: Fate | None = None
     paused: str = ""
     stop: str = ""
-    approval: str = ""
+    refused: str = ""
     by_hand: str = ""
     queue: bool = False
 
@@ -92,7 +92,7 @@ def sentence(
     jitter = f", {int((start - due).total_seconds())} s later by its jitter" if start != due else ""
     if known.fate is not None:
         return _told(drill, there, rule(schedule), known.fate, known.paused)
-    held = "; ".join(text for text in (known.paused, known.stop, known.approval) if text)
+    held = "; ".join(text for text in (known.paused, known.stop, known.refused) if text)
     named = rule(schedule)
     if start > now:
         if held:

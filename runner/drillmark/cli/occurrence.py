@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from drillmark.model.plan import Plan
     from drillmark.telling.news import Message
 
-# Who wants a drill that is due: nobody by name, so that no approver is the one who wants it.
-SCHEDULE = "the schedule"
 _PRINTING = threading.Lock()
 
 
@@ -70,7 +68,7 @@ def _notified(channel: str, message: Message, outcome: str, _reason: str) -> Non
 
 
 def _run(root: Path, body: dict[str, Any]) -> dict[str, object]:
-    from drillmark import workspace
+    from drillmark import decisions, workspace
     from drillmark.cli import views
     from drillmark.cli.run import prepare_lab, time_limit_seconds
     from drillmark.engine import start
@@ -78,7 +76,7 @@ def _run(root: Path, body: dict[str, Any]) -> dict[str, object]:
     plan = workspace.load_plan(root / body["source"], root=root)
     prepare_lab(root, plan, quiet=True)
     ordered = {name: body[name] for name in ("occurrence", "worker", "attempt", "epoch")}
-    requester = str(body.get("requester") or SCHEDULE)
+    requester = str(body.get("requester") or decisions.SCHEDULE)
     with views.unwatched(root, on_outcome=_notified) as view:
         ended = start.run(
             root, plan, view=view, timeout_seconds=time_limit_seconds(root, plan), run=str(body["run"]),

@@ -4,6 +4,6 @@
 """
 
 from drillmark.decisions.chain import CHAIN, DECIDED, append, read
-from drillmark.decisions.state import Approval, Pause, State, Stop, Trigger, state
+from drillmark.decisions.state import SCHEDULE, Approval, Pause, State, Stop, Trigger, state
 
-__all__ = ["CHAIN", "DECIDED", "Approval", "Pause", "State", "Stop", "Trigger", "append", "read", "state"]
+__all__ = ["CHAIN", "DECIDED", "SCHEDULE", "Approval", "Pause", "State", "Stop", "Trigger", "append", "read", "state"]

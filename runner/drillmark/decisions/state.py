@@ -13,6 +13,9 @@ from typing import Any
 from drillmark.model.entry import Entry, Kind
 from drillmark.model.stamp import NANOSECONDS
 
+# Who wants a drill that is due: nobody by name, so that no approver is the one who wants it.
+SCHEDULE = "the schedule"
+
 
 @dataclass(frozen=True, slots=True)
 class Approval:

@@ -7,6 +7,7 @@ had begun. Must never weigh anything itself: `safety` judges.
 from __future__ import annotations
 
 import getpass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,11 +36,14 @@ def who() -> str:
         return "somebody"  # a user without a name, as in some containers
 
 
-def look(root: Path, plan: Plan) -> tuple[Refusal, ...]:
-    """What would forbid a run of this plan at this moment, if the user of this process wanted it. Makes nothing."""
+def look(root: Path, plan: Plan, *, at: datetime | None = None, requester: str | None = None) -> tuple[Refusal, ...]:
+    """What would forbid a run of this plan, as things stand, if the user of this process wanted it. Makes nothing.
+
+    `at`: when it would begin, if that is to come: whether its window is open and its approval holds then.
+    """
     store = open_if_there(WorkspacePaths(root))
     try:
-        return _judged(root, plan, store, who()).refusals
+        return _judged(root, plan, store, who() if requester is None else requester, at).refusals
     finally:
         if store is not None:
             store.close()
@@ -50,11 +54,11 @@ def ask(context: Context) -> Judged:
     return _judged(context.workspace.root, context.plan, context.store, requester(context))
 
 
-def _judged(root: Path, plan: Plan, store: Store | None, requester: str) -> Judged:
+def _judged(root: Path, plan: Plan, store: Store | None, requester: str, at: datetime | None = None) -> Judged:
     """What cannot be looked up forbids it, too."""
     try:
         settings = _settings(root, plan)
-        return safety.judge(plan, settings, facts.gather(root, plan, settings, store, requester))
+        return safety.judge(plan, settings, facts.gather(root, plan, settings, store, requester, at))
     except DrillmarkError as error:
         return Judged((Refusal("settings", f"the rules cannot be read: {error}", error.hint),))
 

@@ -22,9 +22,16 @@ if TYPE_CHECKING:
     from drillmark.define.settings import Settings
 
 
-def gather(root: Path, plan: Plan, settings: Settings | None, store: Store | None, requester: str) -> Facts:
-    """Everything that is judged, at this moment. `store` None: there is no journal yet, so nobody decided anything."""
-    now = moment()
+def gather(
+    root: Path,
+    plan: Plan,
+    settings: Settings | None,
+    store: Store | None,
+    requester: str,
+    at: datetime | None = None,
+) -> Facts:
+    """Everything that is judged, at this moment unless `at` is given. `store` None: no journal, so nobody decided."""
+    now = at or moment()
     state, undecided = decisions.State(), ""
     try:
         state = decisions.state(() if store is None else decisions.read(store), now)
