@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from drillmark.errors import RecoveryError
-from drillmark.recovery import frozen, wal
+from drillmark.recovery import frozen, listing, wal
 from postgres_builders import SEGMENT, make_backup, make_history, make_segment
 
 
@@ -85,8 +85,8 @@ def test_a_view_with_something_else_in_it_is_left_alone(store: Path):
 def test_the_second_listing_reads_only_what_is_new(store: Path, monkeypatch: pytest.MonkeyPatch):
     first = listed(store)
     read: list[str] = []
-    real = frozen._sha256
-    monkeypatch.setattr(frozen, "_sha256", lambda path: read.append(path.name) or real(path))
+    real = listing.sha256
+    monkeypatch.setattr(listing, "sha256", lambda path: read.append(path.name) or real(path))
     new = make_segment(store / "archive", 1, 7)
     second = listed(store)
     assert read == [new.name]

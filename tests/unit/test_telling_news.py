@@ -180,15 +180,21 @@ def test_quiet_hours(hours, moment, expected):
 
 def test_what_waits_is_kept_by_channel_and_survives_a_torn_line(tmp_path):
     waiting = Waiting(tmp_path / "x" / "waiting.jsonl")
-    assert waiting.take("a") == []
+    assert waiting.is_empty()
     first, second = Message("end", "one", "t", "failure", "d", "r", "failed"), Message("start", "two")
     for name, message in itertools.product("ab", (first, second)):
         waiting.add(name, message)
     with (tmp_path / "x" / "waiting.jsonl").open("a") as file:
         file.write('{"channel": "a", "event"\n{"channel": "a"}\n')
-    assert waiting.take("a") == [first, second]
-    assert waiting.take("a") == []
-    assert waiting.take("b") == [first, second]
+    with waiting.telling("a") as messages, waiting.telling("b") as others, waiting.telling("a") as nothing:
+        assert (messages, others, nothing) == ([first, second], [first, second], [])
+        waiting.told("a", 1)
+    with waiting.telling("a") as messages, waiting.telling("b") as others:
+        assert (messages, others) == ([second], [first, second])
+        waiting.told("a", 1)
+        waiting.told("b", 2)
+    with waiting.telling("a") as messages:
+        assert messages == []
     assert not (tmp_path / "x" / "waiting.jsonl").exists()
     assert together([first]) == first
     digest = together([first, second])
