@@ -7,16 +7,10 @@ from typing import Any
 from drillmark.decide import Decision, decide
 from drillmark.journal import entries as journal_entries
 from drillmark.model.entry import Effect, Entry, Kind
-from drillmark.model.plan import (
-    Plan,
-    PlannedActivity,
-    PlannedFault,
-    PlannedLoad,
-    PlannedMarkers,
-    PlannedProbes,
-    PlannedTarget,
-)
+from drillmark.model.plan import Plan
+from drillmark.model.planned import PlannedActivity, PlannedFault, PlannedLoad, PlannedMarkers, PlannedProbes
 from drillmark.model.stamp import Stamp
+from drillmark.model.target import PlannedTarget
 
 RUN = "20261120T000000Z-orders-db-lost-abc123"
 

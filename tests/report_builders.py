@@ -8,16 +8,10 @@ from drillmark.journal.entries import follow
 from drillmark.model.entry import Effect, Entry, Kind
 from drillmark.model.gap import Gap, Occurrence
 from drillmark.model.measurement import Cited, Indicator, Measured, Measurements, PhaseSlo, Writes
-from drillmark.model.plan import (
-    Plan,
-    PlannedActivity,
-    PlannedFault,
-    PlannedLoad,
-    PlannedMarkers,
-    PlannedProbes,
-    PlannedTarget,
-)
+from drillmark.model.plan import Plan
+from drillmark.model.planned import PlannedActivity, PlannedFault, PlannedLoad, PlannedMarkers, PlannedProbes
 from drillmark.model.stamp import Interval, Stamp
+from drillmark.model.target import PlannedTarget
 from drillmark.model.verdict import Judged, Outcome, Verdict
 
 RUN = "20260302T100000Z-orders-db-lost-a1b2c3"

@@ -22,7 +22,7 @@ from drillmark.fleet.database import Database
 from drillmark.journal.opening import open_store
 from drillmark.journal.port import RunRow
 from drillmark.model.entry import Kind
-from drillmark.model.plan import PlannedTarget
+from drillmark.model.target import PlannedTarget
 from fleet_rows import LEASE_SECONDS, add, admit, claim, join, locked, row, silence, told
 
 RUN = builders.RUN

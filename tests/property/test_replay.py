@@ -19,7 +19,8 @@ from drillmark.decide.steps import Step, activity_of, steps
 from drillmark.decide.stops import repeatable
 from drillmark.journal.entries import follow, last
 from drillmark.model.entry import Effect, Kind, Status
-from drillmark.model.plan import Plan, PlannedFault
+from drillmark.model.plan import Plan
+from drillmark.model.planned import PlannedFault
 from exhaustive import how_many
 
 MANY = settings(

@@ -9,11 +9,8 @@ import numpy as np
 
 from drillmark.model.entry import Effect, Entry, Kind
 from drillmark.model.evidence import Evidence, LoadPart, Table, Written
-from drillmark.model.plan import (
-    Latency,
-    Objectives,
-    Phases,
-    Plan,
+from drillmark.model.plan import Latency, Objectives, Phases, Plan, Slo
+from drillmark.model.planned import (
     PlannedActivity,
     PlannedAlert,
     PlannedAlerts,
@@ -21,10 +18,9 @@ from drillmark.model.plan import (
     PlannedLoad,
     PlannedMarkers,
     PlannedProbes,
-    PlannedTarget,
-    Slo,
 )
 from drillmark.model.stamp import Stamp
+from drillmark.model.target import PlannedTarget
 
 SECOND = 1_000_000_000
 HOST, BOOT = "rig", "boot-1"

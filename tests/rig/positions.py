@@ -13,7 +13,7 @@ from random import Random
 from drillmark.model.entry import Effect
 from drillmark.model.evidence import Evidence, Table
 from drillmark.model.measurement import Measurements
-from drillmark.model.plan import PlannedPositions
+from drillmark.model.planned import PlannedPositions
 from rig import service as service_of
 from rig.journal import ORIGIN_NS, Journal, make_plan, ns, table
 from rig.service import Prober, Service, Stretch

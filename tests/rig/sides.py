@@ -9,7 +9,7 @@ from drillmark import judge
 from drillmark.model.entry import Effect
 from drillmark.model.evidence import Evidence, Written
 from drillmark.model.measurement import Measurements
-from drillmark.model.plan import PlannedActivity, PlannedPositions, PlannedProbes, PlannedSimulation
+from drillmark.model.planned import PlannedActivity, PlannedPositions, PlannedProbes, PlannedSimulation
 from drillmark.model.verdict import Outcome
 from rig import positions as positions_of
 from rig import service as service_of

@@ -16,7 +16,7 @@ from drillmark import judge, measure
 from drillmark.measure.data import fates
 from drillmark.model.evidence import Evidence, Written
 from drillmark.model.measurement import Measurements
-from drillmark.model.plan import PlannedMarkers
+from drillmark.model.planned import PlannedMarkers
 from drillmark.model.verdict import Outcome
 from exhaustive import how_many
 from rig import check, scenario

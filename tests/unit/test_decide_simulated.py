@@ -11,7 +11,8 @@ from drillmark.engine.moments import effect_began_ns
 from drillmark.engine.paths import RunPaths
 from drillmark.guard.acting import act
 from drillmark.model.entry import Effect, Kind
-from drillmark.model.plan import Plan, PlannedProbes, PlannedSimulation
+from drillmark.model.plan import Plan
+from drillmark.model.planned import PlannedProbes, PlannedSimulation
 from drillmark.undo import Undoable, UndoState
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import report_builders as build
-from drillmark.model.plan import PlannedActivity, PlannedFault, PlannedMarkers, PlannedProbes
+from drillmark.model.planned import PlannedActivity, PlannedFault, PlannedMarkers, PlannedProbes
 from drillmark.plan.false_greens import open_ways
 
 

@@ -10,8 +10,9 @@ import yaml
 from drillmark import gaps
 from drillmark.errors import GapRegisterError, UsageError
 from drillmark.model.measurement import Cited
-from drillmark.model.plan import Plan, PlannedTarget, Risk
+from drillmark.model.plan import Plan, Risk
 from drillmark.model.stamp import Interval
+from drillmark.model.target import PlannedTarget
 from drillmark.model.verdict import Judged, Outcome, Verdict
 
 TODAY = date(2026, 3, 2)

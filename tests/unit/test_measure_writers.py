@@ -9,7 +9,7 @@ import pytest
 
 from drillmark.model.entry import Effect, Kind
 from drillmark.model.evidence import Evidence, Table, Written
-from drillmark.model.plan import PlannedMarkers
+from drillmark.model.planned import PlannedMarkers
 from drillmark.model.verdict import Outcome
 from drillmark.report import document, sentences
 from rig.journal import Journal

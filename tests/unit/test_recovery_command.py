@@ -11,7 +11,7 @@ from chaoslib.exceptions import ActivityFailed
 
 from chaos_helpers import lives
 from drillmark.decide.stops import repeatable
-from drillmark.model.plan import PlannedActivity
+from drillmark.model.planned import PlannedActivity
 from drillmark.recovery import command
 
 

@@ -10,17 +10,9 @@ from drillmark.decisions import Approval, State, Stop
 from drillmark.define import read_settings, read_targets
 from drillmark.errors import UsageError
 from drillmark.model.digest import digest
-from drillmark.model.plan import (
-    BlastRadius,
-    Plan,
-    PlannedActivity,
-    PlannedFault,
-    PlannedHits,
-    PlannedScope,
-    PlannedTarget,
-    PlannedTouch,
-    PlannedWindow,
-)
+from drillmark.model.plan import Plan, PlannedWindow
+from drillmark.model.planned import PlannedActivity, PlannedFault, PlannedHits
+from drillmark.model.target import BlastRadius, PlannedScope, PlannedTarget, PlannedTouch
 from drillmark.safety import BudgetFact, Facts, approving, judge, refusals
 from drillmark.safety.hits import Hit, counted, told_by
 from drillmark.safety.reach import said

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from drillmark.model.plan import Plan, PlannedActivity, PlannedAlert, PlannedSimulation
+    from drillmark.model.plan import Plan
+    from drillmark.model.planned import PlannedActivity, PlannedAlert, PlannedSimulation
     from drillmark.workspace import Checked
 
 Step = tuple[str, list[str]]

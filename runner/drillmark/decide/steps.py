@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from drillmark.model.entry import Effect
-from drillmark.model.plan import Plan, PlannedActivity
+from drillmark.model.plan import Plan
+from drillmark.model.planned import PlannedActivity
 
 
 @dataclass(frozen=True, slots=True)

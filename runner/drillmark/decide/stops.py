@@ -8,7 +8,8 @@ from drillmark.decide.resuming import guard_has_acted, guard_has_undone
 from drillmark.decide.steps import Step, activity_of, steps
 from drillmark.journal.entries import Last, last
 from drillmark.model.entry import Effect, Entry, Kind, Status
-from drillmark.model.plan import Plan, PlannedActivity
+from drillmark.model.plan import Plan
+from drillmark.model.planned import PlannedActivity
 
 # What a crash may have cut short and what is simply done again: it only looks, waits, or is idempotent.
 _DONE_AGAIN = frozenset(

@@ -22,7 +22,9 @@ from drillmark.chaos.layout import dereference, name_of
 from drillmark.engine.early import LEASE_SECONDS, READY_SECONDS, Early, slug
 from drillmark.engine.paths import RunPaths
 from drillmark.errors import DrillmarkError, InvalidDefinitionError, Problem
-from drillmark.model.plan import Bare, Phases, Plan, PlannedFault, PlannedTarget
+from drillmark.model.plan import Bare, Phases, Plan
+from drillmark.model.planned import PlannedFault
+from drillmark.model.target import PlannedTarget
 from drillmark.undo import Origin
 
 _POLL_SECONDS = 0.002

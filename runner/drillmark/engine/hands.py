@@ -14,7 +14,7 @@ from drillmark.engine.context import Context
 from drillmark.engine.pulse import Pulse
 from drillmark.model import trace
 from drillmark.model.evidence import Evidence
-from drillmark.model.plan import PlannedActivity
+from drillmark.model.planned import PlannedActivity
 from drillmark.model.stamp import NANOSECONDS, Stamp
 from drillmark.undo import Child
 

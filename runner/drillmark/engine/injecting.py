@@ -22,7 +22,8 @@ from drillmark.engine.moments import ended
 from drillmark.engine.undoing import played
 from drillmark.errors import DrillmarkError
 from drillmark.model.entry import Effect, Status
-from drillmark.model.plan import Bare, PlannedActivity
+from drillmark.model.plan import Bare
+from drillmark.model.planned import PlannedActivity
 from drillmark.model.stamp import NANOSECONDS, Stamp
 from drillmark.undo import Undoable
 

@@ -14,7 +14,7 @@ from drillmark.engine.context import ALERTS_URL
 from drillmark.engine.hands import Hands
 from drillmark.errors import SampleFileError
 from drillmark.model.entry import Effect, Status
-from drillmark.model.plan import PlannedMarkers
+from drillmark.model.planned import PlannedMarkers
 from drillmark.model.stamp import NANOSECONDS
 
 # A load in several processes begins when each of them has made a request.

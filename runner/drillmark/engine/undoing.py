@@ -23,7 +23,7 @@ from drillmark.engine.paths import RunPaths
 from drillmark.errors import RefusedError
 from drillmark.journal.entries import last
 from drillmark.model.entry import Effect, Kind, Status
-from drillmark.model.plan import PlannedActivity
+from drillmark.model.planned import PlannedActivity
 from drillmark.undo import Undoable, UndoState
 
 T = TypeVar("T")

@@ -17,7 +17,7 @@ from drillmark.measure.timeline.frame import InapplicableError, Span, Unmeasurab
 from drillmark.model.entry import Effect
 from drillmark.model.evidence import Evidence, Written
 from drillmark.model.measurement import Check, Cited, Measured, Measurements, PhaseSlo, Writer
-from drillmark.model.plan import PlannedMarkers
+from drillmark.model.planned import PlannedMarkers
 
 T = TypeVar("T")
 

@@ -11,6 +11,18 @@ from drillmark.define.settings import Settings
 from drillmark.define.targets import Target, Targets
 from drillmark.errors import InvalidDefinitionError, Problem
 from drillmark.model import plan as model
+from drillmark.model.planned import (
+    PlannedActivity,
+    PlannedAlert,
+    PlannedAlerts,
+    PlannedFault,
+    PlannedGuard,
+    PlannedLoad,
+    PlannedPositions,
+    PlannedProbes,
+    PlannedSimulation,
+)
+from drillmark.model.target import PlannedTarget
 from drillmark.plan import protection
 from drillmark.plan.markers import marker_writers
 from drillmark.plan.resolve import named, planned, resolve
@@ -46,10 +58,10 @@ def make(
     hashes = dict(sources or {})
     objectives = _objectives(drill.objectives)
 
-    def all_of(uses: Sequence[Ref | Activity]) -> list[model.PlannedActivity]:
+    def all_of(uses: Sequence[Ref | Activity]) -> list[PlannedActivity]:
         return [resolve(use, target, source) for use in uses]
 
-    def by_name(names: Sequence[str]) -> list[model.PlannedActivity]:
+    def by_name(names: Sequence[str]) -> list[PlannedActivity]:
         return [planned(named(name, target, source)) for name in names]
 
     probes = drill.observe.probes if drill.observe else None
@@ -77,7 +89,7 @@ def make(
         recover=all_of(drill.recover or []),
         verify=by_name(_own_verify(drill, target)) if drill.verify is None else all_of(drill.verify),
         guards=[
-            model.PlannedGuard(
+            PlannedGuard(
                 name=guard.name,
                 probe=resolve(guard.probe, target, source),
                 fails_for_seconds=guard.fails_for,
@@ -95,8 +107,8 @@ def make(
     )
 
 
-def _target(name: str, target: Target, targets: Targets) -> model.PlannedTarget:
-    return model.PlannedTarget(
+def _target(name: str, target: Target, targets: Targets) -> PlannedTarget:
+    return PlannedTarget(
         name=name,
         environment=target.environment,
         tier=target.tier,
@@ -155,7 +167,7 @@ def _fault(
     source: str,
     experiment: Experiment | None,
     hashes: Mapping[str, str],
-) -> model.PlannedFault | None:
+) -> PlannedFault | None:
     fault = drill.fault
     if not isinstance(fault, Fault):
         return None
@@ -164,7 +176,7 @@ def _fault(
     effect = resolve(fault.effect, target, source) if fault.effect else None
     if effect is None and target.effect:
         effect = planned(named(target.effect, target, source))
-    return model.PlannedFault(
+    return PlannedFault(
         path=fault.experiment,
         sha256=hashes.get(fault.experiment, ""),
         experiment=experiment.value,
@@ -177,7 +189,7 @@ def _fault(
     )
 
 
-def _simulation(drill: Drill, target: Target, settings: Settings, source: str) -> model.PlannedSimulation | None:
+def _simulation(drill: Drill, target: Target, settings: Settings, source: str) -> PlannedSimulation | None:
     if drill.fault != "simulated":
         return None
     if not (target.side and target.source and target.discard):
@@ -187,7 +199,7 @@ def _simulation(drill: Drill, target: Target, settings: Settings, source: str) -
         drill.observe.probes if drill.observe else None, [planned(named(name, target, source)) for name in target.side]
     )
     assert probes is not None
-    return model.PlannedSimulation(
+    return PlannedSimulation(
         source=planned(named(target.source, target, source)),
         probes=probes,
         discard=planned(named(target.discard, target, source)),
@@ -201,10 +213,10 @@ def _own_verify(drill: Drill, target: Target) -> list[str]:
     return [] if drill.fault == "simulated" else target.verify
 
 
-def _load(load: Load | None, hashes: Mapping[str, str]) -> model.PlannedLoad | None:
+def _load(load: Load | None, hashes: Mapping[str, str]) -> PlannedLoad | None:
     if load is None:
         return None
-    return model.PlannedLoad(
+    return PlannedLoad(
         locustfile=load.locustfile,
         sha256=hashes.get(load.locustfile, ""),
         users=load.users,
@@ -217,39 +229,39 @@ def _load(load: Load | None, hashes: Mapping[str, str]) -> model.PlannedLoad | N
     )
 
 
-def _probes(probes: object, activities: list[model.PlannedActivity]) -> model.PlannedProbes | None:
+def _probes(probes: object, activities: list[PlannedActivity]) -> PlannedProbes | None:
     if not activities:
         return None
-    standard = model.PlannedProbes()
-    return model.PlannedProbes(
+    standard = PlannedProbes()
+    return PlannedProbes(
         every_seconds=getattr(probes, "every", None) or standard.every_seconds,
         timeout_seconds=getattr(probes, "timeout", None) or standard.timeout_seconds,
         activities=activities,
     )
 
 
-def _alerts(alerts: list[Alert] | None, settings: Settings) -> model.PlannedAlerts | None:
+def _alerts(alerts: list[Alert] | None, settings: Settings) -> PlannedAlerts | None:
     if not alerts:
         return None
     host, _, port = settings.alerts.listen.rpartition(":")
-    return model.PlannedAlerts(
+    return PlannedAlerts(
         host=host,
         port=int(port),
         clock_error_seconds=settings.alerts.clock_error,
         token_variable=(settings.alerts.token or "").strip("${}"),
-        rules=[model.PlannedAlert(webhook=alert.webhook, match=alert.match) for alert in alerts],
+        rules=[PlannedAlert(webhook=alert.webhook, match=alert.match) for alert in alerts],
     )
 
 
-def _positions(target: Target, laid_over: Positions | None, source: str) -> model.PlannedPositions | None:
+def _positions(target: Target, laid_over: Positions | None, source: str) -> PlannedPositions | None:
     own = target.positions
     if own is None and laid_over is None:
         return None
     secrets = (laid_over and laid_over.secrets) or (own and own.secrets)
     if not secrets:
         raise InvalidDefinitionError([Problem(source, 0, 0, "the positions have no `secrets`")])
-    standard = model.PlannedPositions(secrets=secrets)
-    return model.PlannedPositions(
+    standard = PlannedPositions(secrets=secrets)
+    return PlannedPositions(
         store=(laid_over and laid_over.store) or (own and own.store) or standard.store,
         secrets=secrets,
         every_seconds=(laid_over and laid_over.every) or (own and own.every) or standard.every_seconds,

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from drillmark.define.marker_models import Markers
 from drillmark.define.markers import DEFAULT_STORE
 from drillmark.errors import InvalidDefinitionError, Problem
-from drillmark.model import plan as model
+from drillmark.model.planned import PlannedMarkers
 
 T = TypeVar("T")
 HTTP_EVERY_SECONDS = 0.05
@@ -17,7 +17,7 @@ _METHODS = {"insert": "POST", "update": "PUT", "delete": "DELETE", "read": "GET"
 
 def marker_writers(
     own: Markers | list[Markers] | None, laid_over: Markers | list[Markers] | None, source: str
-) -> tuple[model.PlannedMarkers, ...]:
+) -> tuple[PlannedMarkers, ...]:
     """The target's marker writers with what the drill says of them, and those that it adds."""
     writers: dict[str, list[Markers]] = {one.name or one.store or DEFAULT_STORE: [one] for one in _each(own)}
     for over in _each(laid_over):
@@ -29,7 +29,7 @@ def marker_writers(
     return tuple(_writer("" if label == unnamed else label, layers, source) for label, layers in writers.items())
 
 
-def _writer(name: str, layers: Sequence[Markers], source: str) -> model.PlannedMarkers:
+def _writer(name: str, layers: Sequence[Markers], source: str) -> PlannedMarkers:
     """One writer: of several values the one that is laid uppermost."""
 
     def uppermost(key: str) -> Any:
@@ -51,7 +51,7 @@ def _writer(name: str, layers: Sequence[Markers], source: str) -> model.PlannedM
     }
     given: dict[str, Any] = {key: value for key, value in stated.items() if value is not None}
     told = {key: {"method": _METHODS[key]} | value.model_dump(exclude_unset=True) for key, value in requests.items()}
-    return model.PlannedMarkers(name=name, store=store, secrets=uppermost("secrets"), requests=told, **given)
+    return PlannedMarkers(name=name, store=store, secrets=uppermost("secrets"), requests=told, **given)
 
 
 def _each(value: T | list[T] | None) -> list[T]:

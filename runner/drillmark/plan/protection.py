@@ -7,36 +7,39 @@ from drillmark.define.schedule import Schedule
 from drillmark.define.settings import Settings
 from drillmark.define.targets import Target, Targets
 from drillmark.model import plan as model
+from drillmark.model import target as model_target
+from drillmark.model.planned import PlannedActivity, PlannedGuard, PlannedHits
+from drillmark.model.target import PlannedScope, PlannedTouch
 
 PROBES = "drillmark.safety.probes"
 
 
-def scope(target: Target) -> model.PlannedScope:
+def scope(target: Target) -> PlannedScope:
     """What a target says that it stands in."""
     said = target.scope
     if said is None:
-        return model.PlannedScope()
-    return model.PlannedScope(
+        return PlannedScope()
+    return PlannedScope(
         accounts=said.accounts, namespaces=said.namespaces, instances=said.instances, counted_by=said.counted_by
     )
 
 
-def touched(name: str, targets: Targets) -> model.PlannedTouch:
+def touched(name: str, targets: Targets) -> PlannedTouch:
     """What targets.yaml says of a target that is touched; it may say nothing."""
     found = targets.targets.get(name)
     if found is None:
-        return model.PlannedTouch(name=name)
-    return model.PlannedTouch(name=name, environment=found.environment, labels=found.labels, scope=scope(found))
+        return PlannedTouch(name=name)
+    return PlannedTouch(name=name, environment=found.environment, labels=found.labels, scope=scope(found))
 
 
-def hits(said: Hits | None) -> model.PlannedHits:
+def hits(said: Hits | None) -> PlannedHits:
     """How many instances the drill says that its fault hits."""
-    return model.PlannedHits(instances=said.instances, share_ratio=said.share) if said else model.PlannedHits()
+    return PlannedHits(instances=said.instances, share_ratio=said.share) if said else PlannedHits()
 
 
-def rules_of(rules: BlastRadius) -> model.BlastRadius:
+def rules_of(rules: BlastRadius) -> model_target.BlastRadius:
     """Rules as they stand in plans."""
-    return model.BlastRadius(
+    return model_target.BlastRadius(
         environments=rules.environments,
         accounts=rules.accounts,
         namespaces=rules.namespaces,
@@ -60,13 +63,13 @@ def preflights(target: Target) -> list[str]:
     return ([] if counting is None or counting in target.preflight else [counting]) + target.preflight
 
 
-def budget_guards(target: str, settings: Settings) -> list[model.PlannedGuard]:
+def budget_guards(target: str, settings: Settings) -> list[PlannedGuard]:
     """A guard for each error budget of the target: it aborts what spends the budget too fast."""
     mine = [budget for budget in settings.budgets if budget.target == target]
     return [_budget_guard(budget, number) for number, budget in enumerate(mine, 1)]
 
 
-def _budget_guard(budget: Budget, number: int) -> model.PlannedGuard:
+def _budget_guard(budget: Budget, number: int) -> PlannedGuard:
     fast = budget.too_fast or TooFast()
     name = f"error budget of {budget.target}" + (f" ({number})" if number > 1 else "")
     arguments: dict[str, object] = {"slo": budget.slo}
@@ -83,8 +86,8 @@ def _budget_guard(budget: Budget, number: int) -> model.PlannedGuard:
             arguments["token"] = budget.prometheus.token
     provider = {"type": "python", "module": PROBES, "func": func, "arguments": arguments}
     activity = {"name": name, "type": "probe", "tolerance": True, "provider": provider}
-    return model.PlannedGuard(
+    return PlannedGuard(
         name=name,
-        probe=model.PlannedActivity(name=name, activity=activity),
+        probe=PlannedActivity(name=name, activity=activity),
         fails_for_seconds=fast.fails_for,
     )

@@ -7,7 +7,7 @@ from typing import Any
 from drillmark.define.activity import Activity, Ref
 from drillmark.define.targets import Target
 from drillmark.errors import InvalidDefinitionError, Problem
-from drillmark.model.plan import PlannedActivity
+from drillmark.model.planned import PlannedActivity
 
 _PROCESS_SLACK_SECONDS = 5.0
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from drillmark.model.plan import BlastRadius, Plan, PlannedScope
+from drillmark.model.plan import Plan
+from drillmark.model.target import BlastRadius, PlannedScope
 from drillmark.safety import hits
 from drillmark.safety.experiments import everything
 from drillmark.safety.model import Refusal

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from drillmark.decisions.state import Approval
 from drillmark.model.digest import digest
-from drillmark.model.plan import BlastRadius, Plan
+from drillmark.model.plan import Plan
+from drillmark.model.target import BlastRadius
 from drillmark.safety import radius, window
 from drillmark.safety.approving import same
 from drillmark.safety.model import Facts, Judged, Refusal

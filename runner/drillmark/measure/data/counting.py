@@ -18,7 +18,7 @@ from drillmark.measure.timeline.frame import UnmeasurableError
 from drillmark.model.entry import Effect
 from drillmark.model.evidence import Table, Written
 from drillmark.model.measurement import LISTED, Cited, Writes
-from drillmark.model.plan import PlannedMarkers
+from drillmark.model.planned import PlannedMarkers
 
 
 @dataclass(frozen=True, slots=True)

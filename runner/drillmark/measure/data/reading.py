@@ -9,7 +9,8 @@ from drillmark.measure.timeline.facts import Facts
 from drillmark.measure.timeline.frame import InapplicableError, UnmeasurableError
 from drillmark.model.entry import Status
 from drillmark.model.evidence import Table, Written
-from drillmark.model.plan import Plan, PlannedMarkers
+from drillmark.model.plan import Plan
+from drillmark.model.planned import PlannedMarkers
 
 
 def require_markers(plan: Plan) -> None:

@@ -13,7 +13,7 @@ from drillmark.measure.data.writes import NEVER, read_ledger
 from drillmark.measure.timeline.facts import Facts
 from drillmark.measure.timeline.frame import InapplicableError, UnmeasurableError
 from drillmark.model.evidence import Evidence, Written
-from drillmark.model.plan import PlannedMarkers
+from drillmark.model.planned import PlannedMarkers
 from drillmark.report.series.grid import Grid
 
 FATES = ("survived", "lost", "holes", "unproved", "indeterminate")

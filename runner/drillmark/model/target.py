@@ -1,0 +1,47 @@
+"""What a plan says of the system under test, of what else it touches, and of what may be reached at most."""
+
+from __future__ import annotations
+
+from drillmark.model.frozen import Frozen, each
+
+
+class PlannedScope(Frozen):
+    """What a target stands in. None: nobody said so, which is not the same as none."""
+
+    accounts: list[str] | None = None
+    namespaces: list[str] | None = None
+    instances: int | None = None
+    counted_by: str | None = None  # the probe that counts the instances
+
+
+class PlannedTouch(Frozen):
+    """A target that a drill of another one touches: locked too, never faulted."""
+
+    name: str
+    environment: str | None = None  # None: targets.yaml says nothing of it
+    labels: dict[str, str] = each(default_factory=dict)
+    scope: PlannedScope = PlannedScope()
+
+
+class PlannedTarget(Frozen):
+    """The system under test."""
+
+    name: str
+    environment: str
+    tier: int | None = None
+    disposable: bool = False
+    labels: dict[str, str] = each(default_factory=dict)
+    touches: list[str] = each(default_factory=list)
+    touched: list[PlannedTouch] = each(default_factory=list)  # what targets.yaml says of `touches`
+    scope: PlannedScope = PlannedScope()
+
+
+class BlastRadius(Frozen):
+    """What may be reached at most. None: that rule does not hold."""
+
+    environments: list[str] | None = None
+    accounts: list[str] | None = None
+    namespaces: list[str] | None = None
+    labels: dict[str, str] | None = None
+    share_ratio: float | None = None
+    at_once: int | None = None
