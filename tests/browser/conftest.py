@@ -98,7 +98,8 @@ class Browser:
         return made
 
 
-@pytest.fixture(scope="session")
+# No longer than its module: as long as Playwright is there, the thread has an event loop, which other tests want.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright
 
