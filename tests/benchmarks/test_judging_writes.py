@@ -28,7 +28,8 @@ WRITES = int(os.environ.get("DRILLMARK_BENCH_WRITES", "10000000"))
 LOST = WRITES // 1000
 # Judging reads a ledger of two rows of six columns for each write, and tells far more than the difference. These are
 # bounds beyond which something is copied for nothing, or has become quadratic.
-TIME_RATIO = 12.0
+# 3.7 to 10.4 was seen: numpy alone takes 0.13 s on a quiet machine and up to 0.34 s on a busy one, ours 1.3 s on both.
+TIME_RATIO = 20.0
 MEMORY_RATIO = 6.0
 
 
