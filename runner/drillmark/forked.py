@@ -38,6 +38,10 @@ class Forked:
     def __init__(self, work: Callable[[], int], *, name: str, stdin: int, output: int) -> None:
         """Fork. `name` is what `ps` shows; `stdin` and `output` are descriptors of ours. Raises OSError."""
         self.returncode: int | None = None
+        # What is not written yet would be written by the child too.
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
         self.pid = os.fork()
         if not self.pid:
             _be(work, name, stdin, output)

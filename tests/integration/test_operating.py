@@ -34,7 +34,8 @@ def test_systemd_takes_the_unit(tmp_path):
     text = UNIT.read_text()
     assert "/opt/drillmark/bin/drillmark worker" in text
     unit = tmp_path / UNIT.name
-    unit.write_text(text.replace("/opt/drillmark/bin/drillmark", str(Path(sys.executable).with_name("drillmark"))))
+    program = f'"{Path(sys.executable).with_name("drillmark")}"'
+    unit.write_text(text.replace("/opt/drillmark/bin/drillmark", program))
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", str(unit)],
         capture_output=True,
@@ -86,16 +87,18 @@ def test_the_entry_point_runs_as_nobody_where_all_is_read_only(tmp_path):
     )
     script = shlex.quote(as_nobody(Path(sys.executable).with_name("drillmark")))
     clean = "env -i HOME=/tmp PATH=/usr/bin:/bin PYTHONDONTWRITEBYTECODE=1"
-    lines = ["set -e", "mount -t tmpfs -o mode=1777 none /tmp", "mkdir -p /tmp/stage /tmp/run"]
+    # What is needed may itself lie in /tmp: it is put aside before that is covered.
+    lines = ["set -e", "mount -t tmpfs none /mnt"]
     for number, path in enumerate(needed):
-        lines += [f"mkdir /tmp/stage/{number}", f"mount --bind {shlex.quote(str(path))} /tmp/stage/{number}"]
+        lines += [f"mkdir /mnt/{number}", f"mount --bind {shlex.quote(str(path))} /mnt/{number}"]
+    lines += ["mount -t tmpfs -o mode=1777 none /tmp", "mkdir /tmp/run"]
     for folder in sorted({found for path in needed if (found := hidden(path)) is not None}):
         lines.append(f"mount -t tmpfs -o mode=755 none {shlex.quote(str(folder))}")
     for number, path in enumerate(needed):
         quoted = shlex.quote(str(path))
         lines += [
             f"mkdir -p {quoted}",
-            f"mount --bind /tmp/stage/{number} {quoted}",
+            f"mount --bind /mnt/{number} {quoted}",
             f"mount -o remount,ro,bind {quoted}",
         ]
     lines += [

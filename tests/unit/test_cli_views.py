@@ -130,7 +130,8 @@ def test_plain_lines_say_that_they_live_when_nothing_happens(capsys, monkeypatch
     assert "recover; 7.2 s; 41.2 s since the fault, objective 4 h; last 60 beats: 29 bad, 1 absent" in out
 
 
-def test_the_screen_is_drawn_and_its_story_stays():
+def test_the_screen_is_drawn_and_its_story_stays(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, width=80, height=24, color_system=None)
     with views.ScreenView(build.plan(), console) as view:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -78,7 +79,7 @@ def test_even_what_went_into_a_session_of_its_own_is_ended(tmp_path: Path):
 def test_what_it_reports_of_the_data_is_handed_on():
     before_ns = time.monotonic_ns()
     now = "python3 -c 'import datetime; print(datetime.datetime.now(datetime.timezone.utc).isoformat())'".replace(
-        "python3", sys.executable
+        "python3", shlex.quote(sys.executable)
     )
     line = (
         f'echo "{{\\"recovery_point\\": \\"2026-01-02T03:04:05+01:00\\", \\"data_restored\\": \\"$({now})\\"}}"'
