@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,9 @@ import psycopg
 
 from drillmark import files, postgres, samples
 from drillmark.model.evidence import Table
-from drillmark.observe import child, markers, read_back
+from drillmark.observe import child, read_back
 from drillmark.samples import LedgerKind
+from marker_thread import MarkerThread
 from observe_children import NS
 from waiting import until
 
@@ -86,21 +86,12 @@ class Server:
             return cursor.fetchall() if cursor.description else None
 
 
-class Here:
-    """The marker writer in a thread of this process."""
+class Here(MarkerThread):
+    """On that server, and ready."""
 
     def __init__(self, server: Server, directory: Path, **config: Any) -> None:
-        self.me = here(server, directory, "markers", {"every_seconds": 0.01, "writers": 4, **config})
-        self.error: BaseException | None = None
-        self.thread = threading.Thread(target=self._run)
-        self.thread.start()
+        super().__init__(here(server, directory, "markers", {"every_seconds": 0.01, "writers": 4, **config}))
         until(lambda: self.state() == "ready" or not self.thread.is_alive())
-
-    def _run(self) -> None:
-        try:
-            markers.observe(self.me)
-        except BaseException as error:
-            self.error = error
 
     def state(self) -> str:
         status = files.read_json(self.me.run_dir / "children" / "markers.json")
@@ -113,17 +104,6 @@ class Here:
         """Until there are so many more of them than now."""
         before = self.count(kind)
         until(lambda: self.count(kind) >= before + more or not self.thread.is_alive())
-
-    def table(self) -> Table:
-        return samples.read(self.me.run_dir / "samples" / "ledger.dms")
-
-    def end(self) -> Table:
-        self.me.stop_requested = True
-        self.thread.join(60)
-        assert not self.thread.is_alive()
-        if self.error:
-            raise self.error
-        return self.table()
 
 
 def here(server: Server, directory: Path, role: str, config: dict[str, Any]) -> child.Child:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
-import threading
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,70 +13,9 @@ import psycopg
 import short_worker
 
 import own_database
+from cable import Cable
 
 LEASE_SECONDS = 15.0
-
-
-class Cable:
-    """What connects a worker and the database, and can be cut: connections end, new ones are refused."""
-
-    def __init__(self, port: int) -> None:
-        self._to = port
-        self._cut = threading.Event()
-        self._ends: set[socket.socket] = set()
-        self._lock = threading.Lock()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def cut(self) -> None:
-        self._cut.set()
-        self.shake()
-
-    def mend(self) -> None:
-        self._cut.clear()
-
-    def shake(self) -> None:
-        """Every connection ends."""
-        with self._lock:
-            ends, self._ends = self._ends, set()
-        for end in ends:
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        self._listener.close()
-        self.shake()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                near, _ = self._listener.accept()
-            except OSError:
-                return
-            if self._cut.is_set():
-                near.close()
-                continue
-            try:
-                far = socket.create_connection(("127.0.0.1", self._to), timeout=5)
-                far.settimeout(None)
-            except OSError:
-                near.close()
-                continue
-            with self._lock:
-                self._ends |= {near, far}
-            for one, other in ((near, far), (far, near)):
-                threading.Thread(target=self._carry, args=(one, other), daemon=True).start()
-
-    def _carry(self, one: socket.socket, other: socket.socket) -> None:
-        with suppress(OSError):
-            while data := one.recv(65536):
-                other.sendall(data)
-        with suppress(OSError):
-            other.shutdown(socket.SHUT_RDWR)
-        with self._lock:
-            self._ends.discard(one)
-        one.close()
 
 
 @dataclass

@@ -27,11 +27,12 @@ import yaml
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 
 import short_worker  # noqa: E402
-from machines import Cable, Fleet, Machine  # noqa: E402
+from machines import Fleet, Machine  # noqa: E402
 from trouble import Trouble  # noqa: E402
 
 import file_drill  # noqa: E402
 import own_database  # noqa: E402
+from cable import Cable  # noqa: E402
 from drillmark.fleet.agenda import Agenda  # noqa: E402
 from drillmark.fleet.database import Database  # noqa: E402
 

@@ -1,4 +1,4 @@
-"""One lab for all tests of faults in a file: each leaves it well, which is half of what they test."""
+"""Fixtures that several files of tests share: a lab for faults, which each leaves well; the fleet's database."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from chaoslib.exceptions import ActivityFailed
 
 from drillmark import lab as labs
+from drillmark.fleet.database import Database
 from drillmark.recovery import postgres_pitr
 from lab_helpers import SMALL_BYTES, healthy
 from waiting import until
@@ -53,3 +54,12 @@ def is_restorable() -> bool:
         return postgres_pitr.is_restorable()
     except ActivityFailed:
         return False
+
+
+@pytest.fixture
+def database(root: Path) -> Iterator[Database]:
+    """The fleet's database of the workspace `root`, on SQLite."""
+    made = Database(root)
+    made.prepare()
+    yield made
+    made.close()

@@ -33,14 +33,6 @@ def root(tmp_path) -> Path:
     )
 
 
-@pytest.fixture
-def database(root):
-    made = Database(root)
-    made.prepare()
-    yield made
-    made.close()
-
-
 def look(root: Path, database: Database) -> list[str]:
     """A worker that looks for the first time; what is in the table then."""
     said: list[str] = []

@@ -34,14 +34,6 @@ def root(tmp_path) -> Path:
     return file_drill.make(tmp_path / "ws", ("http://127.0.0.1:9/", tmp_path / "served"), schedule=EVERY_MINUTE)
 
 
-@pytest.fixture
-def database(root):
-    made = Database(root)
-    made.prepare()
-    yield made
-    made.close()
-
-
 class Fleet:
     """A worker that could take ten at once, and does what the test says."""
 

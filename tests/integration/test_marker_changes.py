@@ -16,12 +16,14 @@ import numpy as np
 import psycopg
 import pytest
 
+from cable import Cable
 from drillmark import postgres, samples
 from drillmark.model.evidence import Evidence, Table, Written
-from drillmark.observe import child, markers, postgres_store, read_back
+from drillmark.observe import child, postgres_store, read_back
 from drillmark.observe.changes import Write
 from drillmark.recovery.launching import bring_up
 from drillmark.samples import LedgerKind, LedgerOp
+from marker_thread import MarkerThread
 from observe_children import NS
 from postgres_builders import Server, running_server
 from rig.journal import BOOT, HOST, ORIGIN_NS
@@ -44,29 +46,18 @@ def here(directory: Path, role: str, dsn: str, *, run: str = "r1", **config: Any
     return me
 
 
-class Writing:
-    """The marker writer in a thread of this process."""
+class Writing(MarkerThread):
+    """With updates and deletions."""
 
     def __init__(self, directory: Path, dsn: str, *, run: str = "r1", **config: Any) -> None:
         settings: dict[str, Any] = {"every_seconds": 0.01, "writers": 4, "changes": True}
-        self.me = here(directory, "markers", dsn, run=run, **settings | config)
-        self.error: BaseException | None = None
-        self.thread = threading.Thread(target=self._run)
-        self.thread.start()
-
-    def _run(self) -> None:
-        try:
-            markers.observe(self.me)
-        except BaseException as error:
-            self.error = error
-
-    def table(self) -> Table | None:
-        path = self.me.samples("ledger")
-        return samples.read(path) if path.exists() else None
+        super().__init__(here(directory, "markers", dsn, run=run, **settings | config))
 
     def acknowledged(self, timeline: int = 1, after_ns: int = 0) -> int:
+        if not self.me.samples("ledger").exists():
+            return 0
         table = self.table()
-        if table is None or not len(table):
+        if not len(table):
             return 0
         chosen = (table["kind"] == LedgerKind.ACKNOWLEDGED) & (table["timeline"] == timeline)
         return int(np.count_nonzero(chosen & (table["at_ns"] > after_ns)))
@@ -74,16 +65,6 @@ class Writing:
     def wait_for(self, condition: Any) -> None:
         until(lambda: condition() or not self.thread.is_alive(), seconds=90)
         assert self.error is None, self.error
-
-    def end(self) -> Table:
-        self.me.stop_requested = True
-        self.thread.join(60)
-        assert not self.thread.is_alive()
-        if self.error:
-            raise self.error
-        table = self.table()
-        assert table is not None
-        return table
 
 
 def read(directory: Path, dsn: str) -> Table:
@@ -193,47 +174,6 @@ def test_rows_of_a_week_ago_are_removed_when_a_writer_begins_and_no_others(serve
     assert kept == {*runs[2:], "20260120T000000Z-b-2"}
 
 
-class Proxy:
-    """Connections that are open stay where they are; `to` says where new ones go."""
-
-    def __init__(self, to: int) -> None:
-        self.to = to
-        self.pairs: list[tuple[socket.socket, socket.socket]] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                try:
-                    server = socket.create_connection(("127.0.0.1", self.to))
-                except OSError:
-                    client.close()
-                    continue
-                self.pairs.append((client, server))
-                for source, target in ((client, server), (server, client)):
-                    threading.Thread(target=self._pass_on, args=(source, target), daemon=True).start()
-
-    def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                target.sendall(data)
-        self.cut((source, target))
-
-    def cut(self, pair: tuple[socket.socket, socket.socket]) -> None:
-        for each in pair:
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
-
-    def close(self) -> None:
-        self._listener.close()
-        for pair in self.pairs:
-            self.cut(pair)
-
-
 @pytest.fixture
 def standby(server: Server, tmp_path: Path) -> Iterator[Server]:
     """A second server that follows the first."""
@@ -255,23 +195,22 @@ def test_split_brain_of_two_servers_is_seen_by_timelines_and_is_loss_without_the
     server: Server, standby: Server, tmp_path: Path
 ):
     server.execute("DROP SCHEMA IF EXISTS drillmark CASCADE")
-    proxy = Proxy(server.port)
-    dsn = f"host=127.0.0.1 port={proxy.port} user=postgres dbname=postgres sslmode=disable gssencmode=disable"
+    cable = Cable(server.port)
+    dsn = f"host=127.0.0.1 port={cable.port} user=postgres dbname=postgres sslmode=disable gssencmode=disable"
     writing = Writing(tmp_path, dsn, changes=False)
     try:
         writing.wait_for(lambda: writing.acknowledged() >= 100)
         until(lambda: standby.execute("SELECT to_regclass('drillmark.markers') IS NOT NULL") == [(True,)], seconds=60)
         standby.execute("SELECT pg_promote(true, 60)")
-        proxy.to = standby.port
+        cable.to = standby.port
         # Half of the writers' connections break, and find the new primary; the old one goes on acknowledging the others.
-        for pair in [pair for pair in proxy.pairs if pair[0].fileno() >= 0][-2:]:
-            proxy.cut(pair)
+        cable.shake(newest=2)
         writing.wait_for(lambda: writing.acknowledged(timeline=2) >= 60)
         now = time.monotonic_ns()
         writing.wait_for(lambda: writing.acknowledged(after_ns=now) >= 60)
     finally:
         ledger = writing.end()
-        proxy.close()
+        cable.close()
     survivors = read(tmp_path, standby.dsn)
     assert survivors.meta["timeline"] == 2
 

@@ -17,9 +17,10 @@ import pytest
 from drillmark import samples
 from drillmark.errors import DrillmarkError
 from drillmark.model.evidence import Table
-from drillmark.observe import child, markers, read_back
+from drillmark.observe import child, read_back
 from drillmark.observe.http_answers import Answered, fate_of
 from drillmark.samples import LedgerKind, LedgerOp
+from marker_thread import MarkerThread
 from observe_children import NS
 from waiting import until
 
@@ -161,24 +162,14 @@ def here(directory: Path, role: str, **config: Any) -> child.Child:
     return me
 
 
-class Writing:
-    """The marker writer in a thread of this process."""
+class Writing(MarkerThread):
+    """Over HTTP, with updates and deletions."""
 
     def __init__(self, directory: Path, url: str, **config: Any) -> None:
         settings = {"every_seconds": 0.01, "writers": 2, "changes": True, "timeout_write_seconds": 20.0}
-        self.me = here(directory, "markers-http", requests=requests_to(url), **settings | config)
-        self.error: BaseException | None = None
-        self.thread = threading.Thread(target=self._run)
-        self.thread.start()
-
-    def _run(self) -> None:
-        try:
-            markers.observe(self.me)
-        except BaseException as error:
-            self.error = error
-
-    def table(self) -> Table:
-        return samples.read(self.me.samples("ledger-http"))
+        super().__init__(
+            here(directory, "markers-http", requests=requests_to(url), **settings | config), ledger="ledger-http"
+        )
 
     def count(self, kind: LedgerKind) -> int:
         try:
@@ -190,14 +181,6 @@ class Writing:
         target = self.count(kind) + more
         until(lambda: self.count(kind) >= target or not self.thread.is_alive(), seconds=60)
         assert self.error is None, self.error
-
-    def end(self) -> Table:
-        self.me.stop_requested = True
-        self.thread.join(60)
-        assert not self.thread.is_alive()
-        if self.error:
-            raise self.error
-        return self.table()
 
 
 def acknowledged_rows(ledger: Table) -> tuple[dict[int, int], set[int]]:

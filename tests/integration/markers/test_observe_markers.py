@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
-import socket
 import stat
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
+from cable import Cable
 from drillmark.observe import child
 from drillmark.samples import LedgerKind
 from marker_store import PASSWORD, Here, Server, check_ledger, ids, in_the_store, read_here
@@ -149,52 +147,17 @@ def test_refusals_ended_connections_locks_and_a_server_that_hangs(server: Server
 OURS = "application_name = 'drillmark markers'"
 
 
-class Proxy:
-    """Between a client and the server; told to, it swallows what the server answers and hangs up on the client."""
-
-    def __init__(self, port: int) -> None:
-        self.swallow = False
-        self.swallowed = 0
-        self._to = port
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                server = socket.create_connection(("127.0.0.1", self._to))
-                threading.Thread(target=self._pass_on, args=(client, server, False), daemon=True).start()
-                threading.Thread(target=self._pass_on, args=(server, client, True), daemon=True).start()
-
-    def _pass_on(self, source: socket.socket, target: socket.socket, answers: bool) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                if answers and self.swallow:
-                    self.swallowed += 1
-                    break
-                target.sendall(data)
-        for each in (source, target):
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
-
-    def close(self) -> None:
-        self._listener.close()
-
-
 def test_a_commit_whose_answer_is_lost_is_indeterminate_and_may_be_there(server: Server, tmp_path: Path) -> None:
-    proxy = Proxy(server.port)
-    dsn = f"postgresql://drill:{PASSWORD}@127.0.0.1:{proxy.port}/postgres?sslmode=disable&gssencmode=disable"
+    cable = Cable(server.port)
+    dsn = f"postgresql://drill:{PASSWORD}@127.0.0.1:{cable.port}/postgres?sslmode=disable&gssencmode=disable"
     writing = Here(server, tmp_path, secrets={"db": {"dsn": dsn}})
     writing.wait_for_more(LedgerKind.ACKNOWLEDGED, 20)
-    proxy.swallow = True
-    until(lambda: proxy.swallowed >= 8)
-    proxy.swallow = False
+    cable.swallow = True
+    until(lambda: cable.swallowed >= 8)
+    cable.swallow = False
     writing.wait_for_more(LedgerKind.ACKNOWLEDGED, 20)
     ledger = writing.end()
-    proxy.close()
+    cable.close()
     check_ledger(ledger)
     stored = in_the_store(server)
     unknown = ids(ledger, LedgerKind.INDETERMINATE)
