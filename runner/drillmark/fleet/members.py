@@ -1,4 +1,4 @@
-"""Who is in the fleet: a row for each worker, beaten at every third of a lease, and the proof that one is dead.
+"""Who is in the fleet: a row for each worker, beaten at every quarter of a lease, and the proof that one is dead.
 
 A worker whose beat is older than its lease may still be at work, cut off; it is called lost, and what it had in hand
 taken over, only when its guard's time to undo is over too. One on this very machine is dead when its process is.

@@ -99,10 +99,13 @@ class EngineProcess:
                 body = json.loads(line) if line.startswith("{") else None
             except ValueError:
                 continue
-            if isinstance(body, dict) and "notified" in body:
-                self.notified(*map(str, body["notified"]))
-            elif isinstance(body, dict):
-                told.append(body)
+            match body:
+                case {"notified": [str(channel), str(event), str(outcome)]}:
+                    self.notified(channel, event, outcome)
+                case {"verdict": _}:
+                    told.append(body)
+                case _:
+                    pass
 
 
 def _read(told: list[dict[str, Any]], code: int) -> Ending:
