@@ -14,10 +14,11 @@ from pathlib import Path
 from drillmark import runs
 from drillmark.engine.paths import WorkspacePaths
 from drillmark.errors import DrillmarkError
+from drillmark.journal.entries import is_proven_pass
 from drillmark.journal.opening import open_if_there
 from drillmark.journal.port import RunRow
 from drillmark.model import outline
-from drillmark.model.entry import Entry, Kind
+from drillmark.model.entry import Entry
 from drillmark.model.outline import Outline
 from drillmark.model.plan import Plan
 
@@ -81,7 +82,7 @@ def _passed(root: Path, drills: set[str]) -> dict[str, tuple[RunRow, tuple[Entry
                 break
             if row.drill in drills and row.drill not in found:
                 entries = store.read(row.run)
-                if any(each.kind is Kind.RUN_ENDED and each.data.get("verdict") == "passed" for each in entries[-1:]):
+                if is_proven_pass(entries):
                     found[row.drill] = row, entries
     finally:
         store.close()

@@ -18,7 +18,7 @@ from drillmark.errors import DrillmarkError, InvalidDefinitionError, Problem
 from drillmark.fleet import asking
 from drillmark.fleet.overdue import Late
 from drillmark.gaps.filing import DRILLS
-from drillmark.journal.entries import first_break
+from drillmark.journal.entries import is_proven_pass, run_ended
 from drillmark.journal.opening import open_if_there
 from drillmark.journal.port import RunRow
 from drillmark.model.entry import Kind
@@ -98,8 +98,8 @@ def _has_verdict(root: Path, row: RunRow) -> bool:
         entries = runs.read_entries(root, row)
     except DrillmarkError:
         return False
-    end = next((each.data for each in reversed(entries) if each.kind is Kind.RUN_ENDED), None)
-    return end is not None and end.get("verdict") in ("passed", "failed")
+    end = run_ended(entries)
+    return end is not None and end.data.get("verdict") in ("passed", "failed")
 
 
 def _was_refused(root: Path, row: RunRow) -> bool:
@@ -121,8 +121,7 @@ def _passed(root: Path, today: date) -> list[tuple[str, date]]:
             entries = runs.read_entries(root, row)
         except DrillmarkError:
             continue
-        verdict = next((each.data.get("verdict") for each in reversed(entries) if each.kind is Kind.RUN_ENDED), None)
-        then = last_pass.outline_of(root, row, entries) if verdict == "passed" else None
-        if then is not None and then.mode in DRILLS and first_break(entries) == "":
+        then = last_pass.outline_of(root, row, entries) if is_proven_pass(entries) else None
+        if then is not None and then.mode in DRILLS:
             found.append((row.target, day))
     return found

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+import sqlite3
 import time
 from datetime import UTC, datetime
 
@@ -59,6 +61,26 @@ def looked(root):
 def test_a_drill_that_never_passed_needs_no_new_run(root):
     assert looked(root) is None
     record(root, load(root), "failed")
+    assert looked(root) is None
+
+
+def test_what_is_noted_after_the_end_of_a_run_takes_no_pass_away(root):
+    directory = record(root, load(root), "passed")
+    store = JournalStore(root / ".drillmark/journal.sqlite3")
+    last = store.read(directory.name)[-1]
+    pruned = {"what": "pruned", "by": "ada", "files": ["samples/beats.dms"]}
+    store.append(last, run=directory.name, epoch=1, kind=Kind.EVENT, stamp=now(), data=pruned)
+    store.close()
+    found = looked(root)
+    assert found is not None
+    assert found.run == directory.name
+
+
+def test_a_journal_that_was_changed_proves_no_pass(root):
+    directory = record(root, load(root), "failed")
+    with contextlib.closing(sqlite3.connect(root / ".drillmark/journal.sqlite3")) as connection, connection:
+        changed = "update entries set data = replace(data, 'failed', 'passed') where run = ?"
+        assert connection.execute(changed, (directory.name,)).rowcount > 0
     assert looked(root) is None
 
 

@@ -23,7 +23,7 @@ from drillmark.engine.paths import RunPaths, WorkspacePaths
 from drillmark.engine.start import RunEnded
 from drillmark.engine.view import SilentView, View
 from drillmark.errors import EXIT_ABORTED, DrillmarkError, UndoFileError
-from drillmark.journal.entries import last
+from drillmark.journal.entries import last, run_ended
 from drillmark.journal.port import RunRow, Store
 from drillmark.model.entry import Effect, Entry, Kind, Status
 from drillmark.model.plan import Plan
@@ -56,7 +56,7 @@ def overtake(
     if not entries:
         store.forget(row.run)
         return None
-    ended = next((entry for entry in entries if entry.kind is Kind.RUN_ENDED), None)
+    ended = run_ended(entries)
     if ended is not None:
         return _told(root, row, str(ended.data.get("verdict", "unknown")), "it had ended before its worker was lost")
     epoch = row.epoch + 1

@@ -19,6 +19,7 @@ from drillmark.engine.paths import RunPaths, WorkspacePaths
 from drillmark.engine.pulse import Pulse
 from drillmark.engine.view import SilentView, View
 from drillmark.errors import RefusedError, StaleEpochError, UndoFileError
+from drillmark.journal.entries import run_ended
 from drillmark.model.entry import Kind
 from drillmark.model.plan import Bare, Plan
 from drillmark.model.stamp import NANOSECONDS, Stamp
@@ -147,7 +148,8 @@ def _lock_or_refuse(context: Context, locks: list[TargetLock], everywhere: Every
 
 def ended(context: Context) -> RunEnded:
     """The end of a run, read off its journal."""
-    data = next((entry.data for entry in reversed(context.entries) if entry.kind is Kind.RUN_ENDED), {})
+    end = run_ended(context.entries)
+    data = end.data if end is not None else {}
     reasons = next((entry.data["reasons"] for entry in reversed(context.entries) if "reasons" in entry.data), ())
     return RunEnded(
         context.run,

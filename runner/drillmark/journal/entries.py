@@ -136,6 +136,17 @@ def first_break(entries: Sequence[Entry]) -> str:
     return ""
 
 
+def run_ended(entries: Sequence[Entry]) -> Entry | None:
+    """The entry that says how the run ended, whatever was noted after it (that it was pruned, say); None before."""
+    return next((entry for entry in reversed(entries) if entry.kind is Kind.RUN_ENDED), None)
+
+
+def is_proven_pass(entries: Sequence[Entry]) -> bool:
+    """Whether the run passed, by a chain that is whole: one that somebody changed says nothing."""
+    end = run_ended(entries)
+    return end is not None and end.data.get("verdict") == "passed" and first_break(entries) == ""
+
+
 @dataclass(frozen=True, slots=True)
 class Last:
     """The last intent of an effect and the outcome that belongs to it."""
