@@ -89,7 +89,8 @@ def result(workspace: Path, run: str | None = None) -> dict[str, Any]:
 
 def newest(workspace: Path) -> Path:
     """The directory of the newest run."""
-    return max((workspace / "reports" / "runs").iterdir(), key=lambda path: path.name)
+    # Not by name: of two that began in the same second, it sorts by chance.
+    return max((workspace / "reports" / "runs").iterdir(), key=lambda path: (path / "plan.json").stat().st_mtime_ns)
 
 
 def processes_of(text: str) -> list[str]:

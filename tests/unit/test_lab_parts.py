@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import struct
 import subprocess
 import sys
 
@@ -13,10 +15,13 @@ import pytest
 from drillmark import postgres
 from drillmark.cli.lab import Size
 from drillmark.errors import LabError
-from drillmark.lab import archive_wal, backups, create, state
+from drillmark.lab import archive_wal, backups, create, remains, state
 from drillmark.lab.layout import Layout
 from drillmark.lab.state import Cluster, LabState, Service
 from drillmark.processes import ProcessIdentity
+from lab_helpers import shared_memory
+
+IPC_SET, IPC_STAT = 1, 2
 
 
 def names_in(folder):
@@ -52,6 +57,30 @@ def test_a_broken_record_is_an_error_with_a_way_out(layout, text):
     with pytest.raises(LabError, match="cannot read") as caught:
         state.read(layout)
     assert "lab down" in caught.value.hint
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's servers run as another user")
+def test_the_segment_that_another_users_server_left_is_removed(layout):
+    """Where `unshare` is refused, root's PostgreSQL runs as another user, whose segments are not root's."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    segment = libc.shmget(0, 56, 0o600)  # IPC_PRIVATE
+    owner = (ctypes.c_char * 256)()
+    try:
+        assert segment >= 0
+        assert libc.shmctl(segment, IPC_STAT, owner) == 0
+        struct.pack_into("=II", owner, 4, 65534, 65534)  # after the key: uid and gid
+        assert libc.shmctl(segment, IPC_SET, owner) == 0
+        data = layout.clusters / "main"
+        data.mkdir()
+        (data / "PG_VERSION").write_text("18")
+        (data / "postmaster.pid").write_text("\n" * 6 + f"  5432100 {segment}\n")
+        remains.remove_shared_memory(layout, None)
+        assert str(segment) in shared_memory(), "it was root's own data: not this server's segment"
+        os.chown(data, 65534, 65534)
+        remains.remove_shared_memory(layout, None)
+        assert str(segment) not in shared_memory()
+    finally:
+        libc.shmctl(segment, 0, None)  # IPC_RMID
 
 
 def test_wal_is_archived_whole_once_and_never_over_something_else(tmp_path):

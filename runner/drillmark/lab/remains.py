@@ -61,23 +61,25 @@ def end_processes(layout: Layout, lab: LabState | None) -> list[int]:
 def remove_shared_memory(layout: Layout, lab: LabState | None) -> None:
     """Remove the System V segments that killed servers left. One that is in use is left alone by the kernel."""
     ids = set() if lab is None else {i for c in lab.clusters.values() for i in c.shared_memory_ids}
-    for path in layout.directory.glob("*/*/postmaster.pid"):
+    owners = {os.geteuid()}
+    for path in layout.directory.glob("*/*/PG_VERSION"):
+        owners.add(path.parent.stat().st_uid)  # where PostgreSQL runs as another user
         found = pg_cluster.shared_memory_id(path.parent)
         if found is not None:
             ids.add(found)
     remover = shutil.which("ipcrm")
     for segment in sorted(ids):
-        if remover is not None and _is_unused(segment):
+        if remover is not None and _is_unused(segment, owners):
             subprocess.run([remover, "-m", str(segment)], capture_output=True, check=False, timeout=10)
 
 
-def _is_unused(segment: int) -> bool:
+def _is_unused(segment: int, owners: set[int]) -> bool:
     # Ids are used again: only a segment of PostgreSQL's size, ours and attached by nobody, is taken for ours.
     with contextlib.suppress(OSError, ValueError, IndexError):
         for line in Path("/proc/sysvipc/shm").read_text(encoding="ascii").splitlines()[1:]:
             fields = line.split()
             if int(fields[1]) == segment:
-                return int(fields[6]) == 0 and int(fields[3]) <= _SEGMENT_BYTES and int(fields[7]) == os.geteuid()
+                return int(fields[6]) == 0 and int(fields[3]) <= _SEGMENT_BYTES and int(fields[7]) in owners
     return False
 
 
