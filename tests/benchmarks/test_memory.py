@@ -166,7 +166,9 @@ def least_megabytes(made: dict[int, Path], place: Path, way: str) -> tuple[float
     """What a minute and an hour need, in the turn that was nearest to the aim."""
     turns: list[tuple[float, float]] = []
     for turn in range(ATTEMPTS):
-        minute, hour = (peak_megabytes(made[each], place / f"{way}-{each}-{turn}", way, each) for each in (MINUTE, HOUR))
+        minute, hour = (
+            peak_megabytes(made[each], place / f"{way}-{each}-{turn}", way, each) for each in (MINUTE, HOUR)
+        )
         turns.append((minute, hour))
         if hour / minute <= AIM:
             break

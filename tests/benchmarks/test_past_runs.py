@@ -157,7 +157,9 @@ def judge(name: str, many: float, none: float, record_property, capsys) -> None:
     record_property(f"{name}_with_{PAST}_seconds", round(many, 4))
     record_property(f"{name}_without_seconds", round(none, 4))
     with capsys.disabled():
-        print(f"\n{name}: {PAST} past runs {many:.4f} s, none {none:.4f} s, ratio {many / none:.2f} (aim {AIM}, at most {GATE})")
+        print(
+            f"\n{name}: {PAST} past runs {many:.4f} s, none {none:.4f} s, ratio {many / none:.2f} (aim {AIM}, at most {GATE})"
+        )
     assert many / none <= GATE
 
 

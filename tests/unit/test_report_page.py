@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -15,7 +16,7 @@ import report_kinds
 import stored_runs
 from drillmark import pages
 from drillmark.cli import main
-from drillmark.report import series, where
+from drillmark.report import markdown, sentences, series, where
 from drillmark.report.page import method, plain
 from exhaustive import sample
 
@@ -46,6 +47,37 @@ def test_every_kind_has_all_sections_and_nothing_to_fetch(name):
     assert ("gauges" in specs) == (report_kinds.kind(name)["mode"] != "experiment")
     for number in re.findall(r'href="#(entry-\d+)"', text):
         assert f'id="{number}"' in text, f"{number} is cited, and is not on the page"
+
+
+@pytest.mark.parametrize(
+    ("name", "begins", "never"),
+    [
+        ("simulated", "the disaster was declared", "the fault began"),
+        ("passed", "the fault began", "the disaster was declared"),
+    ],
+)
+def test_seconds_count_from_what_happened_at_their_beginning(name, begins, never):
+    document = report_kinds.kind(name)
+    page, lines = page_kinds.of_kind(name), "\n".join(text for text, _ in sentences.summary(document))
+    text = markdown.render(document, Path("reports/templates/report.md.j2").read_text())
+    (caption,) = re.findall(r"<caption>(Stamps, .*?)</caption>", page)
+    assert caption == f"Stamps, in seconds since {begins}"
+    assert f"seconds count from when {begins}" in page
+    specs = json.loads(re.search(r'id="specs">(.*?)</script>', page)[1])
+    titles = {axis["title"] for axis in specs["waterfall"]["axes"]}
+    assert titles == {f"time since {begins}"}
+    assert f"seconds since {begins}, how long" in lines
+    assert f"Seconds since {begins} (I)." in text
+    assert f"| `I` | {begins} |" in text
+    assert not [said for said in (page, lines, text) if f"since {never}" in said]
+
+
+def test_paper_names_the_entries_that_closed_answers_would():
+    page = page_kinds.of_kind("passed")
+    closed = re.findall(r'</details>\s*<span class="on-paper">(.*?)</span>', page)
+    assert len(closed) == page.count('<details class="why">') > 3
+    assert any(re.fullmatch(r"journal \d+(, \d+)*", text) for text in closed)
+    assert all(closed)
 
 
 def test_what_others_wrote_is_text_and_is_cut():

@@ -63,6 +63,11 @@ def simulated(document: Document) -> bool:
     return "simulated disaster" in document["flags"]
 
 
+def zero(document: Document) -> str:
+    """What seconds count from (I)."""
+    return words.zero(simulated=simulated(document))
+
+
 def injected(document: Document) -> bool:
     """Whether a fault was begun, or a simulated disaster declared, as far as the result knows."""
     return document["fault_began"] is not None and document["rto"]["reason"] != NOT_INJECTED

@@ -15,10 +15,9 @@ import jinja2
 from jinja2.sandbox import SandboxedEnvironment
 
 from drillmark.errors import UsageError
-from drillmark.report import sentences, words
+from drillmark.report import clauses, sentences, words
 
 STAMP_WORDS = {
-    "I": "the experiment's first action was about to begin",
     "e": "the fault's effect was proved",
     "t0": "the disaster",
     "t_detect": "first qualifying alert",
@@ -43,6 +42,7 @@ def render(document: dict[str, Any], template: str, pictures: Mapping[str, str] 
             .render(
                 r=document,
                 verdict=sentences.verdict_words(document),
+                zero=clauses.zero(document),
                 headline=sentences.headline(document),
                 then=sentences.next_step(document),
                 pictures={"gauges": "", "picture": "", "waterfall": ""} | dict(pictures or {}),

@@ -10,8 +10,8 @@ import textwrap
 from typing import Any, Literal
 
 from drillmark.model.stamp import Interval
+from drillmark.report import clauses, words
 from drillmark.report import headline as told
-from drillmark.report import words
 from drillmark.report.headline import next_step, verdict_words
 
 Style = Literal["", "good", "bad", "doubt", "head", "dim"]
@@ -130,7 +130,10 @@ def _where_the_time_went(document: Document) -> list[Line]:
     steps = [step for step in document["timeline"] if step["to_seconds"] is not None]
     if not steps:
         return []
-    lines: list[Line] = [("", ""), ("where the time went: seconds since the fault, how long, what", "head")]
+    lines: list[Line] = [
+        ("", ""),
+        (f"where the time went: seconds since {clauses.zero(document)}, how long, what", "head"),
+    ]
     for step in steps[:_STEPS_SHOWN]:
         lines.append((_step(step, ""), "bad" if step["status"] in {"failed", "timed_out"} else ""))
         lines.extend((_step(part, "  "), "dim") for part in step.get("parts", []))

@@ -76,6 +76,11 @@ def objective(name: str) -> str:
     return OBJECTIVE_WORDS.get(name, harmless(name.replace("_", " ").replace(".", " ")))
 
 
+def zero(*, simulated: bool) -> str:
+    """What happened at I, from which seconds count."""
+    return "the disaster was declared" if simulated else "the fault began"
+
+
 def outcome(value: Outcome | str) -> str:
     """A verdict as a word."""
     return OUTCOME_WORDS[Outcome(value)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from drillmark.report import where
+from drillmark.report import clauses, where
 from drillmark.report.charts import gauges, picture, waterfall
 from drillmark.report.charts.gauges import Earlier
 from drillmark.report.charts.marks import Spec
@@ -37,5 +37,5 @@ def define(document: dict[str, Any], series: Series, earlier: list[Earlier] | No
     return Charts(
         gauges=None if document["mode"] == "experiment" else gauges.specification(document, earlier or []),
         picture=None if series.empty else picture.specification(series, document["stamps"]),
-        waterfall=waterfall.specification(bars) if bars else None,
+        waterfall=waterfall.specification(bars, zero=clauses.zero(document)) if bars else None,
     )

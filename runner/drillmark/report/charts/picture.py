@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drillmark.report import words
 from drillmark.report.charts import panels
 from drillmark.report.charts.marks import SAY_SECONDS, STEP, Spec, mark, of, step_signal, stretch, text, value
 from drillmark.report.charts.panel import Panel
@@ -199,8 +200,7 @@ def _placed(panel: Panel, y: float) -> Spec:
 
 
 def _axis(height: float, series: Series) -> Spec:
-    zero = "the disaster was declared" if series.simulated else "the fault began"
-    since = f"time since {zero}" if series.injected else "time since the run began"
+    since = f"time since {words.zero(simulated=series.simulated)}" if series.injected else "time since the run began"
     return {
         "type": "group",
         "interactive": False,

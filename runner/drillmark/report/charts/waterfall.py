@@ -11,8 +11,8 @@ _ROW = 36
 LEFT = RIGHT = 16
 
 
-def specification(bars: list[Bar], *, width: int = 760) -> Spec:
-    """The waterfall. `bars` must not be empty."""
+def specification(bars: list[Bar], *, zero: str, width: int = 760) -> Spec:
+    """The waterfall. `bars` must not be empty; `zero` is what happened where their seconds begin."""
     most = longest(bars)
     rows = [
         {
@@ -51,7 +51,7 @@ def specification(bars: list[Bar], *, width: int = 760) -> Spec:
                 "grid": True,
                 "values": {"signal": "sequence(ceil(x0 / step) * step, x1 + step / 1000, step)"},
                 "encode": {"labels": {"update": {"text": {"signal": SAY_SECONDS}}}},
-                "title": "time since the fault began",
+                "title": f"time since {zero}",
                 "titleFontWeight": "normal",
                 "titleFontSize": 11,
                 "labelFlush": True,

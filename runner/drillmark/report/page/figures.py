@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from drillmark.model.entry import Effect, Entry, Kind
-from drillmark.report import sentences, where, words
+from drillmark.report import clauses, sentences, where, words
 from drillmark.report.charts.picture import STAMP_NAMES
 from drillmark.report.page.why import why
 from drillmark.report.series import Series
@@ -63,7 +63,7 @@ def interval(span: dict[str, float | None] | None) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """An instant since the fault began."""
+    """An instant, counted from I."""
     return "" if value is None else f"{value:+,.3f} s"
 
 
@@ -162,7 +162,8 @@ def writes(document: Document) -> list[Row]:
 def moments(document: Document, entries: Sequence[Entry]) -> list[Row]:
     """The stamps, each with the entry that it rests on."""
     found: list[Row] = []
-    for name, said in {"I": "fault begins", **STAMP_NAMES, "soak_end": "watching ends"}.items():
+    begin = "disaster declared" if clauses.simulated(document) else "fault begins"
+    for name, said in {"I": begin, **STAMP_NAMES, "soak_end": "watching ends"}.items():
         span = document["stamps"].get(name)
         if span is not None:
             found.append(

@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from drillmark.errors import UsageError
 from drillmark.model.entry import Entry
-from drillmark.report import charts, where, words
+from drillmark.report import charts, clauses, where, words
 from drillmark.report.charts import Charts, Earlier
 from drillmark.report.charts.theme import PATTERNS
 from drillmark.report.page import figures, journal, levels, method, opening, why
@@ -68,6 +68,7 @@ def render(told: Material, assets: Assets) -> str:
             scripts=[Markup(text) for text in scripts],  # noqa: S704
             patterns=Markup(PATTERNS),  # noqa: S704
             specs=_specs(drawn),
+            zero=clauses.zero(document),
             opening=opening.opening(document),
             gauges=figures.gauges(document),
             moments=figures.moments(document, told.entries),
