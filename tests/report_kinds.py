@@ -89,7 +89,7 @@ def _lost(**more: Any) -> Run:
     return drill(**({"store": _store(), "recover_data": DATA} | more))
 
 
-def _until(effect: Effect) -> Callable[[Journal], None]:
+def until(effect: Effect) -> Callable[[Journal], None]:
     """Nothing from the intent of that effect on, but for the end of the observers."""
 
     def edit(journal: Journal) -> None:
@@ -102,7 +102,7 @@ def _until(effect: Effect) -> Callable[[Journal], None]:
 
 
 def _aborted_before(journal: Journal) -> None:
-    _until(Effect.INJECT)(journal)
+    until(Effect.INJECT)(journal)
     _insert(journal, Kind.ABORT, -0.4, by="person", reason="somebody needs the system")
 
 
@@ -128,7 +128,7 @@ def _insert(journal: Journal, kind: Kind, at: float, *, before: Effect = Effect.
     journal.entries[:] = [replace(entry, sequence=n + 1) for n, entry in enumerate(journal.entries)]
 
 
-def _changed(effect: Effect, **data: Any) -> Callable[[Journal], None]:
+def changed(effect: Effect, **data: Any) -> Callable[[Journal], None]:
     """The outcome of that effect, with other data."""
 
     def edit(journal: Journal) -> None:
@@ -140,12 +140,12 @@ def _changed(effect: Effect, **data: Any) -> Callable[[Journal], None]:
 
 
 def _gate_failed(journal: Journal) -> None:
-    _until(Effect.PROVE_EFFECT)(journal)
-    _changed(Effect.INJECT, actions=[], gate_failed=True, error="orders are not answered")(journal)
+    until(Effect.PROVE_EFFECT)(journal)
+    changed(Effect.INJECT, actions=[], gate_failed=True, error="orders are not answered")(journal)
 
 
 def _preflight(journal: Journal) -> None:
-    _until(Effect.BASELINE)(journal)
+    until(Effect.BASELINE)(journal)
     place = next(n for n, entry in enumerate(journal.entries) if entry.effect is Effect.STOP_OBSERVERS)
     last = journal.entries[place:]
     del journal.entries[place:]
@@ -203,13 +203,13 @@ _MAKERS: dict[str, Callable[[], Made]] = {
     "aborted before the fault": lambda: of(_lost(edit=_aborted_before).evidence),
     "aborted": lambda: of(_lost(edit=_aborted_during).evidence),
     "refused": lambda: of(_lost(edit=_refused).evidence),
-    "not at its end": lambda: of(_lost(edit=_until(Effect.SOAK)).evidence),
+    "not at its end": lambda: of(_lost(edit=until(Effect.SOAK)).evidence),
     "steady state not met": lambda: of(_lost(edit=_gate_failed).evidence),
     "preflight failed": lambda: of(_lost(plan={"preflight": 1}, edit=_preflight).evidence),
     "fault not proved": lambda: of(_lost(effect=None).evidence),
     "effect not probed": lambda: of(_lost(probed=False).evidence),
     "undo failed": lambda: of(
-        _lost(edit=_changed(Effect.UNDO, rollbacks=[ROLLBACKS[0] | {"status": "failed", "error": "no route"}])).evidence
+        _lost(edit=changed(Effect.UNDO, rollbacks=[ROLLBACKS[0] | {"status": "failed", "error": "no route"}])).evidence
     ),
     "verification failed": lambda: of(_lost(verify=((6.1, 6.4, False),)).evidence),
     "holes": lambda: of(_lost(store=_store(holes=3)).evidence),

@@ -12,6 +12,7 @@ from drillmark.measure.timeline.history import History, Ran
 from drillmark.model.entry import Effect, Kind, Status
 from drillmark.model.evidence import Evidence
 from drillmark.model.measurement import Cited, Measurements
+from drillmark.model.plan import Plan
 from drillmark.model.verdict import Judged, Outcome
 
 
@@ -76,7 +77,7 @@ def actions(evidence: Evidence, told: History, measurements: Measurements) -> li
     """Every action of the fault and every activity of the recovery. One that failed is a failure of the run."""
     del measurements
     plan, inject = evidence.plan, told.one(Effect.INJECT)
-    if not _begun(evidence, inject):
+    if not _begun(plan, inject):
         return []
     if plan.bare is not None and plan.bare.touches_nothing:
         return []
@@ -101,19 +102,25 @@ def actions(evidence: Evidence, told: History, measurements: Measurements) -> li
 def undo(evidence: Evidence, told: History, measurements: Measurements) -> list[Judged]:
     """Every rollback, and the proof that the fault is gone."""
     del measurements
-    plan, inject = evidence.plan, told.one(Effect.INJECT)
-    if not _begun(evidence, inject):
-        return []
+    judged = undone(evidence.plan, told)
+    return [] if judged is None else [judged]
+
+
+def undone(plan: Plan, told: History) -> Judged | None:
+    """What the journal says of the undo and of its proof. None: there was nothing to undo."""
+    inject = told.one(Effect.INJECT)
+    if not _begun(plan, inject):
+        return None
     if plan.bare is not None and plan.bare.touches_nothing:
-        return []
+        return None
     ran, proof = told.one(Effect.UNDO), told.one(Effect.PROVE_UNDONE)
     if ran.data.get("waived"):
         reason = "the fault was left in place, as the rollback strategy says"
-        return [Judged("undo", Outcome.NOT_APPLICABLE, unit="", reason=reason, cited=Cited(entries=ran.sequences))]
+        return Judged("undo", Outcome.NOT_APPLICABLE, unit="", reason=reason, cited=Cited(entries=ran.sequences))
     guard = list(told.of(Kind.GUARD))
     cited = Cited(entries=tuple(sorted((*ran.sequences, *proof.sequences, *(entry.sequence for entry in guard)))))
     if any(entry.data.get("what") == "acting" for entry in guard) and not ran.intents:
-        return [_undone_by_guard([entry.data for entry in guard], cited)]
+        return _undone_by_guard([entry.data for entry in guard], cited)
     rollbacks = [cast("dict[str, Any]", one) for one in ran.data.get("rollbacks", []) if isinstance(one, dict)]
     failed = [_said(one) for one in rollbacks if one.get("status") in (Status.FAILED, Status.TIMED_OUT)]
     unclear = [_said(one) for one in rollbacks if one.get("status") not in (*_ENDED, Status.SUCCEEDED)]
@@ -127,12 +134,12 @@ def undo(evidence: Evidence, told: History, measurements: Measurements) -> list[
         failed.append(f"the fault is not proved gone: {proof.data.get('error', '')}".rstrip(": "))
     elif proof.status not in (Status.SUCCEEDED, Status.SKIPPED):
         unclear.append("nothing proves that the fault is gone")
-    return [_worst_of("undo", failed, unclear, cited)]
+    return _worst_of("undo", failed, unclear, cited)
 
 
 def simulated(evidence: Evidence, told: History, measurements: Measurements) -> list[Judged]:
     """A simulated disaster: production kept its service level, and nothing from after t0 was restored from."""
-    if not _begun(evidence, told.one(Effect.INJECT)):
+    if not _begun(evidence.plan, told.one(Effect.INJECT)):
         return []
     return [
         _yes_or_no(name, met=check.met, reason=check.reason, cited=check.cited)
@@ -141,9 +148,9 @@ def simulated(evidence: Evidence, told: History, measurements: Measurements) -> 
     ]
 
 
-def _begun(evidence: Evidence, inject: Ran) -> bool:
+def _begun(plan: Plan, inject: Ran) -> bool:
     """Whether a fault was begun, or a simulated disaster declared."""
-    if evidence.plan.fault is None and not evidence.plan.simulated:
+    if plan.fault is None and not plan.simulated:
         return False
     return bool(inject.intents) and not inject.data.get("nothing_began") and not inject.data.get("gate_failed")
 

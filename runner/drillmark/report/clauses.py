@@ -78,6 +78,11 @@ def verdict_on(document: Document, objective: str) -> str:
     return next((str(item["verdict"]) for item in document["objectives"] if item["name"] == objective), "")
 
 
+def undone(document: Document) -> bool:
+    """Whether the fault, or the copy of a simulated disaster, is proved gone."""
+    return verdict_on(document, "undo") == "passed"
+
+
 def span(value: dict[str, float | None] | None) -> Interval | None:
     """An interval as it stands in the document."""
     return None if value is None or value["lo"] is None else Interval(value["lo"], value["hi"])

@@ -178,7 +178,7 @@ def _undo(document: Document) -> list[str]:
 
 
 def _gone(document: Document) -> str:
-    return "the fault was undone" if clauses.verdict_on(document, "undo") == "passed" else ""
+    return "the fault was undone" if clauses.undone(document) else ""
 
 
 def _stopped(document: Document) -> list[str]:

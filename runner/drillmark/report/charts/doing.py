@@ -182,9 +182,10 @@ def deeds(series: Series) -> list[Panel]:
 
 
 def _look(row: Row) -> dict[str, str]:
-    bad = row["status"] in {"failed", "timed_out", "not good", "never undone"}
+    bad = row["status"] in {"failed", "timed_out", "not good"}
     name = "bad" if bad or row["kind"] in {"fault", "action"} else "doubt" if row["kind"] == "undo" else "accent"
     said = f"{row['kind']}: {words.harmless(row['name'], limit=60)}"
-    if bad or row["status"] == "indeterminate":
+    still_there = row["kind"] == "fault" and row["status"] != "succeeded"
+    if bad or still_there or row["status"] == "indeterminate":
         said += f" ({row['status'].replace('_', ' ')})"
     return {"fill": colour(name), "said": said}

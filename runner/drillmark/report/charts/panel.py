@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from drillmark.report import words
 from drillmark.report.charts.marks import Spec, hatch, mark, text, value
 from drillmark.report.series import Series
+
+_LONGEST_REASON = 100
 
 
 @dataclass(slots=True)
@@ -15,6 +18,7 @@ class Panel:
     Attributes:
         keys: what its marks mean, as (how it is drawn, name): `line`, `dash`, `dots`, `bar`, `thin`, `hatch`, `hollow`,
             `diamond`; each with a colour.
+        missing: why it shows nothing; empty: it shows what its name says.
     """
 
     name: str
@@ -24,6 +28,7 @@ class Panel:
     axes: list[Spec] = field(default_factory=list[Spec])
     data: list[Spec] = field(default_factory=list[Spec])
     keys: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
+    missing: str = ""
 
     def title(self) -> list[Spec]:
         """Its name, and the keys at the right, where there is room for both."""
@@ -42,10 +47,11 @@ class Panel:
 
 def why_not(series: Series, name: str, note: str) -> list[Panel]:
     """A panel that has nothing to show says why."""
-    why = series.notes.get(note)
+    why = words.harmless(series.notes.get(note, ""), limit=_LONGEST_REASON)
     if not why:
         return []
-    return [Panel(name, 18, [text(f"not shown: {why}"[:110], x=4, y=9, fill=value("muted"), fontStyle="italic")])]
+    said = text(f"not shown: {why}", x=4, y=9, fill=value("muted"), fontStyle="italic")
+    return [Panel(name, 18, [said], missing=why)]
 
 
 def rows_missing(series: Series, panel: str) -> Spec:

@@ -9,27 +9,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from drillmark.report import words
-from drillmark.report.charts import panels
+from drillmark.report import stamp_words, words
+from drillmark.report.charts import panels, watching
 from drillmark.report.charts.marks import SAY_SECONDS, STEP, Spec, mark, of, step_signal, stretch, text, value
 from drillmark.report.charts.panel import Panel
 from drillmark.report.charts.theme import FAINT, colour, config
 from drillmark.report.series import Series
 
 LEFT, RIGHT, BOTTOM = 58, 14, 40
-STAMP_NAMES = {
-    "t0": "disaster",
-    "e": "effect proved",
-    "first_refused": "first refused",
-    "t_detect": "detected",
-    "t_declare": "declared",
-    "t_restore_start": "recovery begins",
-    "t_data_restored": "data restored",
-    "t_verified": "verified",
-    "t_service_restored": "served again",
-    "undo_begin": "undo begins",
-    "undo_end": "undone",
-}
 _ROW = 15
 _PHASE = 20
 _GAP = 32
@@ -48,7 +35,7 @@ def specification(series: Series, stamps: dict[str, Any], *, width: int = 900) -
         height += panel.height
     return {
         "$schema": "https://vega.github.io/schema/vega/v6.json",
-        "description": _told(series, flags, [panel.name for panel in made]),
+        "description": _told(series, flags, made),
         "width": width,
         "height": height,
         "padding": {"left": LEFT, "right": RIGHT + panels.margin(series), "top": 4, "bottom": BOTTOM},
@@ -90,7 +77,7 @@ def _data(series: Series, flags: list[Spec]) -> list[Spec]:
 
 def _stamps(series: Series, stamps: dict[str, Any]) -> list[Spec]:
     """One row for each stamp, so that no name ever covers another, however far one zooms."""
-    named = [(name, stamps.get(key)) for key, name in STAMP_NAMES.items()]
+    named = [(name, stamps.get(key)) for key, name in stamp_words.names(undone=series.undone).items()]
     if series.injected and not series.simulated:
         named.append(("fault begins", {"lo": 0.0, "hi": 0.0}))
     found = [
@@ -102,15 +89,23 @@ def _stamps(series: Series, stamps: dict[str, Any]) -> list[Spec]:
     return [row | {"row": number} for number, row in enumerate(found)]
 
 
-def _told(series: Series, flags: list[Spec], panels: list[str]) -> str:
-    """The same for whoever cannot see it: the stamps, how long users were not served, and what is shown."""
-    lengths = {"bad": 0.0, "absent": 0.0, "good": 0.0}
-    for row in series.beats:
-        lengths[row["state"]] += row["to"] - row["from"] if row["strip"] == "users" else 0.0
+def _told(series: Series, flags: list[Spec], made: list[Panel]) -> str:
+    """The same for whoever cannot see it: the stamps, how long service was not there, what is shown and what is not."""
     stamps = [f"{row['name']} at {row['mid']:+.1f} s" for row in flags]
-    beats = [f"beats bad for {lengths['bad']:.1f} s, absent for {lengths['absent']:.1f} s"] if series.beats else []
+    beats = [_lengths(series, strip, name) for strip, name in watching.STRIPS.items()]
     span = f"from {series.begin:+.1f} s to {series.end:+.1f} s"
-    return "; ".join([span, *stamps, *beats, f"shown: {', '.join(panels)}"])
+    shown = [f"shown: {', '.join(panel.name for panel in made if not panel.missing)}"]
+    hidden = [f"not shown: {panel.name} ({panel.missing})" for panel in made if panel.missing]
+    return "; ".join(filter(None, [span, *stamps, *beats, *shown, *hidden]))
+
+
+def _lengths(series: Series, strip: str, name: str) -> str:
+    """How long the beats of a strip were bad or absent; empty where there are none, which is not "never"."""
+    lengths = {"bad": 0.0, "absent": 0.0, "good": 0.0}
+    rows = [row for row in series.beats if row["strip"] == strip]
+    for row in rows:
+        lengths[row["state"]] += row["to"] - row["from"]
+    return f"{name.lower()} bad for {lengths['bad']:.1f} s, absent for {lengths['absent']:.1f} s" if rows else ""
 
 
 def _shade(phase: str) -> Spec:

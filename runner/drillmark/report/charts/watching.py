@@ -6,6 +6,8 @@ from drillmark.report.charts.marks import hatch, line, mark, missing, stretch, v
 from drillmark.report.charts.panel import Panel, left, rows_missing, scale, why_not
 from drillmark.report.series import Series
 
+# Whose beats: strip -> name of its panel; in small letters, of the note that says why it shows nothing.
+STRIPS = {"users": "Beats", "copy": "Beats of the copy"}
 _LATENCIES: tuple[tuple[str, list[float], float], ...] = (
     ("p50", [], 1.8),
     ("p95", [5, 3], 1.4),
@@ -16,9 +18,10 @@ _LATENCIES: tuple[tuple[str, list[float], float], ...] = (
 def beats(series: Series) -> list[Panel]:
     """Good is thin, bad is tall, absent is hatched."""
     found: list[Panel] = []
-    for strip, name in (("users", "Beats"), ("copy", "Beats of the copy")):
+    for strip, name in STRIPS.items():
         rows = [row for row in series.beats if row["strip"] == strip]
         if not rows:
+            found += why_not(series, name, name.lower())
             continue
         data = f"beats_{strip}"
         found.append(
@@ -40,7 +43,7 @@ def beats(series: Series) -> list[Panel]:
                 keys=[("thin", "good", "good"), ("bar", "bad", "bad"), ("hatch", "muted", "absent")],
             )
         )
-    return found or why_not(series, "Beats", "beats")
+    return found
 
 
 def availability(series: Series) -> list[Panel]:

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from drillmark.model.entry import Effect, Entry, Kind
-from drillmark.report import clauses, sentences, where, words
-from drillmark.report.charts.picture import STAMP_NAMES
+from drillmark.report import clauses, sentences, stamp_words, where, words
 from drillmark.report.page.why import why
 from drillmark.report.series import Series
 
@@ -163,7 +162,8 @@ def moments(document: Document, entries: Sequence[Entry]) -> list[Row]:
     """The stamps, each with the entry that it rests on."""
     found: list[Row] = []
     begin = "disaster declared" if clauses.simulated(document) else "fault begins"
-    for name, said in {"I": begin, **STAMP_NAMES, "soak_end": "watching ends"}.items():
+    named = stamp_words.names(undone=clauses.undone(document))
+    for name, said in {"I": begin, **named, "soak_end": "watching ends"}.items():
         span = document["stamps"].get(name)
         if span is not None:
             found.append(

@@ -30,6 +30,7 @@ class Series:
         begin, end: what was observed.
         injected: whether zero is I.
         simulated: whether nothing was broken at I, as it is the declaration.
+        undone: whether the fault, or the copy, is proved gone.
         phases: `name`, `from`, `to`.
         beats: `strip` (whose beats), `state` (good, bad, absent), `from`, `to`, `count`.
         availability: `t`, `v`; one row for each bin, v null where no beat is.
@@ -47,6 +48,7 @@ class Series:
     bin_seconds: float = 1.0
     injected: bool = False
     simulated: bool = False
+    undone: bool = False
     phases: list[Row] = field(default_factory=list[Row])
     beats: list[Row] = field(default_factory=list[Row])
     availability: list[Row] = field(default_factory=list[Row])
@@ -93,14 +95,17 @@ def _moments(this: Scene, grid: Grid, made: Series, told: Sequence[Row]) -> None
     del told
     made.phases = moments.phases(this.facts, grid.end / NANOSECONDS)
     made.deeds = moments.deeds(this.facts, grid.end / NANOSECONDS)
+    made.undone = moments.undone(this.facts)
     for away in this.facts.away:
         made.missing.append(_gap("all", away.lo, away.hi, "no runner was there"))
 
 
 def _beats(this: Scene, grid: Grid, made: Series, told: Sequence[Row]) -> None:
     del told
-    if this.evidence.plan.simulated and this.side is not None:
+    if this.side is not None:
         made.beats += beats.segments(this.side, grid, "copy")
+    elif this.evidence.plan.simulated:
+        made.notes["beats of the copy"] = this.side_reason
     if this.evidence.plan.probes is None:
         made.notes["beats"] = "the drill has no probes"
         return
@@ -108,9 +113,7 @@ def _beats(this: Scene, grid: Grid, made: Series, told: Sequence[Row]) -> None:
         raise UnmeasurableError(this.beats_reason)
     made.beats += beats.segments(this.beats, grid, "users")
     made.availability = beats.availability(this.beats, grid)
-    made.missing += [
-        _gap("availability", begin, end, "no beats") for begin, end in this.beats.gaps(grid.begin, grid.end).tolist()
-    ]
+    made.missing += [_gap("availability", *span, "no beats") for span in beats.absences(this.beats, grid)]
 
 
 def _load(this: Scene, grid: Grid, made: Series, told: Sequence[Row]) -> None:
@@ -120,8 +123,7 @@ def _load(this: Scene, grid: Grid, made: Series, told: Sequence[Row]) -> None:
             made.notes["load"] = "the drill has no load"
             return
         made.load, made.load_is_beats = beats.latencies(this.beats, grid), True
-        missing = this.beats.gaps(grid.begin, grid.end).tolist()
-        made.missing += [_gap("latency", begin, end, "no beats") for begin, end in missing]
+        made.missing += [_gap("latency", *span, "no beats") for span in beats.absences(this.beats, grid)]
         return
     if this.load is None:
         raise UnmeasurableError(this.load_reason)

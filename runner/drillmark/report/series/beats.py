@@ -18,8 +18,7 @@ def segments(found: Beats, grid: Grid, strip: str) -> list[Row]:
     """The beats as stretches, exact to the beat; where they alternate too often, the worst of each bin."""
     inside = (found.first >= grid.begin) & (found.first < grid.end) & found.edges
     at, good = found.first[inside], found.good[inside]
-    gaps = found.gaps(grid.begin, grid.end)
-    absent = [_row(strip, "absent", begin, end, 0) for begin, end in gaps.tolist()]
+    absent = [_row(strip, "absent", *span, 0) for span in absences(found, grid)]
     if not len(at):
         return absent
     alone = np.diff(at) > found.absence_ns
@@ -33,8 +32,15 @@ def segments(found: Beats, grid: Grid, strip: str) -> list[Row]:
         until = int(at[last]) + found.period_ns
         if last + 1 < len(at) and int(at[last + 1]) - int(at[last]) <= found.absence_ns:
             until = int(at[last + 1])
-        rows.append(_row(strip, "good" if good[last] else "bad", int(at[first]), until, last - first + 1))
+        state = "good" if good[last] else "bad"
+        rows.append(_row(strip, state, int(at[first]), min(until, grid.end), last - first + 1))
     return sorted([*rows, *absent], key=lambda row: row["from"])
+
+
+def absences(found: Beats, grid: Grid) -> list[tuple[int, int]]:
+    """Where no beat is, cut to what was observed: an absence may have begun long before."""
+    cut = np.clip(found.gaps(grid.begin, grid.end), grid.begin, grid.end)
+    return [(begin, end) for begin, end in cut.tolist() if end > begin]
 
 
 def availability(found: Beats, grid: Grid) -> list[Row]:
@@ -60,7 +66,7 @@ def latencies(found: Beats, grid: Grid) -> list[Row]:
 def _by_bin(at: np.ndarray[Any, Any], good: np.ndarray[Any, Any], grid: Grid, strip: str) -> list[Row]:
     some, bad = grid.counts(at).tolist(), grid.counts(at[~good]).tolist()
     return [
-        _row(strip, "bad" if no else "good", begin, begin + grid.width, count)
+        _row(strip, "bad" if no else "good", begin, min(begin + grid.width, grid.end), count)
         for begin, count, no in zip(grid.starts.tolist(), some, bad, strict=True)
         if count
     ]

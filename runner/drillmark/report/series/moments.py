@@ -5,16 +5,19 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+from drillmark.judge import conduct
 from drillmark.measure.timeline.facts import Facts
 from drillmark.measure.timeline.frame import Span
 from drillmark.measure.timeline.history import Ran, stamp_in
 from drillmark.model.entry import Effect, Kind
 from drillmark.model.phases import PHASES
 from drillmark.model.stamp import NANOSECONDS, Stamp
+from drillmark.model.verdict import Outcome
 
 Row = dict[str, Any]
 # What happens before the target is watched, and after the last of it, is no phase of the picture.
 _ASIDE = frozenset({"preflight", "preparing", "closing"})
+_STANDS = {Outcome.FAILED: "not undone cleanly", Outcome.UNKNOWN: "not known to be undone"}
 
 
 def phases(facts: Facts, end: float) -> list[Row]:
@@ -42,10 +45,8 @@ def deeds(facts: Facts, end: float) -> list[Row]:
     """The fault as it lasted, the experiment's actions, recovery and verification, and the rollbacks."""
     inject = facts.history.one(Effect.INJECT)
     rows: list[Row] = []
-    if facts.injected and not facts.plan.simulated:
-        until = end if facts.undo_ended is None else _mid(facts.undo_ended)
-        status = "succeeded" if facts.undo_ended is not None else "never undone"
-        rows.append(_row("in place", "fault", 0.0, until, status))
+    if not facts.plan.simulated:
+        rows += _in_place(facts, end)
     rows += _activities(facts, inject.data.get("actions"), "action")
     for effect, kind in ((Effect.RECOVER, "recover"), (Effect.VERIFY, "verify")):
         rows += [_ran(facts, ran, kind, end) for ran in facts.history.all(effect) if ran.begun is not None]
@@ -57,6 +58,23 @@ def deeds(facts: Facts, end: float) -> list[Row]:
         rows.append(_ran(facts, undo, "undo", end) | {"name": "undo"})
     rows += _by_guard(facts)
     return sorted(rows, key=lambda row: (row["from"], row["to"]))
+
+
+def undone(facts: Facts) -> bool:
+    """Whether what the run did is taken back, and that is proved."""
+    judged = conduct.undone(facts.plan, facts.history)
+    return judged is not None and judged.outcome is Outcome.PASSED
+
+
+def _in_place(facts: Facts, end: float) -> list[Row]:
+    """The fault, until an undo that went well; after any other it may still be there."""
+    judged = conduct.undone(facts.plan, facts.history)
+    if judged is None:
+        return []
+    if judged.outcome is Outcome.PASSED and facts.undo_ended is not None:
+        return [_row("in place", "fault", 0.0, _mid(facts.undo_ended), "succeeded")]
+    status = _STANDS.get(judged.outcome, "never undone") if facts.undo_begun is not None else "never undone"
+    return [_row("in place", "fault", 0.0, end, status)]
 
 
 def _by_guard(facts: Facts) -> list[Row]:
