@@ -41,7 +41,7 @@ schedule: {{cron: "* * * * *", jitter: {jitter}s}}
 WORKER = """
 import signal, sys
 from pathlib import Path
-from drillmark.fleet.claims import Ending
+from drillmark.fleet.endings import Ending
 from drillmark.fleet.database import Database
 from drillmark.fleet.terms import Terms
 from drillmark.fleet.worker import Worker

@@ -23,8 +23,9 @@ from drillmark.engine import overtaking
 from drillmark.engine.paths import WorkspacePaths
 from drillmark.errors import JournalError, StaleEpochError
 from drillmark.fleet import members
-from drillmark.fleet.claims import Claim, Ending
+from drillmark.fleet.claims import Claim
 from drillmark.fleet.database import Database
+from drillmark.fleet.endings import Ending
 from drillmark.fleet.performing import EngineProcess
 from drillmark.fleet.terms import Terms
 from drillmark.fleet.worker import Worker

@@ -16,8 +16,8 @@ from drillmark.engine.paths import WorkspacePaths
 from drillmark.fleet import admitting, claims, members, overdue, tables
 from drillmark.fleet.agenda import Agenda
 from drillmark.fleet.choosing import Limits
-from drillmark.fleet.claims import Ending
 from drillmark.fleet.database import Database, now
+from drillmark.fleet.endings import Ending
 from drillmark.fleet.wishes import Wishes
 from drillmark.journal.opening import open_store
 from drillmark.model.entry import Kind

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from drillmark.fleet import performing
-from drillmark.fleet.claims import Claim, Ending
+from drillmark.fleet.claims import Claim
+from drillmark.fleet.endings import Ending
 
 CLAIM = Claim("x@1", "x", "drills/x.yaml", "w1", 1, 1, "r1", taking_over=False, due_at=0.0, start_at=0.0)
 VERDICT = {"verdict": "passed", "reason": "", "again": False, "settled": True}

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 import own_database
 from drillmark.fleet import admitting, claims, members, overdue, tables
 from drillmark.fleet.choosing import Limits
-from drillmark.fleet.claims import Ending
 from drillmark.fleet.database import Database, now
+from drillmark.fleet.endings import Ending
 from fleet_rows import LEASE_SECONDS, add, admit, claim, join, locked, row, silence, told
 
 

@@ -165,6 +165,20 @@ def test_drills_are_found_in_folders_but_not_behind_links_that_lead_out(root, tm
     assert Workspace(root).drills() == ["drills/c.yaml", "drills/quarterly/a.yaml", "drills/quarterly/deep/b.yml"]
 
 
+def test_where_labels_differ_the_target_counts_before_what_it_touches(root, plans):
+    """The row of a schedule asks for the same worker as the row of a run by hand."""
+    targets = """targets:
+  db: {environment: test, touches: [zone, api], labels: {region: eu}}
+  api: {environment: test, labels: {region: us, network: inner}}
+  zone: {environment: test, labels: {network: outer, zone: z}}
+"""
+    (root / "targets.yaml").write_text(targets)
+    write(root, "one")
+    (planned,) = plans.read()
+    assert plans.locked(planned.drill) == ["api", "db", "zone"]
+    assert plans.labels(planned.drill) == {"region": "eu", "network": "inner", "zone": "z"}
+
+
 class LaterSchedule(Schedule):
     """As a later version may have it."""
 

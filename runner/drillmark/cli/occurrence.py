@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +25,11 @@ from drillmark.errors import (
     UndoFileError,
     UsageError,
 )
-from drillmark.model.entry import Entry, Kind
 
 if TYPE_CHECKING:
     from drillmark.engine.start import RunEnded
     from drillmark.journal.port import RunRow, Store
+    from drillmark.model.entry import Entry
     from drillmark.model.plan import Plan
     from drillmark.telling.news import Message
 
@@ -108,7 +109,7 @@ def _take_over(root: Path, body: dict[str, Any]) -> dict[str, object]:
             with views.unwatched(root, store.read(row.run), _notified) as view:
                 ended = resume.resume(root, row, view=view)
         except UsageError as error:
-            told = _ended_before(store.read(row.run))
+            told = _ended_before(root, row, store.read(row.run))
             return told or _told("unknown", f"{lost}: {error}", again=True)
         return _told_end(ended, lost)
     finally:
@@ -152,29 +153,27 @@ def _gap_without_result(root: Path, row: RunRow, body: dict[str, Any], ended: Ru
     return f"its plan is another here, so it has no result; filed {', '.join(filed)}"
 
 
-def _ended_before(entries: Sequence[Entry]) -> dict[str, object] | None:
+def _ended_before(root: Path, row: RunRow, entries: Sequence[Entry]) -> dict[str, object] | None:
     """How the run ended, where it had before its worker could say so."""
-    end = next((entry.data for entry in entries if entry.kind is Kind.RUN_ENDED), None)
-    return None if end is None else _told(str(end.get("verdict", "unknown")), "it had ended when its worker was lost")
+    from drillmark.engine import start
+    from drillmark.journal.entries import run_ended
+
+    if run_ended(entries) is None:
+        return None
+    ended = start.read_end(row.run, root / row.directory, entries)
+    return _told_end(ended, "it had ended when its worker was lost")
 
 
 def _told_end(ended: RunEnded, *before: str) -> dict[str, object]:
-    # What a rule refused it refuses again, until somebody decides otherwise: that is no matter of trying.
-    again = ended.verdict == "unknown" and not ended.refused
-    return _told(ended.verdict, "; ".join([*before, *ended.reasons]), again=again, settled=_is_undone(ended.directory))
+    from drillmark.fleet import endings
 
-
-def _is_undone(directory: Path) -> bool:
-    """By U: while something may be in effect, the targets stay locked, and the run is taken up again."""
-    from drillmark import undo
-    from drillmark.engine.paths import RunPaths
-
-    state = undo.read(RunPaths(directory).undo)
-    return state is None or not state.undoables
+    return asdict(endings.of_run(ended, *before))
 
 
 def _told(verdict: str, reason: str, *, again: bool = False, settled: bool = True) -> dict[str, object]:
-    return {"verdict": verdict, "reason": reason, "again": again, "settled": settled}
+    from drillmark.fleet.endings import Ending
+
+    return asdict(Ending(verdict, reason, again=again, settled=settled))
 
 
 def _end_with_worker() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -20,7 +20,7 @@ from drillmark.engine.pulse import Pulse
 from drillmark.engine.view import SilentView, View
 from drillmark.errors import RefusedError, StaleEpochError, UndoFileError
 from drillmark.journal.entries import run_ended
-from drillmark.model.entry import Kind
+from drillmark.model.entry import Entry, Kind
 from drillmark.model.plan import Bare, Plan
 from drillmark.model.stamp import NANOSECONDS, Stamp
 from drillmark.undo import NOWHERE, Origin, Undoable, UndoState
@@ -147,17 +147,22 @@ def _lock_or_refuse(context: Context, locks: list[TargetLock], everywhere: Every
 
 
 def ended(context: Context) -> RunEnded:
+    """The end of a run that was driven here."""
+    return read_end(context.run, context.paths.directory, context.entries)
+
+
+def read_end(run: str, directory: Path, entries: Sequence[Entry]) -> RunEnded:
     """The end of a run, read off its journal."""
-    end = run_ended(context.entries)
+    end = run_ended(entries)
     data = end.data if end is not None else {}
-    reasons = next((entry.data["reasons"] for entry in reversed(context.entries) if "reasons" in entry.data), ())
+    reasons = next((entry.data["reasons"] for entry in reversed(entries) if "reasons" in entry.data), ())
     return RunEnded(
-        context.run,
-        context.paths.directory,
+        run,
+        directory,
         str(data.get("verdict", "unknown")),
         int(data.get("exit_code", 5)),
         tuple(reasons),
-        any(entry.kind is Kind.ABORT and entry.data.get("refusals") for entry in context.entries),
+        any(entry.kind is Kind.ABORT and entry.data.get("refusals") for entry in entries),
     )
 
 
@@ -166,7 +171,7 @@ def lock_targets(locks: list[TargetLock], workspace: WorkspacePaths, plan: Plan,
 
     A target on which an earlier run left something in its undo file is busy until that run is resumed.
     """
-    names = [(name, name) for name in sorted({plan.target.name, *plan.target.touches})]
+    names = [(name, name) for name in plan.target.locked]
     for target, name in names if plan.bare is None else [(plan.target.name, bare.lock_name(plan))]:
         lock = TargetLock(workspace.locks, target, name)
         locks.append(lock)

@@ -27,6 +27,7 @@ from drillmark.fleet.database import Database, now, tell
 from drillmark.fleet.hours import Hours
 from drillmark.fleet.overdue import BEGINS_WITHIN_SECONDS, MISSED, Late
 from drillmark.fleet.plans import Planned, Plans
+from drillmark.fleet.rows import new_row
 from drillmark.fleet.tables import drills, occurrences, wants
 from drillmark.fleet.wishes import Wishes, occurrence_of
 
@@ -176,13 +177,15 @@ class Agenda:
     def _row(self, one: Planned) -> dict[str, object]:
         retry = one.schedule.retry
         target = self._plans.target(one.drill)
-        return {
-            "drill": one.drill.id, "source": one.source, "priority": one.schedule.priority or 0,
-            "environment": target.environment if target else "", "labels": self._plans.labels(one.drill),
-            "attempts": 1 + (retry.times if retry else 0),
-            "retry_after_seconds": retry.wait if retry else 0.0, "attempt": 1, "turn": 0, "epoch": 0,
-            "taking_over": False, "unheard": False, "says": "",
-        }  # fmt: skip
+        return new_row(
+            drill=one.drill.id,
+            source=one.source,
+            environment=target.environment if target else "",
+            labels=self._plans.labels(one.drill),
+            priority=one.schedule.priority or 0,
+            retries=retry.times if retry else 0,
+            retry_after_seconds=retry.wait if retry else 0.0,
+        )
 
     def _recall(self, connection: Connection, unknown: list[Planned], moment: datetime) -> None:
         """How far each was looked at before. A new drill, or a new schedule, begins now: its past is no debt."""

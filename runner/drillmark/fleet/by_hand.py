@@ -7,12 +7,11 @@ never wait for a target: the person is told who has it, and since when.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,18 +22,21 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 from sqlalchemy.exc import SQLAlchemyError
 
-from drillmark import clock, undo
-from drillmark.engine.paths import RunPaths, WorkspacePaths
+from drillmark import clock
+from drillmark.engine.paths import WorkspacePaths
+from drillmark.engine.start import read_end
 from drillmark.errors import JournalError, RefusedError, UndoFileError
-from drillmark.fleet import claims, members
+from drillmark.fleet import claims, endings, members
 from drillmark.fleet.admitting import ENDED, QUEUED, RUNNING
-from drillmark.fleet.claims import Claim, Ending
+from drillmark.fleet.claims import Claim
 from drillmark.fleet.database import Database, now, short, tell
+from drillmark.fleet.endings import Ending
+from drillmark.fleet.rows import labels_of, new_row
 from drillmark.fleet.tables import locks, occurrences, wants
 from drillmark.fleet.terms import grace_seconds
 from drillmark.fleet.warden import Warden
+from drillmark.journal.entries import run_ended
 from drillmark.journal.opening import open_store
-from drillmark.model.entry import Kind
 from drillmark.model.plan import Plan
 from drillmark.model.stamp import NANOSECONDS
 
@@ -137,22 +139,16 @@ class ByHand:
         """How the run ended, by journal and undo file."""
         workspace = WorkspacePaths(self._root)
         try:
-            state = undo.read(RunPaths(workspace.runs / claim.run).undo)
             store = open_store(workspace)
             try:
                 entries = store.read(claim.run)
             finally:
                 store.close()
+            if run_ended(entries) is None:
+                return Ending("unknown", "its runner stopped before the run's end", settled=False)
+            return endings.of_run(read_end(claim.run, workspace.runs / claim.run, entries))
         except (UndoFileError, JournalError) as error:
             return Ending("unknown", f"{error}", settled=False)
-        end = next((entry.data for entry in reversed(entries) if entry.kind is Kind.RUN_ENDED), None)
-        left = state is not None and bool(state.undoables)
-        if end is None or left:
-            why = "its fault is not known to be undone" if left else "its runner stopped before the run's end"
-            return Ending("unknown", why, settled=False)
-        verdict = str(end.get("verdict", "unknown"))
-        reasons = next((entry.data["reasons"] for entry in reversed(entries) if "reasons" in entry.data), ())
-        return Ending(verdict, "; ".join(map(str, reasons)), again=verdict == "unknown")
 
 
 def _open_one(connection: Connection, run: str) -> RowMapping | None:
@@ -163,7 +159,7 @@ def _open_one(connection: Connection, run: str) -> RowMapping | None:
 
 def _refuse_if_taken(connection: Connection, plan: Plan) -> None:
     """Raises RefusedError where somebody has one of the targets, whoever that is."""
-    held = sa.select(locks).where(locks.c.target.in_(_targets(plan))).order_by(locks.c.target)
+    held = sa.select(locks).where(locks.c.target.in_(plan.target.locked)).order_by(locks.c.target)
     found = connection.execute(held).first()
     if found is None:
         return
@@ -179,21 +175,16 @@ def _begin(connection: Connection, run: str, plan: Plan, member: str) -> Claim:
     moment = now(connection)
     asked = datetime.fromtimestamp(moment, tz=UTC)
     name = f"{plan.drill}@{asked:%Y-%m-%dT%H:%M:%SZ}!{run.rpartition('-')[2]}"
-    labels: dict[str, str] = {}
-    for touched in reversed(plan.target.touched):
-        labels |= touched.labels
-    row = {
-        "occurrence": name, "drill": plan.drill, "source": plan.source,
-        "due_at": moment, "start_at": moment, "until_at": None, "priority": 0, "environment": plan.target.environment,
-        "labels": json.dumps(labels | plan.target.labels, sort_keys=True),
-        "attempts": 1, "retry_after_seconds": 0.0, "attempt": 1, "state": RUNNING, "turn": 0, "epoch": 1,
-        "worker": member, "run": run, "taking_over": False, "says": "", "unheard": False, "started_at": moment,
-    }  # fmt: skip
+    target = plan.target
+    known = {touched.name: touched.labels for touched in target.touched} | {target.name: target.labels}
+    labels = labels_of(target.name, target.touches, known)
+    row = new_row(drill=plan.drill, source=plan.source, environment=target.environment, labels=labels)
+    row |= {"occurrence": name, "due_at": moment, "start_at": moment, "until_at": None}
+    row |= {"state": RUNNING, "epoch": 1, "worker": member, "run": run, "started_at": moment}
     connection.execute(sa.insert(occurrences).values(row))
-    targets = _targets(plan)
-    connection.execute(sa.insert(wants), [{"occurrence": name, "target": target} for target in targets])
+    connection.execute(sa.insert(wants), [{"occurrence": name, "target": each} for each in target.locked])
     taken = {"holder": name, "worker": member, "since_at": moment}
-    connection.execute(sa.insert(locks), [taken | {"target": target} for target in targets])
+    connection.execute(sa.insert(locks), [taken | {"target": each} for each in target.locked])
     tell(connection, name, "started", worker=member, epoch=1, says=f"run {run}, by hand")
     return _claim(row)
 
@@ -212,7 +203,3 @@ def _take_up(connection: Connection, row: RowMapping, member: str) -> Claim:
 
 def _claim(row: Mapping[str, Any]) -> Claim:
     return Claim(**{name: row[name] for name in Claim.__dataclass_fields__})
-
-
-def _targets(plan: Plan) -> Sequence[str]:
-    return sorted({plan.target.name, *plan.target.touches})

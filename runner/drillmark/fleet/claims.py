@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 from drillmark.fleet import members
 from drillmark.fleet.admitting import ENDED, QUEUED, RUNNING, WAITING, Queued
 from drillmark.fleet.database import Database, clock, now, tell
+from drillmark.fleet.endings import Ending
 from drillmark.fleet.overdue import BEGINS_WITHIN_SECONDS
 from drillmark.fleet.tables import locks, occurrences, workers
 
@@ -41,21 +42,6 @@ class Claim:
     taking_over: bool
     due_at: float
     start_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How an attempt ended.
-
-    Attributes:
-        again: by its retry policy it may be run again, if tries are left.
-        settled: nothing of it is in effect any more. Else it keeps its targets, and is taken over.
-    """
-
-    verdict: str
-    reason: str
-    again: bool = False
-    settled: bool = True
 
 
 def claim(database: Database, occurrence: str, turn: int, worker: str, run: str) -> Claim | None:

@@ -16,7 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from drillmark.fleet.claims import Claim, Ending
+from drillmark.fleet.claims import Claim
+from drillmark.fleet.endings import Ending
 
 _POLL_SECONDS = 0.2
 _TOLD_CHARACTERS = 500

@@ -7,7 +7,6 @@ know what time it is, nor what ran.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -22,6 +21,8 @@ from drillmark.define.drill import Drill
 from drillmark.define.schedule import Schedule
 from drillmark.define.targets import Target, Targets
 from drillmark.errors import DrillmarkError, Problem, UsageError
+from drillmark.fleet.rows import labels_of
+from drillmark.model.target import locked_with
 from drillmark.workspace import TARGETS
 from drillmark.workspace_files import Files, drill_files
 
@@ -159,17 +160,17 @@ class Plans:
         return self._targets.targets.get(drill.target) if self._targets else None
 
     def locked(self, drill: Drill) -> list[str]:
-        """The targets that it has for itself: the one that is faulted, and all that it touches."""
-        target = self.target(drill)
-        return sorted({drill.target, *(target.touches if target else ())})
+        """The targets that it has for itself."""
+        return locked_with(drill.target, self._touches(drill))
 
-    def labels(self, drill: Drill) -> str:
-        """What a worker must have: the labels of every target that is locked."""
+    def labels(self, drill: Drill) -> dict[str, str]:
+        """What a worker must have."""
         known = self._targets.targets if self._targets else {}
-        wanted: dict[str, str] = {}
-        for name in reversed(self.locked(drill)):
-            wanted |= known[name].labels if name in known else {}
-        return json.dumps(wanted, sort_keys=True)
+        return labels_of(drill.target, self._touches(drill), {name: one.labels for name, one in known.items()})
+
+    def _touches(self, drill: Drill) -> list[str]:
+        target = self.target(drill)
+        return target.touches if target else []
 
 
 def digest(schedule: Schedule) -> str:

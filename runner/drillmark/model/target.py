@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from drillmark.model.frozen import Frozen, each
+
+
+def locked_with(name: str, touches: Iterable[str]) -> list[str]:
+    """The targets that a drill has for itself: the one that is faulted, and all that it touches."""
+    return sorted({name, *touches})
 
 
 class PlannedScope(Frozen):
@@ -34,6 +41,11 @@ class PlannedTarget(Frozen):
     touches: list[str] = each(default_factory=list)
     touched: list[PlannedTouch] = each(default_factory=list)  # what targets.yaml says of `touches`
     scope: PlannedScope = PlannedScope()
+
+    @property
+    def locked(self) -> list[str]:
+        """All targets that its drill has for itself."""
+        return locked_with(self.name, self.touches)
 
 
 class BlastRadius(Frozen):
