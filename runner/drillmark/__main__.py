@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import sys
 
+from drillmark import inherited
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Run the command line. A bare experiment waits for Chaos Toolkit: its import begins first."""
+    inherited.mend()
     if sys.argv[1:2] == ["experiment"]:
         from drillmark.chaos import ahead  # noqa: PLC0415 - nothing but this is wanted yet
 

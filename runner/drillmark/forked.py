@@ -13,10 +13,12 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import select
     from collections.abc import Callable, Generator
     from typing import NoReturn
 
 _FAILED = 1
+_STREAMS = 3  # stdin, stdout, stderr
 _POLL_MILLISECONDS = 10
 
 
@@ -39,7 +41,7 @@ class Forked:
         """Fork. `name` is what `ps` shows; `stdin` and `output` are descriptors of ours. Raises OSError."""
         self.returncode: int | None = None
         # What is not written yet would be written by the child too.
-        for stream in (sys.stdout, sys.stderr):
+        for stream in filter(None, (sys.stdout, sys.stderr)):
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()
         self.pid = os.fork()
@@ -49,27 +51,31 @@ class Forked:
     def poll(self) -> int | None:
         """The exit code, or None while it lives."""
         if self.returncode is None:
-            with contextlib.suppress(ChildProcessError):
+            try:
                 found, status = os.waitpid(self.pid, os.WNOHANG)
+            except ChildProcessError:
+                # It has ended, and the kernel kept nothing of it, as SIGCHLD is ignored. As Popen has it.
+                self.returncode = 0
+            else:
                 if found:
                     self.returncode = os.waitstatus_to_exitcode(status)
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for its end. Raises subprocess.TimeoutExpired."""
-        import select  # noqa: PLC0415 - see above
-        import subprocess  # noqa: PLC0415
+        import subprocess  # noqa: PLC0415 - see above
         import time  # noqa: PLC0415
 
         deadline = None if timeout is None else time.monotonic() + timeout
-        with _ending(self.pid) as descriptor:
+        with _ending(self.pid) as ending:
             while (code := self.poll()) is None:
-                if deadline is not None and time.monotonic() >= deadline:
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
                     raise subprocess.TimeoutExpired(str(self.pid), timeout or 0.0)
-                if descriptor is None:
+                if ending is None:
                     time.sleep(_POLL_MILLISECONDS / 1000)
                 else:
-                    select.select([descriptor], [], [], None if deadline is None else deadline - time.monotonic())
+                    ending.poll(None if left is None else left * 1000)
         return code
 
     def kill(self) -> None:
@@ -85,8 +91,12 @@ def _be(work: Callable[[], int], name: str, stdin: int, output: int) -> NoReturn
     """The child's whole life. Nothing of the parent's stack is ever returned to."""
     code = _FAILED
     try:
+        import fcntl  # noqa: PLC0415 - see above
+
         os.setsid()
-        for target, source in ((0, stdin), (1, output), (2, output)):
+        # First out of the way: one of them may have the number that the other is to get.
+        sources = [fcntl.fcntl(source, fcntl.F_DUPFD, _STREAMS) for source in (stdin, output, output)]
+        for target, source in enumerate(sources):
             os.dup2(source, target)
         _close_all_but_those()
         _name_yourself(name)
@@ -108,7 +118,7 @@ def _be(work: Callable[[], int], name: str, stdin: int, output: int) -> NoReturn
 
 def _close_all_but_those() -> None:
     for entry in os.listdir("/proc/self/fd"):  # noqa: PTH208 - as above
-        if int(entry) > 2:  # noqa: PLR2004 - stdin, stdout, stderr
+        if int(entry) >= _STREAMS:
             with contextlib.suppress(OSError):
                 os.close(int(entry))
 
@@ -119,14 +129,18 @@ def _name_yourself(name: str) -> None:
 
 
 @contextlib.contextmanager
-def _ending(pid: int) -> Generator[int | None]:
-    """A descriptor that can be read once the process has ended; None where there is none to be had."""
+def _ending(pid: int) -> Generator[select.poll | None]:
+    """What can be asked for the end of the process; None where there is nothing to be had."""
+    import select  # noqa: PLC0415 - see above
+
     try:
         descriptor = os.pidfd_open(pid)
     except OSError:
         yield None
         return
     try:
-        yield descriptor
+        asked = select.poll()  # `select` itself knows no descriptor above 1023
+        asked.register(descriptor, select.POLLIN)
+        yield asked
     finally:
         os.close(descriptor)

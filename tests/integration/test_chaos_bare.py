@@ -5,18 +5,16 @@ from __future__ import annotations
 import contextlib
 import http.server
 import json
-import os
 import signal
 import stat
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from chaos_helpers import FUNCTIONS, control, experiment, probe, python, shell
+from bare_runs import begin, breaks_and_mends, drillmark, journal, play, result, verdicts
+from chaos_helpers import PATIENCE_SECONDS, control, experiment, probe, python, shell
 from drillmark import clock
 from drillmark.chaos import undo
 from drillmark.engine import undoing
@@ -25,58 +23,6 @@ from drillmark.engine.paths import RunPaths
 from drillmark.guard.acting import act
 from drillmark.undo import Origin, Undoable, UndoState, write, write_epoch
 from waiting import until
-
-PATIENCE_SECONDS = 60.0
-
-
-def breaks_and_mends(folder: Path, *more: dict, **others: Any) -> dict:
-    """The fault is a file that is there."""
-    return experiment(
-        [shell("break", f"touch {folder}/broken"), *more], [shell("mend", f"rm -f {folder}/broken")], **others
-    )
-
-
-def begin(folder: Path, what: dict, *options: str) -> subprocess.Popen[str]:
-    (folder / "x.json").write_text(json.dumps(what))
-    return drillmark_starts(folder, "experiment", "x.json", *options)
-
-
-def drillmark_starts(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    environment = {name: value for name, value in os.environ.items() if name != "DRILLMARK_WORKSPACE"} | FUNCTIONS
-    return subprocess.Popen(
-        [sys.executable, "-m", "drillmark", *arguments],
-        cwd=folder,
-        env=environment | {"HOME": str(folder), "USER": "tester"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def drillmark(folder: Path, *arguments: str) -> tuple[int, str]:
-    process = drillmark_starts(folder, *arguments)
-    said, _ = process.communicate(timeout=4 * PATIENCE_SECONDS)
-    return process.returncode, said
-
-
-def play(folder: Path, what: dict, *options: str) -> tuple[int, str]:
-    process = begin(folder, what, *options)
-    said, _ = process.communicate(timeout=4 * PATIENCE_SECONDS)
-    return process.returncode, said
-
-
-def result(folder: Path) -> dict[str, Any]:
-    code, said = drillmark(folder, "show", "--json")
-    assert code == 0, said
-    return json.loads(said)
-
-
-def journal(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / "journal.json").read_text())
-
-
-def verdicts(found: dict[str, Any]) -> dict[str, str]:
-    return {item["name"]: item["verdict"] for item in found["objectives"]}
 
 
 def test_it_is_a_run_like_any_other(tmp_path, monkeypatch):

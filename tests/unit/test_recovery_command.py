@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import sys
 import time
 from pathlib import Path
@@ -42,6 +43,16 @@ def test_another_exit_code_is_a_failure_with_its_last_words():
     with pytest.raises(ActivityFailed, match="ended with 3: no room"):
         command.run("echo no room >&2; exit 3")
     assert command.run("exit 3", exit_codes=[0, 3])["exit_code"] == 3
+
+
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")  # as nobody knows of its end
+def test_an_exit_code_that_nobody_knows_is_a_failure():
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        with pytest.raises(ActivityFailed, match="nobody can tell how"):
+            command.run("exit 3")
+    finally:
+        signal.signal(signal.SIGCHLD, before)
 
 
 def test_what_cannot_be_started_is_named():

@@ -69,6 +69,8 @@ def run(
         said = _last_line(err) or _last_line(out)
         if timed_out:
             raise RecoveryError(f"{argv[0]} took longer than {limit_seconds:g} s and was ended: {said}")
+        if done is None:
+            raise RecoveryError(f"{_name(argv)} has ended, and nobody can tell how: its exit code was thrown away")
         if done not in (exit_codes or [0]):
             raise RecoveryError(f"{_name(argv)} ended with {done}: {said or 'without a word'}")
         result: dict[str, Any] = {
@@ -86,8 +88,11 @@ def run(
 
 def _run(
     argv: list[str], directory: str | None, environment: dict[str, str], folder: Path, limit_seconds: float
-) -> tuple[int, bool]:
-    """Its exit code, and whether it was ended for its time. It stays in this process's group, and dies with it."""
+) -> tuple[int | None, bool]:
+    """Its exit code, and whether it was ended for its time. It stays in this process's group, and dies with it.
+
+    The code is None where the system kept none.
+    """
     with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
         try:
             process = psutil.Popen(
@@ -96,13 +101,15 @@ def _run(
         except (OSError, ValueError) as error:
             raise RecoveryError(f"cannot start {argv[0]}: {error}") from error
         try:
-            return int(process.wait(timeout=limit_seconds) or 0), False
+            code = process.wait(timeout=limit_seconds)
         except psutil.TimeoutExpired:
             _end(process, environment[REPORT_VARIABLE])
             return 0, True
         except BaseException:
             _end(process, environment[REPORT_VARIABLE])
             raise
+    # psutil promises a number, and has none where the system kept none.
+    return None if code is None else int(code), False  # pyright: ignore[reportUnnecessaryComparison]
 
 
 def _end(process: psutil.Process, report: str) -> None:
