@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+import yaml
 from sqlalchemy.exc import SQLAlchemyError
 
 import file_drill
@@ -31,6 +32,13 @@ def root(tmp_path) -> Path:
         ("http://127.0.0.1:9/", tmp_path / "served"),
         schedule={"cron": "* * * * *", "missed": {"run_within": "1h"}, "priority": 7, "retry": {"times": 2}},
     )
+
+
+class NoQueue:
+    """In place of DBOS: brings nothing."""
+
+    def sweep(self, _before) -> None:
+        pass
 
 
 def look(root: Path, database: Database) -> list[str]:
@@ -121,6 +129,37 @@ def test_a_paused_drill_waits_and_a_trigger_runs_it_once(root, database):
     assert len(look(root, database)) >= 5
 
 
+def test_what_is_due_while_the_targets_cannot_be_read_is_queued_with_them_afterwards(root, database):
+    targets = root / "targets.yaml"
+    good = targets.read_text()
+    whole = yaml.safe_load(good)
+    whole["targets"]["the-file"] |= {"labels": {"reaches": "vault"}, "touches": ["archive"]}
+    whole["targets"]["archive"] = {"environment": "test", "activities": []}
+    targets.write_text(yaml.safe_dump(whole))
+    look(root, database)
+    with database.transaction() as connection:
+        connection.execute(sa.delete(tables.wants))
+        connection.execute(sa.delete(tables.occurrences))
+    look_back(database, 5)
+    targets.write_text(good + "  broken: {environment: te")
+    said: list[str] = []
+    worker = Worker(root, database, Terms(labels={}), performer=None, say=said.append)
+    worker._agenda, worker._queue = Agenda(root, database, said.append, Wishes(root)), NoQueue()
+    worker._heartbeat()
+    with database.transaction() as connection:
+        assert connection.execute(sa.select(tables.occurrences)).all() == []
+    (told,) = said
+    assert told.startswith("the calendar cannot be read: targets.yaml:")
+    targets.write_text(yaml.safe_dump(whole))
+    worker._heartbeat()
+    with database.transaction() as connection:
+        rows = connection.execute(sa.select(tables.occurrences)).mappings().all()
+        wanted = {(row.occurrence, row.target) for row in connection.execute(sa.select(tables.wants))}
+    assert len(rows) >= 5
+    assert {(row["labels"], row["environment"]) for row in rows} == {('{"reaches": "vault"}', "test")}
+    assert wanted == {(row["occurrence"], target) for row in rows for target in ("the-file", "archive")}
+
+
 def test_a_trigger_is_not_lost_when_the_database_fails_at_that_moment(root, database, monkeypatch):
     agenda = Agenda(root, database, print, Wishes(root))
     agenda.look()
@@ -157,10 +196,6 @@ def test_a_look_that_takes_long_is_not_joined_by_the_next(root, database):
             begun.release()
             assert go_on.wait(60)
             return 0
-
-    class NoQueue:
-        def sweep(self, _before) -> None:
-            pass
 
     worker = Worker(root, database, Terms(labels={}), performer=None, say=print)
     worker._agenda, worker._queue = SlowAgenda(), NoQueue()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from drillmark.define.schedule import Schedule
+from drillmark.errors import InvalidDefinitionError
 from drillmark.fleet.plans import Plans, digest
 from drillmark.workspace import Workspace
 
@@ -117,6 +118,7 @@ def test_a_drill_whose_calendar_file_was_broken_comes_back_when_that_is_repaired
 
 
 def test_a_file_that_could_not_be_read_for_once_is_read_again(root, plans, said, monkeypatch):
+    assert names(plans) == []
     path = write(root, "one")
     monkeypatch.setattr("drillmark.workspace_files.BYTES_LIMIT", 1)
     assert names(plans) == names(plans) == []
@@ -125,6 +127,34 @@ def test_a_file_that_could_not_be_read_for_once_is_read_again(root, plans, said,
     assert len(said) == 1
     path.unlink()
     assert names(plans) == []
+
+
+@pytest.mark.parametrize("text", ["targets: {db: {environment: te", "targets: {db: {colour: blue}}\n", None])
+def test_without_its_targets_no_drill_is_planned_until_they_can_be_read(root, plans, text):
+    write(root, "one")
+    targets = root / "targets.yaml"
+    good = targets.read_text()
+    for _ in ("before anything was read", "after all was well"):
+        if text is None:
+            targets.unlink()
+        else:
+            targets.write_text(text)
+        for _ in range(2):
+            with pytest.raises(InvalidDefinitionError, match=r"targets\.yaml"):
+                plans.read()
+        targets.write_text(good)
+        (planned,) = plans.read()
+        assert plans.target(planned.drill).environment == "test"
+
+
+def test_targets_that_could_not_be_read_for_once_are_read_again(root, plans, monkeypatch):
+    write(root, "one")
+    monkeypatch.setattr("drillmark.workspace_files.BYTES_LIMIT", 1)
+    with pytest.raises(InvalidDefinitionError, match=r"targets\.yaml"):
+        plans.read()
+    monkeypatch.undo()
+    (planned,) = plans.read()
+    assert plans.target(planned.drill) is not None
 
 
 def test_one_that_is_asked_for_alone_is_read_again_and_all_know_it(root, plans):

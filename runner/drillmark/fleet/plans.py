@@ -20,7 +20,7 @@ from drillmark.define import read_drill, read_targets
 from drillmark.define.drill import Drill
 from drillmark.define.schedule import Schedule
 from drillmark.define.targets import Target, Targets
-from drillmark.errors import DrillmarkError, Problem, UsageError
+from drillmark.errors import DrillmarkError, InvalidDefinitionError, Problem, UsageError
 from drillmark.fleet.rows import labels_of
 from drillmark.model.target import locked_with
 from drillmark.workspace import TARGETS
@@ -61,13 +61,12 @@ class Plans:
     _targets_seen: Mark | None = None
 
     def read(self) -> list[Planned]:
-        """All of them; what is new or changed is read."""
-        mark = _mark_of(self.root / TARGETS)
-        if self._targets_seen != mark:
-            self._targets_seen = mark
-            data = Files(self.root).read(TARGETS)
-            parsed = None if isinstance(data, Problem) else read_targets(data, TARGETS)
-            self._targets = parsed.value if parsed else None
+        """All of them; what is new or changed is read.
+
+        Raises InvalidDefinitionError while the targets cannot be read: without them nobody knows what a drill locks,
+        nor which worker may take it.
+        """
+        self._read_targets()
         found = {source: _mark(stat) for source, stat in drill_files(self.root)}
         gone = [source for source in self._seen | self._wrong if source not in found]
         new = [source for source, mark in found.items() if self._is_other(source, mark)]
@@ -78,6 +77,18 @@ class Plans:
                 self._is_known = True
                 self._known = list(self._each_once())
         return self._known
+
+    def _read_targets(self) -> None:
+        mark = _mark_of(self.root / TARGETS)
+        if self._targets is not None and self._targets_seen == mark:
+            return
+        data = Files(self.root).read(TARGETS)
+        if isinstance(data, Problem):
+            raise InvalidDefinitionError([data])
+        parsed = read_targets(data, TARGETS)
+        if parsed.value is None:
+            raise InvalidDefinitionError(parsed.problems)
+        self._targets, self._targets_seen = parsed.value, mark
 
     def known(self) -> list[Planned]:
         """All of them as they were read last; nothing is read."""

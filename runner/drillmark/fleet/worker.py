@@ -222,7 +222,7 @@ class Worker:
         assert self._agenda is not None
         assert self._queue is not None
         try:
-            self._agenda.look()
+            self._read_calendar(self._agenda)
             for one in overdue.tell_unheard(self.database, self.worker):
                 self.say(f"{one.occurrence}: {one.says}")
             for one in overdue.end_missed(self.database):
@@ -230,7 +230,11 @@ class Worker:
             self._queue.sweep(datetime.now(tz=UTC) - _SWEPT_AFTER)
         except SQLAlchemyError as error:
             self._say_cut_off(error)
-        except DrillmarkError as error:
+
+    def _read_calendar(self, agenda: Agenda) -> None:
+        try:
+            agenda.look()
+        except DrillmarkError as error:  # what waits already goes on all the same
             self.say(f"the calendar cannot be read: {error}")
 
     def _missed(self, late: overdue.Late) -> None:
