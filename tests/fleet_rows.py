@@ -6,7 +6,7 @@ import json
 
 import sqlalchemy as sa
 
-from drillmark.fleet import admitting, claims, members, tables
+from drillmark.fleet import admitting, claims, members, overdue, tables
 from drillmark.fleet.choosing import Limits
 from drillmark.fleet.database import Database, now
 
@@ -58,6 +58,10 @@ def told(database: Database, name: str) -> list[str]:
     with database.transaction() as connection:
         query = sa.select(tables.happenings.c.what).where(tables.happenings.c.occurrence == name)
         return list(connection.execute(query.order_by(tables.happenings.c.number)).scalars())
+
+
+def end_missed(database: Database) -> list[overdue.Late]:
+    return [late for late in overdue.too_late(database) if overdue.end_missed(database, late)]
 
 
 def claim(database: Database, name: str, worker: str, run="r1"):

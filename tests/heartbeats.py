@@ -44,7 +44,7 @@ one._agenda = agenda.Agenda(root, database, said.append, wishes.Wishes(root))
 due = beat()
 with database.transaction() as connection:
     rows = connection.execute(sa.select(sa.func.count()).select_from(tables.occurrences)).scalar_one() - known
-wrong = [text for text in said if "no worker" not in text]
+wrong = [text for text in said if "no worker" not in text and "nobody started it in time" not in text]
 assert not wrong, wrong[:3]
 one._queue.close()
 found = {"first": first, "beat": min(each), "server": server, "due": due, "rows": rows, "peak_bytes": peak_bytes}

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 import yaml
 
 import file_drill
+import fleet_rows
 from drillmark import decisions
 from drillmark.engine.paths import WorkspacePaths
 from drillmark.fleet import admitting, claims, members, overdue, tables
@@ -144,11 +145,11 @@ def test_a_retry_keeps_to_the_schedule_and_is_missed_when_its_time_is_over(fleet
     row = fleet.row(name)
     # The run took longer than it might have waited: its next attempt has an hour.
     assert row["until_at"] == row["start_at"] + overdue.BEGINS_WITHIN_SECONDS
-    assert overdue.end_missed(fleet.database) == []
+    assert fleet_rows.end_missed(fleet.database) == []
     fleet.schedule(**BLACKOUT)
     assert fleet.admit() == []
     fleet.set(tables.occurrences.c.occurrence == name, until_at=lambda moment: moment - 1)
-    missed = [late for late in overdue.end_missed(fleet.database) if late.occurrence == name]
+    missed = [late for late in fleet_rows.end_missed(fleet.database) if late.occurrence == name]
     assert len(missed) == 1
     assert "attempt 2 could not begin within its time: now is in the blackout" in missed[0].says
     assert fleet.row(name)["verdict"] == "missed"
@@ -168,6 +169,6 @@ def test_one_that_is_made_up_for_however_late_has_its_time(fleet):
     Agenda(fleet.root, fleet.database, print).look()  # a new schedule: its past is no debt
     look_back(fleet.database, 5 * 3600)
     Agenda(fleet.root, fleet.database, print).look()
-    assert overdue.end_missed(fleet.database) == []
+    assert fleet_rows.end_missed(fleet.database) == []
     row = fleet.row(waiting(fleet))
     assert row["until_at"] > row["start_at"] + 2 * overdue.BEGINS_WITHIN_SECONDS

@@ -12,7 +12,7 @@ from drillmark.fleet import admitting, claims, members, overdue, tables
 from drillmark.fleet.choosing import Limits
 from drillmark.fleet.database import Database, now
 from drillmark.fleet.endings import Ending
-from fleet_rows import LEASE_SECONDS, add, admit, claim, join, locked, row, silence, told
+from fleet_rows import LEASE_SECONDS, add, admit, claim, end_missed, join, locked, row, silence, told
 
 
 @pytest.fixture(scope="module")
@@ -152,14 +152,30 @@ def test_what_nobody_can_take_says_so_once_and_is_missed_after_its_time(database
     late = overdue.tell_unheard(database, worker, after_seconds=0.5)
     assert [one.says for one in late] == ["nobody can take it: no worker that lives has region=mars"]
     assert overdue.tell_unheard(database, worker, after_seconds=0.5) == []
-    assert overdue.end_missed(database) == []
+    assert end_missed(database) == []
     with database.transaction() as connection:
         connection.execute(sa.update(tables.occurrences).values(until_at=now(connection) - 1))
-    missed = overdue.end_missed(database)
+    missed = end_missed(database)
     assert len(missed) == 1
     assert "region=mars" in missed[0].says
     assert row(database, "a@1")["verdict"] == "missed"
     assert told(database, "a@1") == ["unheard", "missed"]
+
+
+def test_what_is_too_late_is_given_to_nobody_and_ends_once(database):
+    worker = join(database)
+    add(database, "a@1", "db", until_at=1000.0, labels={"region": "mars"})
+    add(database, "left@1", "api", until_at=1000.0, taking_over=True, run="r1")
+    assert admit(database) == {"left@1": worker}, "what is to be undone may begin at any time"
+    with database.transaction() as connection:
+        assert not admitting.news(connection, worker).is_due
+    assert overdue.tell_unheard(database, worker, after_seconds=0.5) == []
+    (late,) = overdue.too_late(database)
+    assert (late.occurrence, row(database, "a@1")["state"]) == ("a@1", "waiting")
+    assert overdue.end_missed(database, late)
+    assert not overdue.end_missed(database, late)
+    assert told(database, "a@1") == ["missed"]
+    assert row(database, "a@1")["reason"] == "it could not begin within its time: no worker was there"
 
 
 def test_the_more_urgent_is_first_and_limits_of_an_environment_hold(database):

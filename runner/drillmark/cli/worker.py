@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -76,11 +77,7 @@ def command(
     worker = Worker(root, database, _terms(settings, dict(labels), slots, drain), performer, say)
     reminder = reminding.Reminder(root, settings, database, say)
 
-    def missed(late: Late) -> None:
-        _file(root, late, say)
-        reminder.missed(late)
-
-    worker.on_missed = missed
+    worker.on_missed = lambda late: _missed(root, late, reminder.missed)
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         worker.drain()
@@ -116,15 +113,15 @@ def _terms(settings: Settings, labels: Mapping[str, str], slots: int, drain_seco
     )
 
 
-def _file(root: Path, late: Late, say: Callable[[str], None]) -> None:
-    """What did not run is a gap: nobody knows what it would have shown."""
-    from drillmark.errors import DrillmarkError
+def _missed(root: Path, late: Late, remind: Callable[[Late], None]) -> str:
+    """What did not run is a gap: nobody knows what it would have shown. Returns what was done."""
     from drillmark.fleet import gaps
 
-    try:
-        say(f"{late.occurrence}: filed {', '.join(gaps.file_missed(root, late))}")
-    except DrillmarkError as error:
-        say(f"{late.occurrence}: its gap could not be filed: {error}")
+    source = gaps.source_of(root, late)
+    if source is None:
+        return "there is no such drill any more, so no gap is filed"
+    remind(late)  # whether or not its gap can be filed
+    return f"filed {', '.join(gaps.file_missed(root, replace(late, source=source)))}"
 
 
 def _say(text: str) -> None:

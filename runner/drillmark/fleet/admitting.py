@@ -75,7 +75,7 @@ def news(connection: Connection, worker: str) -> News:
 def _asking(moment: sa.ColumnElement[float]) -> sa.Select[bool, Any, bool]:
     """The statement of `news`; building it anew would cost more than running it."""
     waits, start_at = occurrences.c.state == WAITING, occurrences.c.start_at
-    due = sa.select(occurrences.c.occurrence).where(waits, start_at <= moment).limit(1).exists()
+    due = sa.select(occurrences.c.occurrence).where(_due(moment)).limit(1).exists()
     following = sa.select(sa.func.min(start_at) - moment).where(waits, start_at > moment).scalar_subquery()
     mine = sa.select(occurrences.c.occurrence).where(
         occurrences.c.worker == sa.bindparam("worker"), occurrences.c.state == QUEUED
@@ -193,8 +193,14 @@ def _most_urgent(connection: Connection, moment: float) -> list[RowMapping]:
     return list(connection.execute(some).mappings())
 
 
-def _due(moment: float) -> sa.ColumnElement[bool]:
-    return sa.and_(occurrences.c.state == WAITING, occurrences.c.start_at <= moment)
+def is_too_late(moment: float | sa.ColumnElement[float]) -> sa.ColumnElement[bool]:
+    """Waits, and may not begin any more. What is to be undone may at any time."""
+    until_at = sa.func.coalesce(occurrences.c.until_at, moment)
+    return sa.and_(occurrences.c.state == WAITING, ~occurrences.c.taking_over, until_at < moment)
+
+
+def _due(moment: float | sa.ColumnElement[float]) -> sa.ColumnElement[bool]:
+    return sa.and_(occurrences.c.state == WAITING, occurrences.c.start_at <= moment, ~is_too_late(moment))
 
 
 def _loads(connection: Connection) -> dict[str, int]:

@@ -25,7 +25,7 @@ from drillmark.errors import DrillmarkError
 from drillmark.fleet.admitting import ENDED, WAITING
 from drillmark.fleet.database import Database, now, tell
 from drillmark.fleet.hours import Hours
-from drillmark.fleet.overdue import BEGINS_WITHIN_SECONDS, MISSED, Late
+from drillmark.fleet.overdue import BEGINS_WITHIN_SECONDS, MISSED
 from drillmark.fleet.plans import Planned, Plans
 from drillmark.fleet.rows import new_row
 from drillmark.fleet.tables import drills, occurrences, wants
@@ -60,7 +60,6 @@ class Agenda:
     database: Database
     say: Callable[[str], None]
     wishes: Wishes | None = None
-    on_missed: Callable[[Late], None] = lambda _late: None
     hours: Hours = field(init=False)
     _plans: Plans = field(init=False)
     _triggered: set[str] = field(default_factory=set[str])
@@ -93,31 +92,12 @@ class Agenda:
         new = 0
         for portion in _portions(self._found(ripe, until)):
             due = [each for each in portion if each.due.run or each.due.missed]
-            for each in due:
-                self._tell_missed(each)
             if due:
                 with self.database.transaction() as connection:
                     new += self._write(connection, due)
             for each in portion:
                 each.planned.looked_until, each.planned.next_at = each.looked, each.next_at
         return new
-
-    def _tell_missed(self, found: Found) -> None:
-        """Of all that a drill missed while nobody was there, the newest, once for the whole fleet.
-
-        Before the rows are written: whoever dies in between is followed by one that tells it again, which files the
-        same gap.
-        """
-        missed, one = found.due.missed, found.planned
-        if not missed:
-            return
-        newest = missed[-1]
-        with self.database.transaction() as connection:
-            query = sa.select(occurrences.c.occurrence).where(occurrences.c.occurrence == newest.occurrence.id)
-            if connection.execute(query).first() is not None:
-                return
-        before = f", and so did {len(missed) - 1} before it" if len(missed) > 1 else ""
-        self.on_missed(Late(newest.occurrence.id, one.drill.id, one.source, f"{newest.words}{before}"))
 
     def _found(self, ripe: list[Planned], until: datetime) -> Iterator[Found]:
         for one in ripe:
@@ -138,10 +118,16 @@ class Agenda:
         locked: dict[str, list[str]] = {}
         for each in found:
             one, row = each.planned, self._row(each.planned)
-            locked |= dict.fromkeys((due.id for due in each.due.run), self._plans.locked(one.drill))
-            waiting += [row | _times(due, _until(one, due, moment)) | {"state": WAITING} for due in each.due.run]
-            ended = {"state": ENDED, "ended_at": moment, "verdict": MISSED}
-            missed += [row | _times(late.occurrence, None) | ended | {"reason": late.words} for late in each.due.missed]
+            mine = [row | _times(due, _until(one, due, moment)) | {"state": WAITING} for due in each.due.run]
+            if each.due.missed:
+                *older, newest = each.due.missed
+                ended = {"state": ENDED, "ended_at": moment, "verdict": MISSED}
+                missed += [row | _times(late.occurrence, None) | ended | {"reason": late.words} for late in older]
+                # It is too late for this one too. It ends when its gap is filed, which tells of those before it.
+                says = newest.words + (f", and so did {len(older)} before it" if older else "")
+                mine.append(row | _times(newest.occurrence, newest.occurrence.start) | {"state": WAITING, "says": says})
+            locked |= dict.fromkeys((str(new["occurrence"]) for new in mine), self._plans.locked(one.drill))
+            waiting += mine
         so_far = sa.update(drills).where(drills.c.drill == sa.bindparam("name")).values(looked_until=sa.bindparam("at"))
         connection.execute(so_far, [{"name": each.planned.drill.id, "at": each.looked.timestamp()} for each in found])
         new = _insert(connection, waiting)

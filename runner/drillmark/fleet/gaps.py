@@ -5,9 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from drillmark import gaps, workspace
+from drillmark import gaps, workspace, workspace_drills
 from drillmark.fleet.overdue import Late
 from drillmark.model.verdict import Judged, Outcome, Verdict
+
+
+def source_of(root: Path, late: Late) -> str | None:
+    """The file in which its drill stands now; None where there is no such drill any more."""
+    return workspace_drills.standing(root, {late.drill: late.source}).get(late.drill)
 
 
 def file_missed(root: Path, late: Late) -> list[str]:

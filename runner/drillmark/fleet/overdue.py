@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import date
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, RowMapping
 
 from drillmark.fleet import members
-from drillmark.fleet.admitting import ENDED, WAITING
+from drillmark.fleet.admitting import ENDED, WAITING, is_too_late
 from drillmark.fleet.choosing import has, nobody
-from drillmark.fleet.database import Database, now, tell
+from drillmark.fleet.database import Database, clock, now, tell
 from drillmark.fleet.tables import happenings, occurrences
 
 TOLD_AFTER_SECONDS = 60.0
@@ -25,6 +25,8 @@ MISSED = "missed"
 BEGINS_WITHIN_SECONDS = 3600.0
 _TOLD = "told_overdue"
 _AT_ONCE = 500
+# A gap takes its time: the whole drill is read for it.
+_FILED_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,9 @@ def tell_unheard(database: Database, worker: str, after_seconds: float = TOLD_AF
             if one.state == members.WORKING and (one.worker == worker or one.silent_seconds(moment) < one.lease_seconds)
         ]
         waits = sa.and_(
-            occurrences.c.state == WAITING, ~occurrences.c.unheard, occurrences.c.start_at <= moment - after_seconds
-        )
+            occurrences.c.state == WAITING, ~occurrences.c.unheard, occurrences.c.start_at <= moment - after_seconds,
+            ~is_too_late(moment),
+        )  # fmt: skip
         for row in connection.execute(sa.select(occurrences).where(waits).limit(_AT_ONCE)).mappings().all():
             wanted = json.loads(row["labels"])
             if any(has(labels, wanted) for labels in alive):
@@ -78,29 +81,37 @@ def tell_unheard(database: Database, worker: str, after_seconds: float = TOLD_AF
     return told
 
 
-def end_missed(database: Database) -> list[Late]:
-    """End what could not begin within its time."""
-    ended: list[Late] = []
+def too_late(database: Database) -> list[Late]:
+    """What could not begin within its time and has not ended yet; nobody begins it any more.
+
+    Some at a time, by chance: one that cannot be ended keeps no other back, and two workers seldom have the same.
+    """
     with database.deciding() as connection:
         if connection is None:
-            return []
-        moment = now(connection)
-        late = sa.and_(
-            occurrences.c.state == WAITING,
-            ~occurrences.c.taking_over,
-            occurrences.c.until_at < moment,
-        )
-        for row in connection.execute(sa.select(occurrences).where(late).limit(_AT_ONCE)).mappings().all():
-            what = "it" if row["attempt"] == 1 else f"attempt {row['attempt']}"
-            says = f"{what} could not begin within its time: {row['says'] or 'no worker was there'}"
-            connection.execute(
-                sa.update(occurrences)
-                .where(occurrences.c.occurrence == row["occurrence"])
-                .values(state=ENDED, ended_at=moment, verdict=MISSED, reason=says, says="")
-            )
-            tell(connection, row["occurrence"], "missed", epoch=row["epoch"], says=says)
-            ended.append(Late(row["occurrence"], row["drill"], row["source"], says))
-    return ended
+            return []  # it might be about to give one of them to a worker
+        late = sa.select(occurrences).where(is_too_late(now(connection)))
+        rows = connection.execute(late.order_by(sa.func.random()).limit(_FILED_AT_ONCE)).mappings()
+        return [_late(row) for row in rows]
+
+
+def end_missed(database: Database, late: Late) -> bool:
+    """End it as missed. To be called when its gap is filed; False where another worker did both meanwhile."""
+    with database.transaction() as connection:
+        this = sa.and_(occurrences.c.occurrence == late.occurrence, is_too_late(clock(connection)))
+        ended = {"state": ENDED, "ended_at": clock(connection), "verdict": MISSED, "reason": late.says, "says": ""}
+        epoch = connection.execute(
+            sa.update(occurrences).where(this).values(ended).returning(occurrences.c.epoch)
+        ).scalar_one_or_none()
+        if epoch is None:
+            return False
+        tell(connection, late.occurrence, "missed", epoch=epoch, says=late.says)
+        return True
+
+
+def _late(row: RowMapping) -> Late:
+    what = "it" if row["attempt"] == 1 else f"attempt {row['attempt']}"
+    says = f"{what} could not begin within its time: {row['says'] or 'no worker was there'}"
+    return Late(row["occurrence"], row["drill"], row["source"], says, row["due_at"])
 
 
 def to_be_told(database: Database, drills: Iterable[str], today: date) -> list[str] | None:

@@ -23,6 +23,7 @@ from drillmark.fleet.admitting import Queued
 from drillmark.fleet.agenda import Agenda
 from drillmark.fleet.claims import Claim
 from drillmark.fleet.database import Database, short
+from drillmark.fleet.missing import Filing, Missing
 from drillmark.fleet.performing import Performer
 from drillmark.fleet.plans import Planned
 from drillmark.fleet.queue import FleetQueue
@@ -45,7 +46,7 @@ class Worker:
 
     Attributes:
         say: told what happens, a line each.
-        on_missed: called for what could not begin within its time.
+        on_missed: files the gap of what could not begin within its time; as `missing` has it.
     """
 
     root: Path
@@ -53,7 +54,7 @@ class Worker:
     terms: Terms
     performer: Performer
     say: Callable[[str], None]
-    on_missed: Callable[[overdue.Late], None] = lambda _late: None
+    on_missed: Filing = lambda _late: ""
     worker: str = ""
     _agenda: Agenda | None = None
     _queue: FleetQueue | None = None
@@ -69,6 +70,10 @@ class Worker:
     _waited: dict[str, int] = field(default_factory=dict[str, int])
     _cut_off: bool = False
     _next_in_seconds: float | None = None
+    _missed: Missing = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._missed = Missing(self.database, self.say)
 
     def run(self) -> bool:
         """Work until drained; returns False where the others gave this worker up, and it should join anew."""
@@ -80,7 +85,7 @@ class Worker:
         warden = Warden(terms.lease_seconds)
         beats = threading.Thread(target=self._beats, daemon=True)
         beats.start()
-        self._agenda = Agenda(self.root, self.database, self.say, Wishes(self.root), self._missed)
+        self._agenda = Agenda(self.root, self.database, self.say, Wishes(self.root))
         self._queue = FleetQueue(
             self.database, self.worker, terms.slots, self._heartbeat, self._perform, terms.look_seconds,
             terms.poll_seconds,
@@ -225,8 +230,7 @@ class Worker:
             self._read_calendar(self._agenda)
             for one in overdue.tell_unheard(self.database, self.worker):
                 self.say(f"{one.occurrence}: {one.says}")
-            for one in overdue.end_missed(self.database):
-                self._missed(one)
+            self._missed.end(self.on_missed)
             self._queue.sweep(datetime.now(tz=UTC) - _SWEPT_AFTER)
         except SQLAlchemyError as error:
             self._say_cut_off(error)
@@ -236,10 +240,6 @@ class Worker:
             agenda.look()
         except DrillmarkError as error:  # what waits already goes on all the same
             self.say(f"the calendar cannot be read: {error}")
-
-    def _missed(self, late: overdue.Late) -> None:
-        self.say(f"{late.occurrence}: {late.says}")
-        self.on_missed(late)
 
     def _perform(self, occurrence: str, turn: int) -> str:
         """Perform what DBOS brought; called in a thread of DBOS's. Returns how it ended, and never raises."""
