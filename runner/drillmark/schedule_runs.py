@@ -9,20 +9,21 @@ from contextlib import suppress
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from drillmark import calendar, last_pass, runs
+from drillmark import calendar, last_pass, runs, workspace_drills
 from drillmark.calendar import Occurrence, explaining, undrilled
 from drillmark.calendar.undrilled import Overdue
 from drillmark.define import read_drill
 from drillmark.engine.paths import WorkspacePaths
-from drillmark.errors import DrillmarkError, InvalidDefinitionError, Problem
+from drillmark.errors import EXIT_ABORTED, DrillmarkError, InvalidDefinitionError, Problem
 from drillmark.fleet import asking
 from drillmark.fleet.overdue import Late
 from drillmark.gaps.filing import DRILLS
 from drillmark.journal.entries import is_proven_pass, run_ended
 from drillmark.journal.opening import open_if_there
-from drillmark.journal.port import RunRow
+from drillmark.journal.port import RunRow, Store
 from drillmark.model.entry import Kind
 from drillmark.model.stamp import NANOSECONDS
+from drillmark.model.verdict import Outcome
 from drillmark.periods import quarter_of
 from drillmark.scheduled import Scheduled, decided, moment
 from drillmark.workspace import Workspace
@@ -57,24 +58,35 @@ def last_due(scheduled: Scheduled, now: datetime, within: timedelta) -> Occurren
 
 
 def missed(root: Path) -> list[Late]:
-    """The drills whose last time was missed, and that nobody has run to a verdict since, by hand either."""
+    """The drills whose last time was missed, and that nobody has run to a verdict since, by hand either.
+
+    A drill that is gone is left out.
+    """
     found = asking.missed(root)
-    if not found:
-        return []
-    store = open_if_there(WorkspacePaths(root))
+    there = workspace_drills.standing(root, {one.drill: one.source for one in found})
+    found = [one for one in found if one.drill in there]
+    store = open_if_there(WorkspacePaths(root)) if found else None
     if store is None:
         return found
     try:
-        rows = store.newest(_AMONG)
+        since = _runs_since(store, found)
     finally:
         store.close()
-    return [
-        one for one in found
-        if not any(
-            row.drill == one.drill and row.started_wall_ns >= one.due_at * NANOSECONDS and _has_verdict(root, row)
-            for row in rows
-        )
-    ]  # fmt: skip
+    return [one for one in found if not any(_has_verdict(root, row) for row in since[one.drill])]
+
+
+def _runs_since(store: Store, found: list[Late]) -> dict[str, list[RunRow]]:
+    """Drill -> its runs since it was missed, whoever started them, as far back as is looked."""
+    since: dict[str, list[RunRow]] = {one.drill: [] for one in found}
+    missed_ns = {one.drill: one.due_at * NANOSECONDS for one in found}
+    for row in store.newest(_AMONG):
+        if row.drill in since and row.started_wall_ns >= missed_ns[row.drill]:
+            since[row.drill].append(row)
+    for one in found:
+        known = {row.run for row in since[one.drill]}
+        older = (run for run in one.failed_since if run not in known)
+        since[one.drill] += [row for run in older for row in store.find(run) if row.run == run]
+    return since
 
 
 def overdue(root: Path, today: date) -> list[Overdue]:
@@ -94,12 +106,14 @@ def overdue(root: Path, today: date) -> list[Overdue]:
 
 
 def _has_verdict(root: Path, row: RunRow) -> bool:
+    """Whether it was carried out and told something. One that was aborted may have failed all the same."""
     try:
-        entries = runs.read_entries(root, row)
+        end = run_ended(runs.read_entries(root, row))
     except DrillmarkError:
         return False
-    end = run_ended(entries)
-    return end is not None and end.data.get("verdict") in ("passed", "failed")
+    if end is None or end.data.get("exit_code") == EXIT_ABORTED:
+        return False
+    return end.data.get("verdict") in (Outcome.PASSED, Outcome.FAILED)
 
 
 def _was_refused(root: Path, row: RunRow) -> bool:

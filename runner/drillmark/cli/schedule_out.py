@@ -143,7 +143,9 @@ def overdue(context: click.Context, *, no_file: bool, as_json: bool) -> None:
     if not found and not as_json:
         click.echo(f"every tier-1 target has a passing drill in {quarter_of(today).name}")
     for one in () if as_json else missed:
-        terminal.echo_lines([(f"{one.drill}: {one.occurrence} did not run, nor any since: {one.says}", "bad")])
+        terminal.echo_lines(
+            [(f"{one.drill}: {one.occurrence} did not run, and nothing since came to a verdict: {one.says}", "bad")]
+        )
     context.exit(EXIT_FAILED if found or missed else 0)
 
 

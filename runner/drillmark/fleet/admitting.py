@@ -195,8 +195,10 @@ def _most_urgent(connection: Connection, moment: float) -> list[RowMapping]:
 
 def is_too_late(moment: float | sa.ColumnElement[float]) -> sa.ColumnElement[bool]:
     """Waits, and may not begin any more. What is to be undone may at any time."""
-    until_at = sa.func.coalesce(occurrences.c.until_at, moment)
-    return sa.and_(occurrences.c.state == WAITING, ~occurrences.c.taking_over, until_at < moment)
+    has_an_end = occurrences.c.until_at.is_not(None)
+    return sa.and_(
+        occurrences.c.state == WAITING, ~occurrences.c.taking_over, has_an_end, occurrences.c.until_at < moment
+    )
 
 
 def _due(moment: float | sa.ColumnElement[float]) -> sa.ColumnElement[bool]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import sqlalchemy as sa
@@ -18,6 +18,7 @@ from drillmark.fleet.admitting import ENDED, WAITING, is_too_late
 from drillmark.fleet.choosing import has, nobody
 from drillmark.fleet.database import Database, clock, now, tell
 from drillmark.fleet.tables import happenings, occurrences
+from drillmark.model.verdict import Outcome
 
 TOLD_AFTER_SECONDS = 60.0
 MISSED = "missed"
@@ -27,30 +28,51 @@ _TOLD = "told_overdue"
 _AT_ONCE = 500
 # A gap takes its time: the whole drill is read for it.
 _FILED_AT_ONCE = 100
+_LATER = occurrences.alias()
 
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """A drill that waits, or has waited, too long, and why."""
+    """A drill that waits, or has waited, too long, and why.
+
+    Attributes:
+        failed_since: its later runs that failed, newest first. One that was aborted came to no verdict by that, which
+            its journal alone tells.
+    """
 
     occurrence: str
     drill: str
     source: str
     says: str
     due_at: float = 0.0
+    failed_since: tuple[str, ...] = ()
 
 
 def missed(connection: Connection) -> list[Late]:
-    """The newest occurrence of every drill that missed it and that no worker ran since."""
-    later = occurrences.alias()
-    newer = sa.exists().where(
-        later.c.drill == occurrences.c.drill, later.c.due_at > occurrences.c.due_at, later.c.state == ENDED
+    """What every drill missed last, and none of its later ones passed; also what waits past its time for its gap."""
+    lost = sa.or_(
+        sa.and_(occurrences.c.state == ENDED, occurrences.c.verdict == MISSED), is_too_late(clock(connection))
     )
-    lost = sa.select(occurrences).where(
-        occurrences.c.state == ENDED, occurrences.c.verdict == MISSED, ~newer
-    ).order_by(occurrences.c.drill)  # fmt: skip
-    rows = connection.execute(lost).mappings()
-    return [Late(row["occurrence"], row["drill"], row["source"], row["reason"] or "", row["due_at"]) for row in rows]
+    newest = sa.select(occurrences.c.drill, sa.func.max(occurrences.c.due_at).label("due_at")).where(lost)
+    last = newest.group_by(occurrences.c.drill).subquery()
+    this = sa.and_(occurrences.c.drill == last.c.drill, occurrences.c.due_at == last.c.due_at)
+    passed = sa.exists().where(*_ended(_LATER, last, Outcome.PASSED))
+    found = sa.select(occurrences).join(last, this).where(lost, ~passed).order_by(occurrences.c.drill)
+    rows = connection.execute(found).mappings().all()
+    if not rows:
+        return []
+    still = found.subquery()
+    runs = sa.select(_LATER.c.drill, _LATER.c.run).where(*_ended(_LATER, still, Outcome.FAILED))
+    failed: dict[str, list[str]] = {}
+    for drill, run in connection.execute(runs.order_by(_LATER.c.due_at.desc())):
+        failed.setdefault(drill, []).append(run)
+    return [replace(_late(row), failed_since=tuple(failed.get(row["drill"], ()))) for row in rows]
+
+
+def _ended(one: sa.FromClause, than: sa.FromClause, verdict: Outcome) -> list[sa.ColumnElement[bool]]:
+    """That it is a later one of the same drill, and ended so."""
+    is_later = sa.and_(one.c.drill == than.c.drill, one.c.due_at > than.c.due_at)
+    return [is_later, one.c.state == ENDED, one.c.verdict == verdict.value]
 
 
 def tell_unheard(database: Database, worker: str, after_seconds: float = TOLD_AFTER_SECONDS) -> list[Late]:
@@ -109,6 +131,8 @@ def end_missed(database: Database, late: Late) -> bool:
 
 
 def _late(row: RowMapping) -> Late:
+    if row["state"] == ENDED:
+        return Late(row["occurrence"], row["drill"], row["source"], row["reason"] or "", row["due_at"])
     what = "it" if row["attempt"] == 1 else f"attempt {row['attempt']}"
     says = f"{what} could not begin within its time: {row['says'] or 'no worker was there'}"
     return Late(row["occurrence"], row["drill"], row["source"], says, row["due_at"])
