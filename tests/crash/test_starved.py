@@ -218,14 +218,18 @@ def test_a_target_that_cannot_be_reached_lets_nothing_be_injected(tmp_path, serv
     assert_gone(root, service)
 
 
-def test_an_effect_probe_that_never_returns_proves_nothing(tmp_path, service):
+def test_an_effect_probe_that_never_returns_proves_neither_a_fault_nor_its_end(tmp_path, service):
     root = make(
         tmp_path / "ws", service, rollbacks=[put_back(service[1])],
         fault={"experiment": "experiments/file-lost.yaml", "effect": activity("hangs", "signal", "pause", tolerance=True)},
     )  # fmt: skip
     done = drillmark_in(root, "run", DRILL)
-    assert done.returncode == 4, done.stdout + done.stderr
-    assert "fault not proved" in done.stdout
+    assert done.returncode == 1, done.stdout + done.stderr
+    told = {one["name"]: one["reason"] for one in json.loads((newest(root) / "result.json").read_text())["objectives"]}
+    assert told["fault"].startswith("fault not proved: hangs could not be asked: it took longer than")
+    assert told["undo"].startswith("the fault is not proved gone: hangs could not be asked: it took longer than")
+    assert undo.read(newest(root) / "undo.json").undoables
+    assert drillmark_in(root, "resume", "last").returncode == 1
     assert_gone(root, service)
 
 

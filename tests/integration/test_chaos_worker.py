@@ -95,7 +95,6 @@ def test_the_three_providers(worker):
             True,
             True,
         ),
-        ([1, 3], None, False),
     ],
 )
 def test_tolerances_are_chaos_toolkits(worker, tolerance, value, met):
@@ -107,10 +106,27 @@ def test_tolerances_are_chaos_toolkits(worker, tolerance, value, met):
         assert outcome.good is met
 
 
-def test_a_tolerance_that_cannot_be_checked_is_not_met(worker):
+def test_a_tolerance_that_cannot_be_checked_is_not_met_and_nothing_is_said(worker):
     outcome = worker.run(probe("p", "give", tolerance=[1, 3], value=None), timeout_seconds=60)
     assert outcome.error.startswith("the tolerance could not be checked: TypeError")
     assert not outcome.good
+    assert outcome.answer is None
+
+
+def test_what_a_probe_says_is_yes_or_no_or_nothing(worker):
+    def asked(activity):
+        outcome = worker.run(activity, timeout_seconds=60)
+        return outcome.answer, outcome.silence
+
+    assert asked(probe("p", "give", tolerance=True, value=True)) == (True, "")
+    assert asked(probe("p", "give", tolerance=True, value=False)) == (False, "")
+    assert asked(python("p", "fail", message="refused")) == (None, "p could not be asked: refused")
+    without = asked(python("p", "give", value=False))
+    assert without == (None, "p could not be asked: it has no tolerance, so no answer of it says anything")
+    tolerance = {"type": "regex", "target": "stdout", "pattern": "t"}
+    program = {"type": "process", "path": "sh", "arguments": ["-c", "echo no connection >&2; exit 2"]}
+    broken = {"name": "p", "type": "probe", "tolerance": tolerance, "provider": program}
+    assert asked(broken) == (None, "p could not be asked: the process ended with the status 2: no connection")
 
 
 def test_failures_are_outcomes_and_the_worker_goes_on(worker):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drillmark.chaos.values import LIMIT_BYTES, cut, failure_text, jsonable, provider_failure
+from drillmark.chaos.values import LIMIT_BYTES, cut, failure_text, jsonable, no_answer, provider_failure
 
 _ANY = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
@@ -101,6 +101,31 @@ def test_failures_by_status():
     assert failure("action", "http", 403, tolerance=403) == ""
     assert failure("action", "python", 1) == ""
     assert provider_failure({"type": "action", "provider": {"type": "process"}}, None) == ""
+
+
+@pytest.mark.parametrize(
+    ("provider", "status", "tolerance", "why"),
+    [
+        ("http", 503, {"type": "jsonpath", "target": "body", "path": "$.slow"}, "the answer has the HTTP status 503"),
+        ("http", 404, {"type": "regex", "target": "body", "pattern": "slow"}, "the answer has the HTTP status 404"),
+        ("http", 200, {"type": "regex", "target": "body", "pattern": "slow"}, ""),
+        ("http", 404, 200, ""),
+        ("http", 404, [200, 204], ""),
+        ("http", 404, {"type": "range", "target": "status", "range": [200, 299]}, ""),
+        (
+            "process",
+            2,
+            {"type": "regex", "target": "stdout", "pattern": "t"},
+            "the process ended with the status 2: why",
+        ),
+        ("process", 1, 0, ""),
+        ("process", 0, {"type": "regex", "target": "stdout", "pattern": "t"}, ""),
+        ("python", 2, True, ""),
+    ],
+)
+def test_a_bad_status_is_no_answer_unless_the_tolerance_is_about_it(provider, status, tolerance, why):
+    activity = {"type": "probe", "provider": {"type": provider}, "tolerance": tolerance}
+    assert no_answer(activity, {"status": status, "stderr": " why \n"}) == why
 
 
 def test_the_text_of_a_failure():

@@ -213,6 +213,14 @@ class TestConduct:
         assert run.outcome("undo") == "failed"
         assert drill(edit=without(Effect.PROVE_UNDONE)).outcome("undo") == "unknown"
 
+    def test_a_fault_that_may_have_ended_before_its_undo(self):
+        run = drill(edit=data(Effect.UNDO, effect_unchecked="is-lost could not be asked: refused"))
+        assert run.outcome("fault") == "unknown"
+        assert run.reason("fault").endswith("is not known: is-lost could not be asked: refused")
+        both = data(Effect.UNDO, effect_unchecked="x"), data(Effect.PROVE_EFFECT, status="failed", error="never true")
+        run = drill(edit=lambda journal: [edit(journal) for edit in both])
+        assert run.reason("fault") == "fault not proved: never true"
+
     def test_a_verification_that_never_ran_is_not_done(self):
         assert drill(verify=[], plan={"verify": 1}).outcome("verification") == "unknown"
 

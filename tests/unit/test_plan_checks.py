@@ -50,6 +50,22 @@ def test_names_that_do_not_exist(old, new, expected):
     assert expected in problems[0]
 
 
+def test_an_effect_must_be_able_to_say_that_the_fault_is_gone():
+    old = "      - name: db-was-restarted\n        type: probe\n        tolerance: true\n"
+    targets = with_line(TARGETS, old, old.replace("        tolerance: true\n", ""))
+    said = (
+        "the effect `db-was-restarted` has no tolerance: it could not say that the fault is gone\n"
+        "  HINT: give it one that is met until the undo, and not after it"
+    )
+    assert checked(targets=targets)[0] == [f"d.yaml:4:9: {said}"]
+    own = with_line(
+        MINIMAL_DRILL, f"fault: {PATH}", f"fault: {{experiment: {PATH}, effect: {{ref: db-was-restarted}}}}"
+    )
+    problems, warnings = checked(own, targets)
+    assert [problem.split(": ", 1)[1] for problem in problems] == [said]
+    assert not any("tolerance" in warning for warning in warnings)
+
+
 def test_names_are_checked_although_the_drill_is_wrong_elsewhere():
     problems, _ = checked(
         with_line(MINIMAL_DRILL, "{ref: fence}", "{ref: fenc}").replace("owner: team-orders", "owner: 5")

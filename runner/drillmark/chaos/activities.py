@@ -38,7 +38,7 @@ class ActivityOutcome:
         name: the activity's name.
         status: succeeded, failed, timed_out, or indeterminate where the child ended in the middle of it.
         output: JSON, redacted, at most 64 KiB.
-        tolerance_met: whether the value is within the tolerance; None where there is none, or nothing to compare.
+        tolerance_met: whether the value is within the tolerance; None where there is none, or it cannot be compared.
         error: why it is not good; redacted.
         started: when it began, as the child saw it; as we saw it where the child could not say.
         ended: when it ended, likewise.
@@ -56,6 +56,20 @@ class ActivityOutcome:
     def good(self) -> bool:
         """Whether it did what it was to do."""
         return self.status is Status.SUCCEEDED and self.tolerance_met is not False
+
+    @property
+    def answer(self) -> bool | None:
+        """What a probe said: yes or no. None where it could not be asked, which is neither."""
+        return self.tolerance_met if self.status is Status.SUCCEEDED else None
+
+    @property
+    def silence(self) -> str:
+        """Why there is no answer; empty where there is one."""
+        if self.answer is not None:
+            return ""
+        return (
+            f"{self.name} could not be asked: {self.error or 'it has no tolerance, so no answer of it says anything'}"
+        )
 
     def as_json(self) -> dict[str, Any]:
         """The form that stands in the journal."""

@@ -18,7 +18,7 @@ from chaoslib.hypothesis import within_tolerance
 from drillmark import clock
 from drillmark.chaos import bare, checks, resolved, settle, tracing
 from drillmark.chaos.inside import announce
-from drillmark.chaos.values import cut, failure_text, jsonable, provider_failure
+from drillmark.chaos.values import cut, failure_text, jsonable, no_answer, provider_failure
 
 if TYPE_CHECKING:
     from drillmark.chaos.redact import Redactor
@@ -112,23 +112,15 @@ class Performer:
             return self._failed(failure_text(run), output)
         if refusal := provider_failure(activity, output):
             return self._failed(refusal, output)
-        met, error = self._tolerance(activity, output, configuration, secrets)
-        return {"status": "succeeded", "output": self._storable(output), "tolerance_met": met, "error": error}
-
-    def _tolerance(
-        self, activity: dict[str, Any], output: Any, configuration: dict[str, Any], secrets: dict[str, Any]
-    ) -> tuple[bool | None, str]:
-        tolerance = copy.deepcopy(activity.get("tolerance"))
-        if tolerance is None:
-            return None, ""
-        if isinstance(tolerance, str):
-            tolerance = substitute(tolerance, configuration, secrets)
         try:
-            met = bool(within_tolerance(tolerance, output, configuration=configuration, secrets=secrets))
+            met = _is_met(activity, output, configuration, secrets)
         except Exception as error:  # noqa: BLE001 - comparing None with a number raises; an unchecked value is not good
             reason = "".join(traceback.format_exception_only(error)).strip()
-            return False, self._redactor.text(f"the tolerance could not be checked: {reason}")
-        return met, "" if met else "the value is not within the tolerance"
+            return self._failed(f"the tolerance could not be checked: {reason}", output)
+        if met is False and (nothing := no_answer(activity, output)):
+            return self._failed(nothing, output)
+        error = "the value is not within the tolerance" if met is False else ""
+        return {"status": "succeeded", "output": self._storable(output), "tolerance_met": met, "error": error}
 
     def _failed(self, error: str, output: Any = None) -> dict[str, Any]:
         return {
@@ -140,6 +132,18 @@ class Performer:
 
     def _storable(self, output: Any) -> Any:
         return cut(self._redactor.value(jsonable(output)))
+
+
+def _is_met(
+    activity: dict[str, Any], output: Any, configuration: dict[str, Any], secrets: dict[str, Any]
+) -> bool | None:
+    """Whether the value is within the activity's tolerance; None where it has none. Raises whatever chaoslib does."""
+    tolerance = copy.deepcopy(activity.get("tolerance"))
+    if tolerance is None:
+        return None
+    if isinstance(tolerance, str):
+        tolerance = substitute(tolerance, configuration, secrets)
+    return bool(within_tolerance(tolerance, output, configuration=configuration, secrets=secrets))
 
 
 def _found(problems: list[str]) -> dict[str, Any]:

@@ -1,9 +1,13 @@
-"""What an activity returns, made into JSON of bounded size. Must never raise, whatever the activity returned."""
+"""What an activity returns, made into JSON of bounded size, and whether it is an answer at all.
+
+Must never raise, whatever the activity returned.
+"""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +18,7 @@ _DEPTH = 40
 _HTTP_ERROR = 400
 _SAID_CHARACTERS = 500
 
+_STATUS_PATH = re.compile(r"""^\$(\.|\[["'])status\b""")
 _CHAOSLIBS_OWN = "chaoslib.exceptions.ActivityFailed: "
 
 
@@ -58,9 +63,34 @@ def provider_failure(activity: dict[str, Any], output: Any) -> str:
 
     Empty where it has not. A probe may well see such a thing: what that means, its tolerance says.
     """
+    return "" if activity.get("type") != "action" or "tolerance" in activity else _bad_status(activity, output)
+
+
+def no_answer(activity: dict[str, Any], output: Any) -> str:
+    """Why a value outside the tolerance is no answer at all: an error page, a program that came to nothing.
+
+    Empty where it is one: a tolerance that names the status is about just that.
+    """
+    return "" if names_status(activity.get("tolerance")) else _bad_status(activity, output)
+
+
+def names_status(tolerance: Any) -> bool:
+    """Whether a tolerance says itself which statuses are right, of HTTP or of a process."""
+    if isinstance(tolerance, bool):
+        return False
+    if isinstance(tolerance, int | list):
+        return True  # chaoslib compares both with the status
+    if not isinstance(tolerance, dict):
+        return False
+    if tolerance.get("type") == "jsonpath" and not tolerance.get("target"):
+        return _STATUS_PATH.match(str(tolerance.get("path", ""))) is not None
+    return tolerance.get("target") == "status"
+
+
+def _bad_status(activity: dict[str, Any], output: Any) -> str:
     status = output.get("status") if isinstance(output, dict) else None
     kind = (activity.get("provider") or {}).get("type")
-    if activity.get("type") != "action" or "tolerance" in activity or not isinstance(status, int):
+    if not isinstance(status, int):
         return ""
     if kind == "http" and status >= _HTTP_ERROR:
         return f"the answer has the HTTP status {status}"

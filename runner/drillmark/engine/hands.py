@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -104,17 +105,17 @@ class Hands:
         probe: PlannedActivity,
         seconds: float,
         *,
+        until: Callable[[ActivityOutcome], bool],
         since: Stamp | None = None,
-        good: bool = True,
         experiment: dict[str, Any] | None = None,
     ) -> ActivityOutcome:
-        """Ask a probe again and again until it is good (or not); returns the last answer."""
+        """Ask a probe again and again until its outcome will do, or so long; returns the last one."""
         begin = since.monotonic_ns if since else clock.monotonic_ns()
         deadline = begin + round(seconds * NANOSECONDS)
         while True:
             left = max((deadline - clock.monotonic_ns()) / NANOSECONDS, 1.0)
             outcome = self.run_activity(probe, timeout_seconds=left, experiment=experiment)
-            if outcome.good is good or clock.monotonic_ns() >= deadline:
+            if until(outcome) or clock.monotonic_ns() >= deadline:
                 return outcome
             self.pulse.wait(_POLL_SECONDS)
 

@@ -139,15 +139,17 @@ def prove_effect(hands: Hands, decision: Decision) -> None:
     if fault.effect is None:
         context.outcome(Effect.PROVE_EFFECT, "", decision.attempt, Status.SKIPPED, ended=last_action)
         return
-    outcome = hands.ask_until(fault.effect, fault.effect_within_seconds, since=last_action)
+    outcome = hands.ask_until(
+        fault.effect, fault.effect_within_seconds, until=lambda outcome: outcome.answer is True, since=last_action
+    )
     context.outcome(
         Effect.PROVE_EFFECT,
         "",
         decision.attempt,
-        Status.SUCCEEDED if outcome.good else Status.FAILED,
+        Status.SUCCEEDED if outcome.answer else Status.FAILED,
         started=outcome.started,
         ended=outcome.ended,
-        error="" if outcome.good else f"{fault.effect.name} was not true: {outcome.error or outcome.output}",
+        error="" if outcome.answer else outcome.silence or f"{fault.effect.name} was not true: {outcome.error}",
     )
 
 

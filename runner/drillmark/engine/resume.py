@@ -235,7 +235,9 @@ def _undo_what_is_left(hands: Hands) -> None:
         )
     children.end_orphans(hands, ("guard",))
     context.write_undo(UndoState(context.run))
-    context.journal(Kind.UNDONE, {"experiment": "all", "after_end": True}, sentence="the fault is undone")
+    context.journal(
+        Kind.UNDONE, {"experiment": "all", "after_end": True, "proved": False}, sentence="the fault is undone"
+    )
     export_journal(context.paths, context.entries)
 
 

@@ -83,14 +83,14 @@ def prove_discarded(hands: Hands, decision: Decision) -> None:
         context.intent(Effect.PROVE_UNDONE, "", decision.attempt)
         problem = ""
         for probe in simulation.probes.activities:
-            outcome = hands.ask_until(probe, GONE_SECONDS, good=False)
+            outcome = hands.ask_until(probe, GONE_SECONDS, until=lambda outcome: not outcome.good)
             if outcome.good and not problem:
                 problem = f"{probe.name} is still answered: the copy is there"
         context.outcome(
             Effect.PROVE_UNDONE, "", decision.attempt, Status.FAILED if problem else Status.SUCCEEDED, error=problem
         )
         if not problem and undo_succeeded(context):
-            context.journal(Kind.UNDONE, {"experiment": PATH}, sentence="the copy is gone")
+            context.journal(Kind.UNDONE, {"experiment": PATH, "proved": True}, sentence="the copy is gone")
             context.write_undo(replace(context.undo_state, undoables=()))
 
 

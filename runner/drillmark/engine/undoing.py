@@ -39,8 +39,7 @@ def undo_fault(hands: Hands, decision: Decision) -> None:
     context = hands.context
     hands.pulse.watched.discard("guards")  # from here on they can stop nothing
     with hands.pulse.shielded(), context.performing():
-        if decision.attempt == 1:
-            _look_for_another_undo(hands)
+        unchecked = _look_for_another_undo(hands) if decision.attempt == 1 else ""
         context.intent(Effect.UNDO, "", decision.attempt)
         started = clock.now()
         if decision.attempt == 1:
@@ -70,6 +69,7 @@ def undo_fault(hands: Hands, decision: Decision) -> None:
             rollbacks=[latest[index] for index in sorted(latest)],
             deviated="missed" in hypothesis,
             hypothesis_unchecked="indeterminate" in hypothesis,
+            effect_unchecked=unchecked,
             waived=left,
             **played(events),
         )
@@ -78,8 +78,8 @@ def undo_fault(hands: Hands, decision: Decision) -> None:
 def prove_undone(hands: Hands, decision: Decision) -> None:
     """Prove that the fault is gone, then take it out of the undo file and dismiss the guard.
 
-    The experiment's own steady state must hold again, and the effect probe must have become false: what holds while the
-    fault is there as well proves nothing alone.
+    The experiment's own steady state must hold again, and the effect probe must say no: what holds while the fault is
+    there as well proves nothing alone, and a probe that cannot be asked proves nothing at all.
     """
     context = hands.context
     fault = context.plan.fault
@@ -92,12 +92,14 @@ def prove_undone(hands: Hands, decision: Decision) -> None:
         probes = hypothesis.get("probes", [])
         for probe in probes:
             planned = PlannedActivity(name=str(probe.get("name", "")), activity=probe)
-            outcome = hands.ask_until(planned, GONE_SECONDS, experiment=_resolved(context))
+            outcome = hands.ask_until(
+                planned, GONE_SECONDS, until=lambda outcome: outcome.good, experiment=_resolved(context)
+            )
             if not outcome.good and not problem:
                 problem = f"{outcome.name} does not hold: {outcome.error or outcome.output}"
         if not problem and fault.effect is not None:
-            outcome = hands.ask_until(fault.effect, GONE_SECONDS, good=False)
-            problem = f"{fault.effect.name} is still true" if outcome.good else ""
+            outcome = hands.ask_until(fault.effect, GONE_SECONDS, until=lambda outcome: outcome.answer is False)
+            problem = f"{fault.effect.name} is still true" if outcome.answer else outcome.silence
         undone = not problem and undo_succeeded(context)
         context.outcome(
             Effect.PROVE_UNDONE,
@@ -140,20 +142,22 @@ def undo_unlogged(hands: Hands) -> None:
             )
 
 
-def _look_for_another_undo(hands: Hands) -> None:
+def _look_for_another_undo(hands: Hands) -> str:
     """The effect probe holds until the undo. Where it does not, somebody was quicker, and what was measured is void.
 
     Not where the drill recovers: a recovery may well take the effect away (deleted rows that are there again).
+    Returns why nobody knows; empty where it is known, or need not be.
     """
     context = hands.context
     fault = context.plan.fault
     aborting = any(entry.kind is Kind.ABORT for entry in context.entries)
     if fault is None or fault.effect is None or context.plan.recovers or aborting or not _was_proved(context):
-        return
-    outcome = hands.run_activity(fault.effect, timeout_seconds=GONE_SECONDS)
-    if outcome.status is Status.SUCCEEDED and not outcome.good:
+        return ""
+    outcome = hands.ask_until(fault.effect, GONE_SECONDS, until=lambda outcome: outcome.answer is not None)
+    if outcome.answer is False:
         reason = f"somebody undid the fault: {fault.effect.name} was not true any more when the undo began"
         context.journal(Kind.ABORT, {"by": "person", "reason": reason}, sentence=reason)
+    return outcome.silence
 
 
 def _was_proved(context: Context) -> bool:

@@ -39,7 +39,11 @@ _BY_REASON: dict[str, str] = {
     ),
     "fault not proved": (
         "The effect probe was never true. Check that the experiment did what it says, and that the "
-        "probe tests what lasts until the undo."
+        "probe can be asked, and tests what lasts until the undo."
+    ),
+    "lasted until its undo is not known": (
+        "The effect probe gave no answer when the undo began. Give it a way to ask while the fault is in effect, "
+        "and run again."
     ),
     "undo within hold": (
         "The fault was undone before a hold window could complete. Make phases.fault longer than the "

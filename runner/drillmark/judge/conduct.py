@@ -50,7 +50,7 @@ def steady_state(evidence: Evidence, told: History, measurements: Measurements) 
 
 
 def fault(evidence: Evidence, told: History, measurements: Measurements) -> list[Judged]:
-    """Whether the fault was injected and took effect."""
+    """Whether the fault was injected, took effect, and lasted until its undo."""
     del measurements
     if evidence.plan.fault is None or not told.one(Effect.INJECT).intents:
         return []
@@ -58,6 +58,12 @@ def fault(evidence: Evidence, told: History, measurements: Measurements) -> list
     cited = Cited(entries=tuple(sorted((*inject.sequences, *proof.sequences))))
     if inject.data.get("gate_failed"):
         return []
+    undone = told.one(Effect.UNDO)
+    unchecked = [str(entry.data["effect_unchecked"]) for entry in undone.outcomes if entry.data.get("effect_unchecked")]
+    if unchecked and proof.status == Status.SUCCEEDED:
+        cited = Cited(entries=tuple(sorted((*cited.entries, *undone.sequences))))
+        reason = f"whether the fault lasted until its undo is not known: {unchecked[-1]}"
+        return [_yes_or_no("fault", met=None, reason=reason, cited=cited)]
     if proof.status in (Status.SUCCEEDED, Status.SKIPPED):
         return [_yes_or_no("fault", met=True, reason="", cited=cited)]
     why = str(proof.data.get("error") or inject.data.get("error") or "")

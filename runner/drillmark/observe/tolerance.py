@@ -7,26 +7,13 @@ beat also needs a 2xx, unless its tolerance itself names the status. A tolerance
 from __future__ import annotations
 
 import copy
-import re
 from typing import Any
 
 from chaoslib.hypothesis import within_tolerance
 
-_STATUS_PATH = re.compile(r"""^\$(\.|\[["'])status\b""")
+from drillmark.chaos.values import names_status
+
 _SUCCESS = range(200, 300)
-
-
-def names_status(tolerance: Any) -> bool:
-    """Whether an HTTP tolerance says itself which statuses are right."""
-    if isinstance(tolerance, bool):
-        return False
-    if isinstance(tolerance, int | list):
-        return True  # chaoslib compares both with the status
-    if not isinstance(tolerance, dict):
-        return False
-    if tolerance.get("type") == "jsonpath" and not tolerance.get("target"):
-        return _STATUS_PATH.match(str(tolerance.get("path", ""))) is not None
-    return tolerance.get("target") == "status"
 
 
 def is_met(activity: dict[str, Any], value: Any, configuration: dict[str, Any], secrets: dict[str, Any]) -> bool:

@@ -37,6 +37,7 @@ def check(
     elif target is not None:
         problems += _uses(raw, marks, target)
         problems += _observed(raw, marks, target)
+        problems += _effect(raw, marks, target)
         problems += _simulated(raw, marks, target)
         problems += _markers(raw, marks, target, get(targets.raw, "secrets"))
         problems += markers.secret_problems(
@@ -110,6 +111,18 @@ def _observed(raw: dict[str, Any], marks: Marks, target: dict[str, Any]) -> Iter
         yield marks.problem(("observe", "positions"), f"the target `{raw['target']}` has no log positions", hint)
 
 
+def _effect(raw: dict[str, Any], marks: Marks, target: dict[str, Any]) -> Iterator[Problem]:
+    """A probe that any answer of which is good could never say that the fault is gone."""
+    own = get(raw, "fault", "effect")
+    use = {"ref": target.get("effect")} if own is None else own
+    activity = activities_of(target).get(str(get(use, "ref")), use)
+    if raw.get("fault") == "simulated" or get(activity, "type") != "probe" or get(activity, "tolerance") is not None:
+        return
+    path: Path = ("target",) if own is None else ("fault", "effect")
+    what = f"the effect `{get(activity, 'name')}` has no tolerance: it could not say that the fault is gone"
+    yield marks.problem(path, what, "give it one that is met until the undo, and not after it")
+
+
 def _simulated(raw: dict[str, Any], marks: Marks, target: dict[str, Any]) -> Iterator[Problem]:
     """What a restore to the side needs of its target."""
     if raw.get("fault") != "simulated":
@@ -162,7 +175,8 @@ def _weak(raw: dict[str, Any], marks: Marks, target: dict[str, Any]) -> Iterator
     activities = activities_of(target)
     for path, use in uses(raw):
         activity = activities.get(str(get(use, "ref")), use)
-        if path[0] != "recover" and get(activity, "type") == "probe" and get(activity, "tolerance") is None:
+        weak = get(activity, "type") == "probe" and get(activity, "tolerance") is None
+        if weak and path[0] not in ("recover", "fault"):
             name = get(activity, "name")
             yield marks.problem(path, f"`{name}` has no tolerance: any answer counts as good", "give it one")
 
