@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -65,3 +67,13 @@ def hostile(text: str, *, log_line: int = 1_000_000) -> str:
 
 def of(document: dict[str, Any], evidence: Evidence) -> str:
     return page.render(material(document, evidence), pages.assets(None))
+
+
+def specs(text: str) -> dict[str, Any]:
+    """The definitions of the charts in a page, by the chart's name."""
+    return json.loads(re.search(r'id="specs">(.*?)</script>', text)[1])
+
+
+def described(text: str) -> dict[str, str]:
+    """What each chart of a page tells whoever cannot see it."""
+    return {name: spec["description"] for name, spec in specs(text).items()}

@@ -176,9 +176,18 @@ def _bare(*, hypothesis: bool = True, status: str = "completed", imported: bool 
     return of(Evidence(plan, journal.sorted()), disaster=None, source="experiment.yaml")
 
 
-def _side(kind: str) -> Made:
-    made = next(one for seed in range(400) if (one := sides.make(Random(seed))).kind == kind)
-    return of(made.evidence, disaster=None)
+def _side(kind: str, edit: Callable[[Journal], None] = lambda _: None) -> Made:
+    evidence = next(one for seed in range(400) if (one := sides.make(Random(seed))).kind == kind).evidence
+    journal = Journal(list(evidence.entries))
+    edit(journal)
+    return of(replace(evidence, entries=tuple(journal.entries)), disaster=None)
+
+
+def _aborted_during_soak(journal: Journal) -> None:
+    last = [e for e in journal.entries if e.effect in (Effect.UNDO, Effect.PROVE_UNDONE, Effect.STOP_OBSERVERS)]
+    first = next(n for n, entry in enumerate(journal.entries) if entry.effect is Effect.SOAK)
+    journal.entries[first:] = last
+    _insert(journal, Kind.ABORT, 5.0, before=Effect.UNDO, by="person", reason="it looks wrong")
 
 
 def _position() -> Made:
@@ -232,6 +241,11 @@ _MAKERS: dict[str, Callable[[], Made]] = {
     "simulated, production down": lambda: _side("production_down"),
     "simulated, later log used": lambda: _side("later_log"),
     "simulated, never answered": lambda: _side("never"),
+    "simulated, aborted before": lambda: _side("good", _aborted_before),
+    "simulated, aborted": lambda: _side("good", _aborted_during),
+    "simulated, aborted and nothing known": lambda: _side("never", _aborted_during_soak),
+    "simulated, copy left": lambda: _side("good", changed(Effect.PROVE_UNDONE, status="failed", error="it answers")),
+    "simulated, not at its end": lambda: _side("good", until(Effect.SOAK)),
     "experiment": _bare,
     "experiment without a hypothesis": lambda: _bare(hypothesis=False),
     "experiment deviated": lambda: _bare(status="failed"),

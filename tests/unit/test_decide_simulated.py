@@ -64,6 +64,14 @@ def test_a_restore_that_was_cut_short_goes_on():
     assert (again.effect, again.attempt) == (Effect.RECOVER, 2)
 
 
+def test_a_copy_that_was_not_taken_away_is_tried_once_more():
+    journal = Journal()
+    journal.perform(journal.perform_until(simulated(), Effect.UNDO), "failed", error="it is in use")
+    decision = decide(simulated(), journal.entries)
+    assert (decision.effect, decision.attempt) == (Effect.UNDO, 2)
+    assert decision.sentence == "take the copy away once more: the first undo failed"
+
+
 def test_the_recovery_counts_from_the_declaration():
     journal = Journal()
     decision = journal.perform_until(simulated(), Effect.INJECT)

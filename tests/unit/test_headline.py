@@ -77,8 +77,8 @@ SAID = {
     "aborted before the fault": (
         "ABORTED (unknown)",
         (
-            "The run was stopped by a person: somebody needs the system. Nothing was broken: the run ended before its "
-            "fault. So recovery time and data loss are not known. Four gaps were filed."
+            "The run was stopped by a person: somebody needs the system. Nothing was broken: the run ended before the "
+            "fault began. So recovery time and data loss are not known. Four gaps were filed."
         ),
         "run it again: drillmark run drills/quarterly/orders-db-lost.yaml",
     ),
@@ -109,7 +109,7 @@ SAID = {
     "steady state not met": (
         "FAILED",
         (
-            "Nothing was broken: the run ended before its fault. The system was not in its steady state: orders are not "
+            "Nothing was broken: the run ended before the fault began. The system was not in its steady state: orders are not "
             "answered. So recovery time and data loss are not known. Five gaps were filed."
         ),
         "GAP-3cb5e818",
@@ -117,7 +117,7 @@ SAID = {
     "preflight failed": (
         "FAILED",
         (
-            "Nothing was broken: the run ended before its fault. The preflight failed: restorable was not met (no "
+            "Nothing was broken: the run ended before the fault began. The preflight failed: restorable was not met (no "
             "restorable backup). So recovery time and data loss are not known. Four gaps were filed."
         ),
         "GAP-04506444 (due 2026-04-01): Make the backup job alert",
@@ -283,6 +283,52 @@ SAID = {
             "The loss of orders-db was simulated at 22:13:20 UTC; the copy was not good for at least 7.5 s, and not seen "
             "to be after that, objective 1 s: missed. All 193 acknowledged writes, 3.9 s of them or more, are not in the "
             "copy, objective 1 s: missed. Production kept its service level meanwhile. Two gaps were filed."
+        ),
+        "GAP-",
+    ),
+    "simulated, aborted before": (
+        "ABORTED (unknown)",
+        (
+            "The run was stopped by a person: somebody needs the system. Nothing was broken: the run ended before the "
+            "disaster was declared. So recovery time and data loss are not known. Three gaps were filed."
+        ),
+        "run it again",
+    ),
+    "simulated, aborted": (
+        "ABORTED (failed)",
+        (
+            "The run was stopped by a person: it looks wrong. The loss of orders-db was simulated at 22:13:20 UTC; the "
+            "copy was not good for at least 1.6 s, and not seen to be after that (the copy was taken away before service "
+            "was watched), objective 1 s: missed. How much data was lost is not known: nothing was read back. Six gaps "
+            "were filed."
+        ),
+        "run it again",
+    ),
+    "simulated, aborted and nothing known": (
+        "ABORTED (unknown)",
+        (
+            "The run was stopped by a person: it looks wrong. The loss of orders-db was simulated at 22:13:20 UTC. The "
+            "copy was taken away. Recovery time and data loss are not known. Three gaps were filed."
+        ),
+        "run it again",
+    ),
+    "simulated, copy left": (
+        "FAILED",
+        (
+            "Look at the system: the copy was not taken away: the copy is not proved gone: it answers. The loss of "
+            "orders-db was simulated at 22:13:20 UTC; a copy answered 1.8 s later (1.6 to 2.0), objective 1 s: missed. 4 "
+            "of 37 acknowledged writes, 0.5 s of them (0.4 to 0.6), are not in the copy, objective 1 s. Three gaps were "
+            "filed."
+        ),
+        "look for the copy by hand now: taking it away failed",
+    ),
+    "simulated, not at its end": (
+        "FAILED",
+        (
+            "Look at the system: it is not known whether the copy is gone: the copy was never taken away; nothing proves "
+            "that the copy is gone. The loss of orders-db was simulated at 22:13:20 UTC; the copy was not good for at "
+            "least 1.6 s, and not seen to be after that (the soak did not end), objective 1 s: missed. How much data was "
+            "lost is not known: nothing was read back. Five gaps were filed."
         ),
         "GAP-",
     ),

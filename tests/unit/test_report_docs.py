@@ -17,7 +17,7 @@ from drillmark.journal.entries import to_line
 from drillmark.model.entry import Effect, Entry, Kind, Status
 from drillmark.model.gap import Gap, Occurrence
 from drillmark.model.verdict import Outcome
-from drillmark.report.markdown import STAMP_WORDS
+from drillmark.report.stamp_words import MEANINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs" / "reference"
@@ -109,8 +109,8 @@ def test_every_field_of_the_result_is_on_its_page():
 
 def test_every_stamp_is_on_the_page_and_in_the_reports_words():
     named = quoted(section(page("result"), "### `stamps`"))
-    assert set(STAMP_WORDS) <= named
-    assert set(build.measurements().stamps) <= {"I", *STAMP_WORDS}
+    assert set(MEANINGS) <= named
+    assert set(build.measurements().stamps) <= {"I", *MEANINGS}
 
 
 def test_every_field_of_a_gap_is_on_its_page_and_in_its_schema():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from itertools import pairwise
 from typing import Any
@@ -18,17 +17,12 @@ EARLIER = [
 ]  # fmt: skip
 
 
-def described(text: str) -> dict[str, str]:
-    found = json.loads(re.search(r'id="specs">(.*?)</script>', text)[1])
-    return {name: spec["description"] for name, spec in found.items()}
-
-
 def section(text: str, name: str) -> str:
     return re.search(rf'<section id="{name}".*?</section>', text, re.DOTALL)[0]
 
 
 def test_every_chart_is_described_with_its_figures():
-    told = described(page_kinds.of_kind("rto missed", EARLIER))
+    told = page_kinds.described(page_kinds.of_kind("rto missed", EARLIER))
     assert "Recovery time (RTA): 5.8 s (5.7 to 5.9), objective 2 s, failed" in told["gauges"]
     assert "Data loss (RPA): 0.8 s (0.7 to 1.0), objective 1 h, passed" in told["gauges"]
     assert "2 earlier runs" in told["gauges"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 
@@ -45,7 +44,7 @@ UNDOS = {
 
 
 def described(page: str) -> str:
-    return json.loads(re.search(r'id="specs">(.*?)</script>', page)[1])["picture"]["description"]
+    return page_kinds.described(page)["picture"]
 
 
 def in_place(made: series.Series) -> tuple[float, str]:

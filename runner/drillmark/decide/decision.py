@@ -63,7 +63,8 @@ def _due(plan: Plan, found: Last | None, step: Step, reason: str) -> Decision | 
         words = f"{_sentence(plan, step, reason)}, again: attempt {found.attempt} was cut short"
         return Decision(step.effect, words, step.key, found.attempt + 1)
     if step.effect is Effect.UNDO and found.status != Status.SUCCEEDED and found.attempt < UNDO_ATTEMPTS:
-        return Decision(step.effect, "undo the fault once more: the first undo failed", step.key, found.attempt + 1)
+        words = f"{_sentence(plan, step, '')} once more: the first undo failed"
+        return Decision(step.effect, words, step.key, found.attempt + 1)
     return None
 
 

@@ -79,8 +79,8 @@ _BY_OBJECTIVE: dict[tuple[str, str], str] = {
         "restored store before it serves."
     ),
     ("undo", "failed"): (
-        "The fault was not taken away cleanly. Check the system by hand now, repair the experiment's "
-        "rollbacks, and try them alone before the next drill."
+        "The undo did not go well. Check the system by hand now, repair the experiment's rollbacks (in a simulated "
+        "disaster the target's discard), and try them alone before the next drill."
     ),
     ("experiment", "failed"): (
         "Chaos Toolkit gave the experiment up. Read the exception in its journal, repair the experiment or the control "

@@ -13,6 +13,7 @@ from drillmark.model.entry import Effect, Kind, Status
 from drillmark.model.evidence import Evidence
 from drillmark.model.measurement import Cited, Measurements
 from drillmark.model.plan import Plan
+from drillmark.model.undo_words import undo_words
 from drillmark.model.verdict import Judged, Outcome
 
 
@@ -119,6 +120,7 @@ def undone(plan: Plan, told: History) -> Judged | None:
         return None
     if plan.bare is not None and plan.bare.touches_nothing:
         return None
+    called = undo_words(simulated=plan.simulated)
     ran, proof = told.one(Effect.UNDO), told.one(Effect.PROVE_UNDONE)
     if ran.data.get("waived"):
         reason = "the fault was left in place, as the rollback strategy says"
@@ -133,13 +135,13 @@ def undone(plan: Plan, told: History) -> Judged | None:
     if ran.good is False and not failed:
         failed.append(_said(ran.data, "undo"))
     if ran.good is None:
-        unclear.append("the undo did not end" if ran.intents else "the fault was never undone")
+        unclear.append("the undo did not end" if ran.intents else called.never)
     if len(rollbacks) < len(plan.undos) and ran.good is not None:
         unclear.append(f"{len(plan.undos) - len(rollbacks)} of {len(plan.undos)} undos have no outcome")
     if proof.status in (Status.FAILED, Status.TIMED_OUT):
-        failed.append(f"the fault is not proved gone: {proof.data.get('error', '')}".rstrip(": "))
+        failed.append(f"{called.thing} is not proved gone: {proof.data.get('error', '')}".rstrip(": "))
     elif proof.status not in (Status.SUCCEEDED, Status.SKIPPED):
-        unclear.append("nothing proves that the fault is gone")
+        unclear.append(f"nothing proves that {called.thing} is gone")
     return _worst_of("undo", failed, unclear, cited)
 
 

@@ -192,7 +192,7 @@ def _steady(this: Scene) -> Check:
     if plan.probes is None and plan.load is None:
         return Check(None, "neither probes nor load", applicable=False)
     if not facts.injected:
-        return Check(None, rta.NOT_INJECTED)
+        return Check(None, facts.not_injected)
     beats = None if plan.probes is None else this.require_beats()
     if facts.baseline_begun is None:
         return Check(None, "no baseline was watched")

@@ -13,7 +13,7 @@ PHASES: dict[Effect, str] = {
     Effect.BASELINE: "baseline",
     Effect.INJECT: "fault",
     Effect.PROVE_EFFECT: "fault",
-    Effect.SIDE: "fault",
+    Effect.SIDE: "declare",
     Effect.FAULT: "fault",
     Effect.DETECT: "detect",
     Effect.RECOVER: "recover",
@@ -28,3 +28,8 @@ PHASES: dict[Effect, str] = {
     Effect.CONCLUDE: "closing",
     Effect.END: "closing",
 }
+
+
+def phase_of(effect: Effect, *, simulated: bool) -> str:
+    """The phase of an effect. What a simulated disaster begins with is no fault: it is declared."""
+    return "declare" if simulated and effect is Effect.INJECT else PHASES[effect]

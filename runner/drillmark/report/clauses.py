@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from drillmark.model.stamp import Interval
+from drillmark.model.undo_words import UndoWords, undo_words
 from drillmark.report import words
 
 Document = dict[str, Any]
@@ -59,7 +60,7 @@ def sentence(text: str) -> str:
 
 
 def simulated(document: Document) -> bool:
-    """Whether nothing was broken: the disaster was declared, and a copy restored to the side."""
+    """Whether nothing was to be broken: a disaster is declared, and a copy restored to the side."""
     return "simulated disaster" in document["flags"]
 
 
@@ -76,6 +77,11 @@ def injected(document: Document) -> bool:
 def verdict_on(document: Document, objective: str) -> str:
     """The verdict on one objective or condition; empty where it was not judged."""
     return next((str(item["verdict"]) for item in document["objectives"] if item["name"] == objective), "")
+
+
+def undo(document: Document) -> UndoWords:
+    """What to call what is to be taken away, and its undo."""
+    return undo_words(simulated=simulated(document))
 
 
 def undone(document: Document) -> bool:

@@ -69,9 +69,7 @@ def next_step(document: Document) -> str:
     if document["refused"]:
         return "put right what stands above, then run it again"
     if clauses.verdict_on(document, "undo") == "failed":
-        if clauses.simulated(document):
-            return "look for the copy by hand now: taking it away failed"
-        return "check the system by hand now: the undo of the fault failed"
+        return clauses.undo(document).by_hand
     if document.get("imported"):
         return "run the experiment with `drillmark experiment`, or make a drill of it: an import measures nothing"
     if document["verdict"] == "passed" and not document["aborted"]:
@@ -156,7 +154,7 @@ def _bare(document: Document) -> tuple[list[str], list[str]]:
 def _before_the_fault(document: Document) -> tuple[list[str], list[str]]:
     """Nothing was injected: the steady state was not met, a preflight failed, or somebody stopped it before."""
     stopped = _stopped(document)
-    happened = [*stopped, "nothing was broken: the run ended before its fault"]
+    happened = [*stopped, f"nothing was broken: the run ended before {clauses.zero(document)}"]
     at_fault = ("preflight", "steady_state", "run")
     failed = [item for item in document["objectives"] if item["name"] in at_fault and item["verdict"] != "passed"]
     reasons = [clauses.fell_short(item) for item in failed if item["verdict"] in ("failed", "unknown")]
@@ -170,15 +168,13 @@ def _undo(document: Document) -> list[str]:
     item = next((item for item in document["objectives"] if item["name"] == "undo"), None)
     if item is None or item["verdict"] not in ("failed", "unknown"):
         return []
-    what = "the copy was not taken away" if clauses.simulated(document) else "the fault was not undone cleanly"
-    doubt = (
-        "it is not known whether the copy is gone" if clauses.simulated(document) else "the fault may still be there"
-    )
-    return [f"look at the system: {what if item['verdict'] == 'failed' else doubt}: {clauses.reason(item['reason'])}"]
+    called = clauses.undo(document)
+    said = called.failed if item["verdict"] == "failed" else called.doubtful
+    return [f"look at the system: {said}: {clauses.reason(item['reason'])}"]
 
 
 def _gone(document: Document) -> str:
-    return "the fault was undone" if clauses.undone(document) else ""
+    return clauses.undo(document).done if clauses.undone(document) else ""
 
 
 def _stopped(document: Document) -> list[str]:

@@ -15,22 +15,7 @@ import jinja2
 from jinja2.sandbox import SandboxedEnvironment
 
 from drillmark.errors import UsageError
-from drillmark.report import clauses, sentences, words
-
-STAMP_WORDS = {
-    "e": "the fault's effect was proved",
-    "t0": "the disaster",
-    "t_detect": "first qualifying alert",
-    "t_declare": "the disaster was declared",
-    "t_restore_start": "the first recovery activity began",
-    "t_data_restored": "the store accepts reads and replay ended",
-    "t_verified": "the last required verification passed",
-    "t_service_restored": "the service was good, and stayed so (d)",
-    "first_refused": "users were first refused",
-    "undo_begin": "the undo began",
-    "undo_end": "the undo ended",
-    "soak_end": "the watching ended",
-}
+from drillmark.report import clauses, sentences, stamp_words, words
 
 
 def render(document: dict[str, Any], template: str, pictures: Mapping[str, str] | None = None) -> str:
@@ -98,6 +83,11 @@ def _met(item: dict[str, Any]) -> str:
     return ("yes" if item["met"] else "no") + (_reason(item) if not item["met"] else "")
 
 
+@jinja2.pass_context
+def _stamp(context: jinja2.runtime.Context, name: str) -> str:
+    return stamp_words.meanings(simulated=clauses.simulated(context["r"])).get(name, "")
+
+
 _FILTERS: dict[str, Callable[..., str]] = {
     "md": lambda value: words.markdown(str(value)),
     "code": lambda value: f"`{words.harmless(str(value)).replace('`', chr(39))}`",
@@ -111,7 +101,7 @@ _FILTERS: dict[str, Callable[..., str]] = {
     "seconds": _seconds,
     "took": _took,
     "span": _span,
-    "stamp": lambda name: STAMP_WORDS.get(name, ""),
+    "stamp": _stamp,
     "window": lambda window: f"{window[0]:.1f}, {window[1]:.1f}",
     "met": _met,
     "latency": lambda value: "-" if value is None else words.duration(value),

@@ -2,6 +2,26 @@
 
 from __future__ import annotations
 
+from drillmark.report import words
+
+MEANINGS = {
+    "e": "the fault's effect was proved",
+    "t0": "the disaster",
+    "t_detect": "first qualifying alert",
+    "t_declare": "the disaster was declared",
+    "t_restore_start": "the first recovery activity began",
+    "t_data_restored": "the store accepts reads and replay ended",
+    "t_verified": "the last required verification passed",
+    "t_service_restored": "the service was good, and stayed so (d)",
+    "first_refused": "users were first refused",
+    "undo_begin": "the undo began",
+    "undo_end": "the undo ended",
+    "soak_end": "the watching ended",
+}
+_OF_A_COPY = {
+    "e": "does not apply: nothing was broken",
+    "t_service_restored": "the copy was good, and stayed so (d)",
+}
 _NAMES = {
     "t0": "disaster",
     "e": "effect proved",
@@ -17,6 +37,19 @@ _NAMES = {
 }
 
 
-def names(*, undone: bool) -> dict[str, str]:
-    """The short names. `undone`: the undo is known to have worked; else it only ended."""
-    return _NAMES | ({"undo_end": "undone"} if undone else {})
+def begins(*, simulated: bool) -> str:
+    """The short name of I."""
+    return "disaster declared" if simulated else "fault begins"
+
+
+def names(*, simulated: bool, undone: bool) -> dict[str, str]:
+    """The short names of all others. `undone`: the undo is known to have worked; else it only ended."""
+    named = _NAMES | ({"undo_end": "undone"} if undone else {})
+    if not simulated:
+        return named
+    return named | {"t_service_restored": "copy answered"} | ({"undo_end": "copy gone"} if undone else {})
+
+
+def meanings(*, simulated: bool) -> dict[str, str]:
+    """What each stamps, in full."""
+    return {"I": words.zero(simulated=simulated)} | MEANINGS | (_OF_A_COPY if simulated else {})

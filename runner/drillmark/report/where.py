@@ -28,14 +28,14 @@ ADVICE = {
     "them; give the replay faster disks; or keep a standby that replays all the time.",
     "switch": "Most of the time went into leading users over. Automate the switch, shorten time-outs and cached "
     "names, and let pools drop dead connections at once.",
-    "serve": "Most of the time went by after the recovery had ended, until users were served well. Look at "
+    "serve": "Most of the time went by after the recovery had ended, until service was good. Look at "
     "reconnects, cold caches, retries with long pauses, and at what the load met in that stretch.",
     "verify": "Most of the time went into verification. Verify in parallel or on a sample first, and let the rest "
     "follow while users are served, where that is safe.",
     "recover": "Most of the time went into one activity of the recovery. Let it report its own parts (copy, replay), "
     "and see which of them to shorten.",
     "hold": "The fault was left in place on purpose: this drill has no recovery of its own.",
-    "undo": "Most of the time went into taking the fault away. Only this drill waits for that.",
+    "undo": "Most of the time went into the undo. Only this drill waits for that.",
 }
 
 

@@ -19,7 +19,7 @@ import structlog
 from drillmark.define.telling import Logs
 from drillmark.engine.view import Live
 from drillmark.model.entry import Entry, Kind
-from drillmark.model.phases import PHASES
+from drillmark.model.phases import phase_of
 from drillmark.model.stamp import NANOSECONDS
 from drillmark.telling.news import Message
 from drillmark.telling.posting import Outcome
@@ -80,7 +80,7 @@ class Log:
         if entry.kind is Kind.RUN_STARTED:
             self._about = self._about | {"drill": str(entry.data.get("drill", "")), "phase": "preparing"}
         if entry.kind is Kind.INTENT and entry.effect is not None:
-            self._about = self._about | {"phase": PHASES[entry.effect]}
+            self._about = self._about | {"phase": phase_of(entry.effect, simulated=bool(entry.data.get("simulated")))}
 
     def _write(self, level: str, text: str, at: datetime, fields: dict[str, Any]) -> None:
         with self._lock:  # messages to channels come from threads of their own

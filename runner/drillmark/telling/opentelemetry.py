@@ -34,7 +34,7 @@ from drillmark.engine.view import Live
 from drillmark.errors import UsageError
 from drillmark.model import trace
 from drillmark.model.entry import Effect, Entry, Kind
-from drillmark.model.phases import PHASES
+from drillmark.model.phases import phase_of
 from drillmark.report import files
 from drillmark.telling.beside import Reports
 from drillmark.telling.severity import level_of, words_of
@@ -126,7 +126,8 @@ class OpenTelemetry:
 
     def _begin(self, entry: Entry) -> None:
         assert entry.effect is not None
-        phase, at = PHASES[entry.effect], entry.stamp.wall_ns
+        phase = phase_of(entry.effect, simulated=bool(entry.data.get("simulated")))
+        at = entry.stamp.wall_ns
         if self._phase is None or self._phase[0] != phase:
             self._end_phase(at)
             names = ("phase", phase, str(entry.sequence))

@@ -64,7 +64,7 @@ def measured(facts: Facts, begin: Start | None, evidence: Evidence) -> list[Meas
     """RPA by position, and its parts before and after t0. Raises where it is not known."""
     pairs = read(evidence, facts)
     if begin is None:
-        raise UnmeasurableError("fault not proved")
+        raise UnmeasurableError("fault not proved" if facts.injected else facts.not_injected)
     end = end_position(facts, evidence)
     old = _old(facts, pairs)
     if not old.any():

@@ -24,7 +24,7 @@ def require_markers(plan: Plan) -> None:
 def require(facts: Facts, writer: PlannedMarkers, written: Written) -> None:
     """Raise where a writer's writes cannot be judged."""
     if not facts.injected:
-        raise UnmeasurableError("fault not injected")
+        raise UnmeasurableError(facts.not_injected)
     survivors = written.survivors
     if not _was_read(facts, writer) or survivors is None:
         data = facts.read_back.data

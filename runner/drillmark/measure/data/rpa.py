@@ -16,6 +16,7 @@ from drillmark.measure.timeline.facts import Facts
 from drillmark.measure.timeline.frame import UnmeasurableError, seconds, show
 from drillmark.model.measurement import Cited, Measured, Writes
 from drillmark.model.stamp import NANOSECONDS
+from drillmark.model.undo_words import undo_words
 
 _NAMES = {
     "newest_survivor_invoked": "newest survivor invoked",
@@ -30,7 +31,8 @@ def measured(facts: Facts, begin: Start | None, writes: Writes, sets: Sets) -> l
     if facts.plan.recovers and facts.undo_begun is not None:
         read = facts.read_back.ended
         if read is None or facts.undo_begun.lo < facts.frame.span(read).lo:
-            raise UnmeasurableError("the fault was undone before everything was read back")
+            done = undo_words(simulated=facts.plan.simulated).done
+            raise UnmeasurableError(f"{done} before everything was read back")
     whole, alive = reading.ledger_state(facts, sets.writer, sets.table)
     flags = () if whole and alive else ("ledger not closed",)
     # A writer that died did not see what the store acknowledged to others after that, and lost. In a simulated

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from drillmark.measure.outage import ending
 from drillmark.measure.outage.ending import Ending
-from drillmark.measure.outage.rta import NOT_INJECTED, hold_ns
+from drillmark.measure.outage.rta import hold_ns
 from drillmark.measure.service.beats import Beats
 from drillmark.measure.service.limits import Limits
 from drillmark.measure.service.load import Load
@@ -24,7 +24,7 @@ def find(facts: Facts, beats: Beats, load: Load | None, limits: Limits, end_ns: 
     if facts.plan.recovers:
         raise InapplicableError("the drill has a recovery")
     if not facts.injected:
-        raise UnmeasurableError(NOT_INJECTED)
+        raise UnmeasurableError(facts.not_injected)
     undone = facts.undo_ended
     if undone is None:
         raise UnmeasurableError("the undo did not end")

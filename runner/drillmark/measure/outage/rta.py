@@ -20,6 +20,7 @@ from drillmark.measure.timeline.frame import InapplicableError, Span, Unmeasurab
 from drillmark.model.entry import Effect
 from drillmark.model.measurement import Cited, Measured
 from drillmark.model.stamp import NANOSECONDS
+from drillmark.model.undo_words import undo_words
 
 FORMULA = "RTA = [max(0, c - b), d - a]"
 ENDED_BY_UNDO = "ended by undo"
@@ -27,7 +28,6 @@ UNDO_WITHIN_HOLD = "undo within hold"
 UNDONE_EARLY = "undone before restored"
 NOT_RESTORED = "not restored"
 NOT_PROVED = "fault not proved"
-NOT_INJECTED = "fault not injected"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def require_fault(facts: Facts) -> Span:
     if facts.plan.fault is None and not facts.plan.simulated:
         raise InapplicableError("the drill has no fault")
     if not facts.injected:
-        raise UnmeasurableError(NOT_INJECTED)
+        raise UnmeasurableError(facts.not_injected)
     if facts.effect is None:
         raise UnmeasurableError(NOT_PROVED)
     return facts.effect
@@ -111,7 +111,8 @@ def _end_of_watch(facts: Facts, beats: Beats) -> tuple[int, str]:
     if facts.soak_ended is not None:
         return facts.soak_ended.lo, ""
     if facts.undo_begun is not None:
-        return facts.undo_begun.lo, "the fault was undone before service was watched"
+        done = undo_words(simulated=facts.plan.simulated).done
+        return facts.undo_begun.lo, f"{done} before service was watched"
     return int(beats.first[-1]) + 1 if len(beats) else 0, "the soak did not end"
 
 

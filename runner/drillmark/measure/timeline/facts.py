@@ -76,6 +76,11 @@ class Facts:
     rows: dict[str, int] = field(default_factory=dict[str, int])
     flags: list[str] = field(default_factory=list[str])
 
+    @property
+    def not_injected(self) -> str:
+        """The reason of whatever is not known because the run ended before its I."""
+        return "disaster not declared" if self.plan.simulated else "fault not injected"
+
     def cite(self, *effects: Effect) -> tuple[int, ...]:
         """Sequence numbers of the entries of these effects."""
         found = [ran for effect in effects for ran in self.history.all(effect)]
@@ -162,11 +167,16 @@ def _declaration(facts: Facts) -> None:
 
 
 def _simulated(facts: Facts, inject: Ran) -> None:
-    """A simulated disaster is its declaration: nothing had to take effect, and nobody had to notice it."""
+    """A simulated disaster is its declaration: nothing had to take effect, and nobody had to notice it.
+
+    That it was to be one is told also where it did not come to that: nobody who reads the result must look for a fault.
+    """
+    if facts.plan.simulated:
+        facts.flags.append("simulated disaster")
     if facts.plan.simulated and facts.injected:
         facts.effect = facts.declared = Span(0, 0)
         facts.unattended = True
-        facts.flags += ["simulated disaster", "unattended"]
+        facts.flags.append("unattended")
         source = inject.intents[-1].data.get("source") if inject.intents else None
         facts.source_sha256 = str(source.get("sha256", "")) if isinstance(source, dict) else ""
 

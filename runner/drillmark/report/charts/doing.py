@@ -171,9 +171,10 @@ def deeds(series: Series) -> list[Panel]:
     ) | {"from": {"data": "deeds"}}
     height = len(rows) * _DEED + 2
     left = len(series.deeds) - len(rows)
+    name = "Recovery and undo" if series.simulated else "Fault, recovery and undo"
     return [
         Panel(
-            "Fault, recovery and undo" + (f" (and {left} more, below)" if left > 0 else ""),
+            name + (f" (and {left} more, below)" if left > 0 else ""),
             height,
             marks=[bars, names],
             data=[{"name": "deeds", "values": rows}],

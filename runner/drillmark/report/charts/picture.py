@@ -77,15 +77,17 @@ def _data(series: Series, flags: list[Spec]) -> list[Spec]:
 
 def _stamps(series: Series, stamps: dict[str, Any]) -> list[Spec]:
     """One row for each stamp, so that no name ever covers another, however far one zooms."""
-    named = [(name, stamps.get(key)) for key, name in stamp_words.names(undone=series.undone).items()]
-    if series.injected and not series.simulated:
-        named.append(("fault begins", {"lo": 0.0, "hi": 0.0}))
+    names = stamp_words.names(simulated=series.simulated, undone=series.undone)
+    named = [(name, stamps.get(key)) for key, name in names.items()]
+    first = stamp_words.begins(simulated=series.simulated)
+    if series.injected and not series.simulated:  # a declaration is a stamp of its own
+        named.append((first, {"lo": 0.0, "hi": 0.0}))
     found = [
         {"name": name, "lo": span["lo"], "hi": span["hi"], "mid": (span["lo"] + span["hi"]) / 2}
         for name, span in named
         if span is not None
     ]
-    found.sort(key=lambda row: (row["mid"], row["name"] != "fault begins"))
+    found.sort(key=lambda row: (row["mid"], row["name"] != first))
     return [row | {"row": number} for number, row in enumerate(found)]
 
 
@@ -111,7 +113,7 @@ def _lengths(series: Series, strip: str, name: str) -> str:
 def _shade(phase: str) -> Spec:
     """Two depths in turn, so that neighbours are told apart also without colour."""
     name = "bad" if phase in {"fault", "detect", "recover"} else "doubt" if "undo" in phase else "accent"
-    return {"fill": colour(name), "depth": 0.045 if phase in {"recover", "soak", "undo"} else 0.075}
+    return {"fill": colour(name), "depth": 0.045 if phase in {"declare", "recover", "soak", "undo"} else 0.075}
 
 
 def _layer(height: float, marks: list[Spec]) -> Spec:

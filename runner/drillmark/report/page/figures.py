@@ -16,7 +16,7 @@ Row = dict[str, Any]
 _STRETCHES = 60
 DURATIONS = {
     "time_to_detect": "Time to detect",
-    "from_declaration": "From the declaration until users were served",
+    "from_declaration": "From the declaration until service was good",
     "restore_verify": "Of the restore: verifying the backup",
     "restore_copy": "Of the restore: copying",
     "restore_replay": "Of the restore: replaying the log",
@@ -161,9 +161,9 @@ def writes(document: Document) -> list[Row]:
 def moments(document: Document, entries: Sequence[Entry]) -> list[Row]:
     """The stamps, each with the entry that it rests on."""
     found: list[Row] = []
-    begin = "disaster declared" if clauses.simulated(document) else "fault begins"
-    named = stamp_words.names(undone=clauses.undone(document))
-    for name, said in {"I": begin, **named, "soak_end": "watching ends"}.items():
+    simulated = clauses.simulated(document)
+    named = stamp_words.names(simulated=simulated, undone=clauses.undone(document))
+    for name, said in {"I": stamp_words.begins(simulated=simulated), **named, "soak_end": "watching ends"}.items():
         span = document["stamps"].get(name)
         if span is not None:
             found.append(

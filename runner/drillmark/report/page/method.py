@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from drillmark.report import words
+from drillmark.report import clauses, words
 
 _SECRET = re.compile(r"passw|secret|token|credential|authoriz|api_?key|private_?key|(^|_)dsn$|cookie", re.IGNORECASE)
 # Names that only say where a secret is to be found.
@@ -54,8 +54,8 @@ def _how(document: dict[str, Any], plan: Mapping[str, Any]) -> Iterator[str]:
         yield _BEATS.format(
             every=words.duration(probes["every_seconds"]), timeout=words.duration(probes["timeout_seconds"])
         )
-        yield _RTA
-    if "simulated disaster" in document["flags"]:
+        yield _RTA_OF_A_COPY if clauses.simulated(document) else _RTA
+    if clauses.simulated(document) and clauses.injected(document):
         yield _SIMULATED
     if document.get("writers"):
         yield _MARKERS
@@ -76,6 +76,11 @@ _RTA = (
     "The RTA is an interval that contains the truth: it begins between the last moment at which users were surely "
     "served and the first bad beat, and ends between the last bad beat and the first good one from which on service "
     "held. It is as wide as sampling leaves it open; timing goes on past the objective."
+)
+_RTA_OF_A_COPY = (
+    "The RTA is an interval that contains the truth: it begins at the declaration, and ends between the last bad beat "
+    "of the copy and the first good one from which on it answered. It is as wide as sampling leaves it open; timing "
+    "goes on past the objective."
 )
 _SIMULATED = (
     "The disaster was simulated: nothing was broken. A copy was restored to the side from what stood in the backup "
@@ -131,6 +136,6 @@ def _not_covered(document: dict[str, Any], plan: Mapping[str, Any]) -> list[str]
         f"production: this ran against the environment {environment}, at its size": (
             bool(environment) and environment != "production"
         ),
-        "any other fault than this one, and any other hour than this one": True,
+        "whatever else may break, and any other hour than this one": True,
     }
     return [text for text, holds in found.items() if holds]

@@ -10,7 +10,7 @@ from drillmark.measure.timeline.facts import Facts
 from drillmark.measure.timeline.frame import Span
 from drillmark.measure.timeline.history import Ran, stamp_in
 from drillmark.model.entry import Effect, Kind
-from drillmark.model.phases import PHASES
+from drillmark.model.phases import PHASES, phase_of
 from drillmark.model.stamp import NANOSECONDS, Stamp
 from drillmark.model.verdict import Outcome
 
@@ -23,7 +23,8 @@ _STANDS = {Outcome.FAILED: "not undone cleanly", Outcome.UNKNOWN: "not known to 
 def phases(facts: Facts, end: float) -> list[Row]:
     """Each phase from its first intent to its last outcome; what never ended goes on to the end."""
     found: dict[str, list[float]] = {}
-    for effect, name in PHASES.items():
+    for effect in PHASES:
+        name = phase_of(effect, simulated=facts.plan.simulated)
         if name in _ASIDE:
             continue
         for ran in facts.history.all(effect):
