@@ -99,6 +99,34 @@ def test_a_run_that_is_over_lies_in_the_folder_whole_and_once(root, tmp_path):
     assert (folder / RUN / "plan.json").stat().st_ino == before
 
 
+def test_of_a_run_that_was_taken_over_both_machines_leave_what_they_have(root, tmp_path):
+    place, runs = Place(folder=tmp_path / "kept"), root / "reports" / "runs" / RUN
+    place.folder.mkdir()
+    beats = (runs / "samples" / "beats.dms").read_bytes()
+    (runs / "samples" / "beats.dms").unlink()  # these lie on the machine that was lost
+    assert artifacts.keep(root, place, driven=nobody).runs == [RUN]
+    for path in runs.rglob("*.json"):
+        path.unlink()  # and these it never wrote, but for a result of its own
+    (runs / "result.json").write_text('{"stale": true}')
+    (runs / "samples" / "beats.dms").write_bytes(beats)
+    artifacts.mark(root, RUN)
+    kept = artifacts.keep(root, place, driven=nobody)
+    assert (kept.runs, kept.problems) == ([RUN], [])
+    listed = json.loads((place.folder / RUN / MANIFEST).read_text())["files"]
+    assert sorted(each["path"] for each in listed) == sorted(KEPT)
+    for each in listed:
+        assert hashlib.sha256((place.folder / RUN / each["path"]).read_bytes()).hexdigest() == each["sha256"]
+    assert (place.folder / RUN / "result.json").read_text() == "{}"
+
+
+def test_a_list_that_cannot_be_read_keeps_no_other_run_back(root, tmp_path):
+    (tmp_path / RUN).mkdir()
+    (tmp_path / RUN / MANIFEST).write_text("{")
+    kept = artifacts.keep(root, Place(folder=tmp_path), driven=nobody)
+    assert kept.runs == []
+    assert kept.problems[0].startswith(f"run {RUN} is not kept: {RUN}/{MANIFEST} is no list of what was kept")
+
+
 def test_a_place_that_is_away_is_told_and_asked_again(root, tmp_path):
     folder = tmp_path / "not-mounted"
     kept = artifacts.keep(root, Place(folder=folder), driven=nobody)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from drillmark import files, samples
 from drillmark.artifacts import manifest
-from drillmark.artifacts.manifest import Listed, Manifest
+from drillmark.artifacts.manifest import Listed, Manifest, NoListError
 from drillmark.artifacts.place import Place, Store
 from drillmark.engine.paths import WorkspacePaths
 from drillmark.engine.view import Live
@@ -111,17 +111,29 @@ def _copy(root: Path, row: RunRow, entries: Sequence[Entry], store: Store) -> li
     directory = files.inside(root, row.directory)
     sealed = {str(entry.data.get("file")): str(entry.data.get("sha256") or "") for entry in entries
               if entry.data.get("what") == "samples_closed"}  # fmt: skip
-    made = Manifest()
+    # Of a run that was taken over each machine has a part: what another one brought stays as it is.
+    made = _brought(store, row.run)
+    there = {one.path: one for one in made.files}
     for path in _evidence(directory):
         name = path.relative_to(directory).as_posix()
         size, digest = path.stat().st_size, _digest(path)
-        if sealed.get(name, "") not in ("", digest):
+        if name in there and there[name].sha256 != digest:
+            continue
+        if name not in made.altered and sealed.get(name, "") not in ("", digest):
             made.altered.append(name)
         if not store.holds(f"{row.run}/{name}", size, digest):
             store.put(f"{row.run}/{name}", path, digest)
-        made.files.append(Listed(name, size, digest))
+        if name not in there:
+            made.files.append(Listed(name, size, digest))
     manifest.write(store, scratch(root), row.run, made)
     return [f"run {row.run}: {name} is not what its journal says; it was kept as it is" for name in made.altered]
+
+
+def _brought(store: Store, run: str) -> Manifest:
+    try:
+        return manifest.read(store, run) or Manifest()
+    except NoListError as error:  # which is no matter of other runs
+        raise OSError(str(error)) from error
 
 
 def _digest(path: Path) -> str:

@@ -17,6 +17,10 @@ MANIFEST = "artifacts.json"
 FORMAT = "drillmark.artifacts/1"
 
 
+class NoListError(ArtifactsError):
+    """What lies in a list's place is none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
     """A file, as it was when it came."""
@@ -44,7 +48,7 @@ class Manifest:
 
 
 def read(store: Store, run: str) -> Manifest | None:
-    """What the place holds of a run; None where it was never kept there whole. Raises ArtifactsError."""
+    """What the place holds of a run; None where it was never kept there whole. Raises ArtifactsError, NoListError."""
     key = f"{run}/{MANIFEST}"
     content = store.read(key)
     if content is None:
@@ -56,9 +60,7 @@ def read(store: Store, run: str) -> Manifest | None:
         listed = [Listed(str(one["path"]), int(one["bytes"]), str(one["sha256"])) for one in body["files"]]
         return Manifest(listed, [str(name) for name in body["altered"]])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ArtifactsError(
-            f"{key} is no list of what was kept: {error}", hint="look at that place by hand"
-        ) from error
+        raise NoListError(f"{key} is no list of what was kept: {error}", hint="look at that place by hand") from error
 
 
 def write(store: Store, scratch: Path, run: str, manifest: Manifest) -> None:
