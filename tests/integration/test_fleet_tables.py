@@ -178,6 +178,24 @@ def test_what_is_too_late_is_given_to_nobody_and_ends_once(database):
     assert row(database, "a@1")["reason"] == "it could not begin within its time: no worker was there"
 
 
+def test_what_each_drill_missed_last_is_known_with_its_runs_that_failed_since(database):
+    def missed() -> list[tuple[str, tuple[str, ...]]]:
+        with database.transaction() as connection:
+            return [(late.occurrence, late.failed_since) for late in overdue.missed(connection)]
+
+    for number, (verdict, run) in enumerate(
+        [("missed", None), ("passed", "r1"), ("missed", None), ("failed", "r2"), ("unknown", "r3"), ("failed", "r4")]
+    ):
+        more = {"state": "ended", "verdict": verdict, "run": run, "reason": ""}
+        add(database, f"a@{number}", "db", due_at=1000.0 + number, **more)
+        add(database, f"other-{verdict}@{number}", "db", due_at=2000.0 + number, **more | {"verdict": "passed"})
+    assert missed() == [("a@2", ("r4", "r2"))]
+    add(database, "late@1", "db", until_at=1000.0)
+    assert missed() == [("a@2", ("r4", "r2")), ("late@1", ())]
+    add(database, "a@6", "db", due_at=1006.0, state="ended", verdict="passed", run="r5")
+    assert missed() == [("late@1", ())]
+
+
 def test_the_more_urgent_is_first_and_limits_of_an_environment_hold(database):
     worker = join(database)
     add(database, "low@1", "one", priority=1)
