@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import resource
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 from chaoslib.exceptions import ActivityFailed, InterruptExecution
 
+KEPT: list[Any] = []
+
 
 def note(path: str, text: str = "x") -> str:
     with Path(path).open("a", encoding="utf-8") as file:
         file.write(text + "\n")
     return text
+
+
+def keep_to_the_end(path: str, lingers: bool = False) -> str:
+    """Keep a report open, as some controls do, and a temporary file, whose name is returned."""
+    report = Path(path).open("w", encoding="utf-8")
+    report.write("a row\n")
+    temporary = tempfile.NamedTemporaryFile()
+    KEPT.extend((report, temporary))
+    atexit.register(print, "said at the end")
+    if lingers:
+        threading.Thread(target=time.sleep, args=(600,)).start()
+    return temporary.name
 
 
 def make_directory(path: str) -> None:

@@ -37,8 +37,14 @@ class Forked:
         returncode: as Popen's; None as long as nobody waited for its end.
     """
 
-    def __init__(self, work: Callable[[], int], *, name: str, stdin: int, output: int) -> None:
-        """Fork. `name` is what `ps` shows; `stdin` and `output` are descriptors of ours. Raises OSError."""
+    def __init__(
+        self, work: Callable[[], int], *, name: str, stdin: int, output: int, ends_whole: bool = False
+    ) -> None:
+        """Fork. `name` is what `ps` shows; `stdin` and `output` are descriptors of ours. Raises OSError.
+
+        A child that `ends_whole` ends as Python does, and writes what is not written yet: there SystemExit goes up
+        through whoever called this, and must pass. Any other ends on the spot.
+        """
         self.returncode: int | None = None
         # What is not written yet would be written by the child too.
         for stream in filter(None, (sys.stdout, sys.stderr)):
@@ -46,7 +52,7 @@ class Forked:
                 stream.flush()
         self.pid = os.fork()
         if not self.pid:
-            _be(work, name, stdin, output)
+            _be(work, name, stdin, output, ends_whole=ends_whole)
 
     def poll(self) -> int | None:
         """The exit code, or None while it lives."""
@@ -87,8 +93,8 @@ class Forked:
                 os.kill(self.pid, signal.SIGKILL)
 
 
-def _be(work: Callable[[], int], name: str, stdin: int, output: int) -> NoReturn:
-    """The child's whole life. Nothing of the parent's stack is ever returned to."""
+def _be(work: Callable[[], int], name: str, stdin: int, output: int, *, ends_whole: bool) -> NoReturn:
+    """The child's whole life. Nothing of the parent's stack is ever returned to, and SystemExit alone goes up there."""
     code = _FAILED
     try:
         import fcntl  # noqa: PLC0415 - see above
@@ -110,6 +116,8 @@ def _be(work: Callable[[], int], name: str, stdin: int, output: int) -> NoReturn
 
         traceback.print_exc()
     finally:
+        if ends_whole:
+            raise SystemExit(code)
         with contextlib.suppress(Exception):
             sys.stdout.flush()
             sys.stderr.flush()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _MODULE = "drillmark.chaos.worker"
 _START_SECONDS = 60.0  # importing chaoslib takes one second, and many on a machine under load
-_EXIT_SECONDS = 2.0
+_EXIT_SECONDS = 4.0
 _POLL_SECONDS = 0.01
 
 

@@ -37,14 +37,15 @@ def begin() -> Ahead | None:
         return None
     inward, outward = os.pipe()
     null = os.open(os.devnull, os.O_RDWR)
-    try:
-        process = forked.Forked(_run, name="drillmark-chaos", stdin=inward, output=null)
-    except OSError:
+    process = None
+    with contextlib.suppress(OSError):
+        process = forked.Forked(_run, name="drillmark-chaos", stdin=inward, output=null, ends_whole=True)
+    # Not in a `finally`: the child's end comes by, which has files of its own under these numbers.
+    os.close(inward)
+    os.close(null)
+    if process is None:
         os.close(outward)
         return None
-    finally:
-        os.close(inward)
-        os.close(null)
     return Ahead(process, open(outward, "wb", buffering=0))
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from drillmark.chaos import later
 from drillmark.chaos.events import EventLog, What
-from drillmark.chaos.inside import EXIT_SECONDS, Channel, Log, announce, leave
+from drillmark.chaos.inside import EXIT_SECONDS, Channel, Log, announce, end_within
 from drillmark.chaos.redact import Redactor
 
 DONE = 0
@@ -50,8 +50,8 @@ def _serve(channel: Channel, log: Log, redactor: Redactor) -> int:
         log.open(Path(request["log"]))
         os.environ.update(request["environment"])
     code = _answer(request, channel, log, redactor, unfit)
-    log.drain(to_the_end=True)
-    leave(EXIT_SECONDS, code)
+    end_within(EXIT_SECONDS)
+    return code
 
 
 def _answer(request: dict[str, Any], channel: Channel, log: Log, redactor: Redactor, unfit: Exception | None) -> int:

@@ -17,7 +17,7 @@ import tempfile
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from drillmark.chaos.ambient import settle_kubernetes
 from drillmark.chaos.launch import open_log
@@ -107,6 +107,8 @@ class Log:
             if reconfigure is not None:
                 reconfigure(line_buffering=True, errors="backslashreplace")
         self._configure_logging()
+        # First in, last out: what activities have Python do at its end may be printed, too.
+        atexit.register(self.drain, to_the_end=True)
         threading.Thread(target=self._drain_for_ever, name="drillmark-log", daemon=True).start()
 
     def open(self, path: Path) -> None:
@@ -163,18 +165,20 @@ def announce(run_dir: str, variables: dict[str, Any], attempt: int = 1) -> None:
     settle_kubernetes(os.environ)
 
 
-def leave(seconds: float, code: int) -> NoReturn:
-    """Wait so long for the threads that activities left behind, do what they wanted done at the end, and end.
+def end_within(seconds: float) -> None:
+    """From here on this process ends: Python lets activities and controls write what they have not written yet.
 
-    What Python does after that, taking its modules apart, takes as long as some imports, and nobody needs it.
+    It waits so long for the threads that they left behind, and then takes no more than that again for the rest.
     """
-    timer = threading.Timer(seconds, os._exit, (code,))
-    timer.daemon = True
-    timer.start()
-    # As Python does it at its end; it has no other way to ask for it.
-    threading._shutdown()  # noqa: SLF001 # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
-    atexit._run_exitfuncs()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-    os._exit(code)
+
+    def hurry(_number: int, _frame: object) -> None:
+        # Not by a thread: none of ours runs any more when modules are taken apart.
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        raise SystemExit
+
+    signal.signal(signal.SIGALRM, hurry)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 class _Handler(logging.Handler):

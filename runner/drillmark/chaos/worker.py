@@ -11,7 +11,7 @@ import sys
 import traceback
 
 from drillmark.chaos import later
-from drillmark.chaos.inside import EXIT_SECONDS, Channel, Log, announce, leave
+from drillmark.chaos.inside import EXIT_SECONDS, Channel, Log, announce, end_within
 from drillmark.chaos.redact import Redactor
 
 
@@ -31,8 +31,8 @@ def main() -> int:
     while True:
         request = json.loads(channel.receive())
         if request["op"] == "exit":
-            log.drain(to_the_end=True)
-            leave(EXIT_SECONDS, 0)
+            end_within(EXIT_SECONDS)
+            return 0
         channel.send({"id": request["id"], "began": performer.now()})
         try:
             answer = performer.answer(request)
