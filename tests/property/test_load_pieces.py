@@ -53,15 +53,20 @@ def test_a_percentile_is_numpys_whatever_the_pieces(
 
 
 REQUESTS = st.lists(
-    st.tuples(st.integers(0, 60), st.integers(0, 40) | st.just(FOREVER + 5), st.booleans()), min_size=1, max_size=60
+    st.tuples(st.integers(0, 60), st.integers(0, 40) | st.just(FOREVER + 5), st.booleans()), max_size=60
 )
+
+
+def columns_of(rows: list[tuple[int, int, bool]]) -> np.ndarray:
+    """Start, latency and success of these requests; there may be none."""
+    return np.array(rows, dtype=np.int64).reshape(-1, 3).T
 
 
 def loaded(*parts: list[tuple[int, int, bool]], limits: tuple[int, ...] = ()) -> Load:
     recorded = []
     for number, rows in enumerate(parts):
-        start, latency, ok = zip(*rows, strict=True)
-        columns = {"start_ns": [at + number for at in start], "latency_ns": latency, "ok": ok}
+        start, latency, ok = columns_of(rows)
+        columns = {"start_ns": start + number, "latency_ns": latency, "ok": ok}
         recorded.append(Recorded(table(columns), number))
     return Load(tuple(recorded), np.array([[-FOREVER, FOREVER]]), limits_ns=limits)
 
@@ -100,13 +105,12 @@ def _holds_percentiles(load: Load, low: int, high: int, latencies: list[int]) ->
 )
 def test_a_chart_shows_what_all_requests_at_once_would(first: Any, second: Any, begin: int, length: int, enough: int):
     rows = [(at * SECOND, took * SECOND, ok) for at, took, ok in [*first, *second] if took < FOREVER]
-    if not rows:
-        return
     grid = Grid(begin * SECOND, (begin + length) * SECOND, 3 * SECOND, -(-length // 3))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shown, "_ENOUGH", enough)
         made = shown.rows(loaded(rows[: len(rows) // 2 + 1], rows[-1:]), grid)
-    start, latency, ok = (np.array(each) for each in zip(*rows[: len(rows) // 2 + 1], rows[-1], strict=True))
+    start, latency, ok = columns_of([*rows[: len(rows) // 2 + 1], *rows[-1:]])
+    ok = ok != 0
     place = grid.place(start)
     inside = (place >= 0) & (place < grid.count)
     shares = quantiles(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from drillmark.cli import main
 from drillmark.report import markdown, sentences, series, where
 from drillmark.report.page import method, plain
 from exhaustive import sample
+from rig.journal import cut
+from rig.plain import drill, steady_load
 
 HOSTILE = "</script><script>alert(1)</script><b onclick='x'>\x1b[31m\u202e"
 
@@ -105,6 +108,21 @@ def test_samples_that_are_missing_are_told_and_no_line_crosses_them():
     inside = [row for row in made.availability if absent[-1]["from"] + 1 < row["t"] < absent[-1]["to"] - 1]
     assert inside
     assert {row["v"] for row in inside} == {None}
+
+
+def test_a_load_of_which_no_request_ended_did_nothing_and_is_silent_where_it_did_not_report():
+    requests, users = steady_load()
+    nothing, begin = (
+        replace(cut(requests, 0), torn=False, closed=True),
+        replace(cut(users, 20), torn=False, closed=True),
+    )
+    made = series.reduce(drill(load=(nothing, begin)).evidence)
+    alive = [row for row in made.load if row["ok"] is not None]
+    assert alive
+    assert {(row["ok"], row["errors"], row["p50"]) for row in alive} == {(0, 0, None)}
+    silent = [row for row in made.missing if row["panel"] == "throughput"]
+    assert silent
+    assert all(row["t"] < silent[-1]["from"] for row in alive)
 
 
 def test_writes_are_counted_as_the_result_counts_them():

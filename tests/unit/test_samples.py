@@ -202,24 +202,6 @@ def test_following_waits_for_the_rest_of_a_block(tmp_path: Path) -> None:
     assert rest.closed
 
 
-@pytest.mark.parametrize("piece_bytes", [1, 40, 300, 1 << 21])
-def test_following_in_pieces_gives_every_row_once_in_bounded_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece_bytes: int
-) -> None:
-    monkeypatch.setattr(reader, "PIECE_BYTES", piece_bytes)
-    path = tmp_path / "beats.dms"
-    tail = samples.Tail(path)
-    assert list(tail.pieces()) == []
-    found: list[int] = []
-    for round_ in range(4):
-        beats(path, 10, first=round_ * 10, close=round_ == 3)
-        pieces = list(tail.pieces())
-        assert len(pieces) > 1 or piece_bytes > 300
-        found += [number for piece in pieces for number in piece["beat"].tolist()]
-        assert list(tail.pieces()) == []
-    assert found == list(range(40))
-
-
 @pytest.mark.parametrize("piece_bytes", [1, 1 << 21])
 def test_a_survey_tells_what_reading_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece_bytes: int) -> None:
     monkeypatch.setattr(reader, "PIECE_BYTES", piece_bytes)

@@ -29,6 +29,8 @@ WORDS_LIMIT = 100_000  # per column; later words become OTHER_WORD, so a file of
 OTHER_WORD = "(other)"
 
 BLOCK = struct.Struct("<III")
+# A file in which no block is whole within so many bytes is damaged there. Rows take less, in all layouts below.
+LARGEST_BLOCK_BYTES = BLOCK.size + CONTROL_LIMIT_BYTES
 _SIZES_AND_ROWS = struct.Struct("<II")
 
 # The width in bytes, the numpy type and the struct code of each column type; text is an index.

@@ -23,6 +23,7 @@ from drillmark.samples.layout import (
     BLOCK_LIMIT_ROWS,
     CONTROL_LIMIT_BYTES,
     HEADER_LIMIT_BYTES,
+    LARGEST_BLOCK_BYTES,
     LAYOUTS,
     MAGIC,
     NUMPY_TYPE,
@@ -137,10 +138,10 @@ class Tail:
                 self.scan.parts = {}
                 limit = PIECE_BYTES
                 yield table
-            elif not self.scan.torn or limit > CONTROL_LIMIT_BYTES + BLOCK.size:
-                return  # nothing more, or damage: no whole block is as large as that
+            elif not self.scan.torn or limit >= LARGEST_BLOCK_BYTES:
+                return  # nothing more, or damage
             else:
-                limit *= 2
+                limit = min(2 * limit, LARGEST_BLOCK_BYTES)
 
 
 def walk(path: Path, scan: Scan, *, until: int | None = None) -> None:

@@ -1,7 +1,7 @@
 """Walks over a sample file as it is now, and reads it whole, into columns of the size that the file itself bounds.
 
-Piece by piece: an hour of samples is never in memory as a file beside the table that it becomes. Must give what one
-walk over the whole file would.
+Piece by piece: an hour of samples is never in memory as a file beside the table that it becomes, nor is what follows
+damage. Must give what one walk over the whole file would.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from drillmark.errors import SampleFileError
 from drillmark.model.evidence import Table
-from drillmark.samples.layout import NUMPY_TYPE, Header
+from drillmark.samples.layout import LARGEST_BLOCK_BYTES, NUMPY_TYPE, Header
 from drillmark.samples.reader import PIECE_BYTES, Scan, checked, empty, walk
 
 
@@ -57,10 +57,10 @@ def stretches(path: Path, size: int, piece_bytes: int) -> Iterator[Scan]:
         scan.parts = {}
         if scan.offset > before:
             limit = piece_bytes
-        elif not scan.torn or before + limit >= size:
-            return
+        elif not scan.torn or before + limit >= size or limit >= LARGEST_BLOCK_BYTES:
+            return  # nothing more, or damage
         else:
-            limit *= 2  # a block that is larger than that
+            limit = min(2 * limit, LARGEST_BLOCK_BYTES)
 
 
 def _room(header: Header, size: int) -> dict[str, NDArray[Any]]:

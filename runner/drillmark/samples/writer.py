@@ -32,7 +32,8 @@ from drillmark.samples.layout import (
     block,
     control_block,
 )
-from drillmark.samples.reader import Scan, walk
+from drillmark.samples.reader import PIECE_BYTES, Scan
+from drillmark.samples.whole import size_of, stretches
 
 _fdatasync = getattr(os, "fdatasync", os.fsync)  # macOS has none
 _WORDS_IN_BLOCK = 10_000
@@ -158,8 +159,7 @@ class SampleWriter:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise SampleFileError(f"another process is writing {self.path.name}") from error
-        scan = Scan()
-        walk(self.path, scan)
+        *_, scan = stretches(self.path, size_of(self.path), PIECE_BYTES)
         self.resumed = scan.header is not None
         if scan.header is None:
             os.ftruncate(self._descriptor, 0)

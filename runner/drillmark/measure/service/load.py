@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,8 +99,7 @@ class Load:
             for part, recorded in enumerate(self.recorded)
             for number in range(recorded.rows.pieces)
         )
-        following = [first for first, _, _ in places[1:]]
-        for (_, part, number), upto in zip(places, [*following, FOREVER], strict=True):
+        for (_, part, number), (upto, _, _) in pairwise([*places, (FOREVER, 0, 0)]):
             yield self._piece(part, number), upto
 
     def _piece(self, part: int, number: int) -> Requests:
