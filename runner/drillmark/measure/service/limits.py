@@ -2,6 +2,15 @@
 
 What users are promised: availability by beats, and the load's own objectives. Without an availability objective
 every bad beat misses it. Must never call a window met in which something is missing.
+
+Stamps of other machines are known only so far: a request near an edge of a window may be in it or not, each by itself.
+So there are what surely is in it, and all that may be. The best case is all that may have gone well, and of what went
+badly only what is sure; the worst case the other way round. Missed is what is missed in the best case, met what is met
+in the worst one, in which something was surely sent:
+
+- errors: failed > ratio * (failed + right), with `failed` of the one and `right` of the other;
+- latency: within < share * (within + slow), likewise, and likewise rounded up to whole requests;
+- throughput: completed < rate * length, with the most, and with the least, that may be in the window.
 """
 
 from __future__ import annotations
@@ -13,6 +22,7 @@ from numpy.typing import NDArray
 
 from drillmark.measure.service.beats import Beats
 from drillmark.measure.service.load import Load
+from drillmark.measure.service.requests import Counts
 from drillmark.model.plan import Plan
 from drillmark.model.stamp import NANOSECONDS
 
@@ -32,6 +42,7 @@ class Limits:
         latency_ns: percentile -> nanoseconds.
         error_ratio, throughput_per_second: None where there is none.
         throughput_is_default: it is a share of the baseline's, not an objective of the drill.
+        throughput_off_per_second: how far that may be off, as what the baseline held is known only so far.
         loaded: the drill has a load; without one the beats alone decide.
     """
 
@@ -41,16 +52,20 @@ class Limits:
     throughput_per_second: float | None
     throughput_is_default: bool
     loaded: bool
+    throughput_off_per_second: float = 0.0
 
 
 def limits_of(plan: Plan, load: Load | None, baseline: tuple[int, int] | None) -> Limits:
     """The limits of a plan. The default throughput needs the load's baseline, (begin, end) in ns since I."""
     slo = plan.objectives.slo
-    throughput, default = slo.throughput_per_second, False
+    throughput, default, off = slo.throughput_per_second, False, 0.0
     if throughput is None and load is not None and baseline is not None and baseline[1] > baseline[0]:
-        done = load.counts(np.array([baseline[0]]), np.array([baseline[1]])).completed[0]
-        throughput = THROUGHPUT_SHARE * float(done) * NANOSECONDS / (baseline[1] - baseline[0])
-        default = True
+        bounds = load.bounds(np.array([baseline[0]]), np.array([baseline[1]]))
+        least, most = (
+            THROUGHPUT_SHARE * float(counts.completed[0]) * NANOSECONDS / (baseline[1] - baseline[0])
+            for counts in bounds
+        )
+        throughput, default, off = (least + most) / 2, True, (most - least) / 2
     return Limits(
         availability=slo.availability_ratio,
         latency_ns=latencies_of(plan),
@@ -58,6 +73,7 @@ def limits_of(plan: Plan, load: Load | None, baseline: tuple[int, int] | None) -
         throughput_per_second=throughput,
         throughput_is_default=default,
         loaded=plan.load is not None,
+        throughput_off_per_second=off,
     )
 
 
@@ -111,28 +127,28 @@ def load_holds(load: Load | None, limits: Limits, begin: Window, end: Window) ->
         return np.full(len(begin), MET, dtype=np.int8)
     if load is None:
         return np.full(len(begin), UNKNOWN, dtype=np.int8)
-    answer = _requests_hold(load, limits, begin, end)
-    if load.error:
-        # Stamps of other machines: what a window holds is known only so far. All it may hold must say the same.
-        shrunk = _requests_hold(load, limits, begin + load.error, np.maximum(begin + load.error, end - load.error))
-        grown = _requests_hold(load, limits, begin - load.error, end + load.error)
-        answer = np.where((answer == shrunk) & (answer == grown), answer, UNKNOWN)
+    sure, most = load.bounds(begin, end)
+    seconds = (end - begin) / NANOSECONDS
+    missed = _missed(most, sure, limits, seconds, -limits.throughput_off_per_second)
+    met = ~_missed(sure, most, limits, seconds, limits.throughput_off_per_second) & (sure.sent > 0)
+    answer = np.where(missed, MISSED, np.where(met, MET, UNKNOWN))
     return np.where(load.lived(begin, end), answer, UNKNOWN).astype(np.int8)
 
 
-def _requests_hold(load: Load, limits: Limits, begin: Window, end: Window) -> Answer:
-    counts = load.counts(begin, end)
-    count = counts.sent
-    missed = np.zeros(len(begin), dtype=np.bool_)
+def _missed(well: Counts, badly: Counts, limits: Limits, seconds: NDArray[np.float64], off: float) -> NDArray[np.bool_]:
+    """Whether windows are missed that hold what went well by one count, and what went badly by another."""
+    missed = np.zeros(len(seconds), dtype=np.bool_)
     for share, limit in limits.latency_ns.items():
-        missed |= counts.within[limit] < np.ceil(share / 100 * count - _ROUNDING)
+        within, slow = well.within[limit], badly.sent - badly.within[limit]
+        missed |= within < np.ceil(share / 100 * (within + slow) - _ROUNDING)
     if limits.error_ratio is not None:
-        missed |= counts.failed > limits.error_ratio * count + _ROUNDING
+        right = well.sent - well.failed
+        missed |= badly.failed > limits.error_ratio * (badly.failed + right) + _ROUNDING
     if limits.throughput_per_second is not None:
-        wanted = limits.throughput_per_second * (end - begin) / NANOSECONDS
+        wanted = (limits.throughput_per_second + off) * seconds
         # One request more or less at the window's edges is no difference in rate.
-        missed |= counts.completed < np.floor(wanted + _ROUNDING)
-    return np.where(missed, MISSED, np.where(count > 0, MET, UNKNOWN)).astype(np.int8)
+        missed |= well.completed < np.floor(wanted + _ROUNDING)
+    return missed
 
 
 def _touched(beats: Beats, begin: Window, end: Window) -> NDArray[np.bool_]:

@@ -47,7 +47,7 @@ class Load:
     Attributes:
         recorded: the requests, by the processes that recorded them.
         alive: (n, 2) windows in which the load reported without a silence.
-        error: how far stamps of requests may be off: what other machines recorded is stamped by their clocks.
+        error: how far the stamps of requests may be off, each by itself: other machines stamp by their own clocks.
         limits_ns: latencies of which is asked how many requests were answered within them.
     """
 
@@ -73,24 +73,32 @@ class Load:
         sent, failed, completed, *within = found
         return Counts(sent, failed, completed, dict(zip(self.limits_ns, within, strict=True)))
 
-    def percentiles(self, begin: int, end: int, shares: Sequence[int]) -> list[int | None]:
-        """Percentiles, by nearest rank, of the latency of all requests sent in a window; there must be some.
+    def bounds(self, begin: Times, end: Times) -> tuple[Counts, Counts]:
+        """The counts of what surely is in each window [begin, end), and of all that may be: stamps may be off."""
+        if not self.error:
+            counts = self.counts(begin, end)
+            return counts, counts
+        inside, around = begin + self.error, begin - self.error
+        return self.counts(inside, np.maximum(inside, end - self.error)), self.counts(around, end + self.error)
 
-        None where that one was never answered rightly.
+    def percentiles(self, begin: int, end: int, shares: Sequence[int]) -> list[tuple[int, int | None]]:
+        """Bounds of percentiles, by nearest rank, of the latency of all requests sent in a window.
+
+        Some must surely be in it. What only may be may all be slower than the percentile, or all be faster: that moves
+        its rank among all that may be by as many. Where it was never answered rightly there is no upper bound, and the
+        lower one is the longest that was waited for any that was.
         """
-        counts = self.counts(np.array([begin]), np.array([end]))
-        sent, answered = int(counts.sent[0]), int(counts.sent[0] - counts.failed[0])
-        wanted = [ranks.nearest(share, sent) for share in shares]
-        known = [rank for rank in wanted if rank < answered]
-        found = iter(ranks.at(lambda: self._answered(begin, end), answered, known))
-        values = [next(found) if rank < answered else FOREVER for rank in wanted]
-        return [None if value >= FOREVER else value for value in values]
-
-    def longest(self, begin: int, end: int) -> int:
-        """The longest that any request sent in a window was waited for that was answered rightly; 0 if none was."""
-        return max(
-            (int(np.max(each, where=each < FOREVER, initial=0)) for each in self._answered(begin, end)), default=0
-        )
+        least, most = self.bounds(np.array([begin]), np.array([end]))
+        spare, answered = int(most.sent[0] - least.sent[0]), int(most.sent[0] - most.failed[0])
+        lowest = [ranks.nearest(share, int(least.sent[0])) for share in shares]
+        known = sorted({rank for low in lowest for rank in (low, low + spare) if rank < answered})
+        values = ranks.at(lambda: self._answered(begin - self.error, end + self.error), answered, known)
+        found = {rank: value for rank, value in zip(known, values, strict=True) if value < FOREVER}
+        longest = 0
+        if not all(low in found for low in lowest):
+            sure = self._answered(begin + self.error, end - self.error)
+            longest = max((int(np.max(each, where=each < FOREVER, initial=0)) for each in sure), default=0)
+        return [(found.get(low, longest), found.get(low + spare)) for low in lowest]
 
     def pieces(self) -> Iterator[tuple[Requests, int]]:
         """All requests, and each time when the earliest was sent of those that are still to come."""

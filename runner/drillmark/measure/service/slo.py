@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from drillmark.measure.service import production, ranks
 from drillmark.measure.service.beats import FOREVER, Beats
-from drillmark.measure.service.limits import MET, UNKNOWN, Limits, beats_hold, load_holds
+from drillmark.measure.service.limits import MET, MISSED, UNKNOWN, Limits, beats_hold, load_holds
 from drillmark.measure.service.load import Load
 from drillmark.measure.timeline.facts import Facts
 from drillmark.model.entry import Effect
@@ -22,6 +22,8 @@ from drillmark.model.stamp import NANOSECONDS, Interval
 
 PERCENTILES = (50, 95, 99)
 _NOTHING = Limits(None, {}, None, None, throughput_is_default=False, loaded=True)
+_DEAD = "the load died, stalled, or sent nothing"
+_UNSURE = "the clocks of the load's workers leave it open"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,8 @@ def _of_load(load: Load | None, window: Window, limits: Limits, *, baseline: boo
         wanted.append((f"latency.p{share}", "seconds", None if limit is None else limit / NANOSECONDS, only))
     wanted.append(("error_rate", "ratio", limits.error_ratio, replace(_NOTHING, error_ratio=limits.error_ratio)))
     rate = None if baseline and limits.throughput_is_default else limits.throughput_per_second
-    wanted.append(("throughput", "per_second", rate, replace(_NOTHING, throughput_per_second=rate)))
+    only = replace(_NOTHING, throughput_per_second=rate, throughput_off_per_second=limits.throughput_off_per_second)
+    wanted.append(("throughput", "per_second", rate, only))
     if not limits.loaded:
         return [
             Indicator(name, unit, None, objective, None, "the drill has no load")
@@ -164,26 +167,38 @@ def _of_load(load: Load | None, window: Window, limits: Limits, *, baseline: boo
             continue
         answer = int(load_holds(load, only, *_edges(window))[0])
         met = None if answer == UNKNOWN else answer == MET
-        why = "the load died, stalled, or sent nothing" if met is None else "" if met else "missed"
+        why = "" if met else "missed" if met is False else _UNSURE if "error_rate" in seen else _DEAD
+        if observed is not None and name.startswith("latency") and load is not None and load.error:
+            observed = _narrowed(observed, objective, answer)
         found.append(Indicator(name, unit, observed, objective, met, why))
     return found
 
 
 def _observed(load: Load, window: Window) -> dict[str, Interval]:
-    counts = load.counts(*_edges(window))
-    sent, completed = int(counts.sent[0]), int(counts.completed[0])
-    rate = completed * NANOSECONDS / (window.end - window.begin)
-    found = {"throughput": Interval(rate, rate)}
-    if not sent:
+    """What was surely so. Where stamps may be off, that reaches from the best case to the worst: see `limits`."""
+    sure, most = load.bounds(*_edges(window))
+    length = window.end - window.begin
+    done = [int(counts.completed[0]) * NANOSECONDS / length for counts in (sure, most)]
+    found = {"throughput": Interval(done[0], done[1])}
+    if not sure.sent[0]:
         return found
-    ratio = int(counts.failed[0]) / sent
-    found["error_rate"] = Interval(ratio, ratio)
+    (least, right), (failed, all_right) = (
+        (int(counts.failed[0]), int(counts.sent[0] - counts.failed[0])) for counts in (sure, most)
+    )
+    found["error_rate"] = Interval(least / (least + all_right), failed / (failed + right))
     values = load.percentiles(window.begin, window.end, PERCENTILES)
-    longest = load.longest(window.begin, window.end) if None in values else 0
-    for share, value in zip(PERCENTILES, values, strict=True):
-        lo, hi = (longest, None) if value is None else (value, value / NANOSECONDS)
-        found[f"latency.p{share}"] = Interval(lo / NANOSECONDS, hi)
+    for share, (lo, hi) in zip(PERCENTILES, values, strict=True):
+        found[f"latency.p{share}"] = Interval(lo / NANOSECONDS, None if hi is None else hi / NANOSECONDS)
     return found
+
+
+def _narrowed(observed: Interval, objective: float, answer: int) -> Interval:
+    """A percentile, of which is known whether it is within an objective: counts tell that more sharply than ranks."""
+    if answer == MET and (observed.hi is None or observed.hi > objective):
+        return Interval(observed.lo, objective)
+    if answer == MISSED and observed.lo < objective:
+        return Interval(objective, observed.hi)
+    return observed
 
 
 def _cited(facts: Facts) -> Cited:

@@ -34,7 +34,8 @@ def judge(
     for begin, name in ((begin_ns, "the baseline"), (end_ns - hold_ns, "the last hold window before the fault")):
         held = _held(beats, load, limits, begin, end_ns)
         if held is None:
-            return None, f"the load was not alive, or sent nothing, all through {name}"
+            clocks = "; or the clocks of its workers leave it open" if load is not None and load.error else ""
+            return None, f"the load was not alive, or sent nothing, all through {name}{clocks}"
         if not held:
             return False, f"the service level is missed over {name}"
     return True, ""
