@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
-import builders
 import file_drill
 import own_database
-from drillmark import clock
-from drillmark.engine.paths import WorkspacePaths
+from by_hand_runs import LABELS, PLAN, RUN, journal, runner, the_one
 from drillmark.errors import RefusedError
-from drillmark.fleet import claims, tables
+from drillmark.fleet import claims
 from drillmark.fleet.by_hand import ByHand
+from drillmark.fleet.choosing import Limits
 from drillmark.fleet.database import Database
-from drillmark.journal.opening import open_store
-from drillmark.journal.port import RunRow
 from drillmark.model.entry import Kind
-from drillmark.model.target import PlannedTarget
 from fleet_rows import LEASE_SECONDS, add, admit, claim, join, locked, row, silence, told
 
-RUN = builders.RUN
-PLAN = builders.plan(target=PlannedTarget(name="db", environment="test", touches=["api"], labels={"region": "eu"}))
 WITHIN_SECONDS = 120.0
 
 
@@ -44,22 +37,6 @@ def database(server, tmp_path, monkeypatch) -> Iterator[Database]:
     made = Database(tmp_path)
     yield made
     made.close()
-
-
-def journal(root: Path, *kinds: Kind) -> None:
-    """The run as its runner left it."""
-    store = open_store(WorkspacePaths(root))
-    store.create(RunRow(RUN, PLAN.drill, "db", f"reports/runs/{RUN}", 1, 0))
-    last = None
-    for kind in kinds:
-        data = {"drill": PLAN.drill, "verdict": "passed", "exit_code": 0}
-        last = store.append(last, run=RUN, epoch=1, kind=kind, stamp=clock.now(), data=data)
-    store.close()
-
-
-def the_one(database: Database) -> str:
-    with database.transaction() as connection:
-        return connection.execute(sa.select(tables.occurrences.c.occurrence)).scalar_one()
 
 
 def test_a_workers_target_refuses_a_person_with_who_and_since_when(database, tmp_path):
@@ -94,8 +71,46 @@ def test_a_persons_run_keeps_workers_away_and_lets_go_in_the_end(database, tmp_p
     assert admit(database) == {"b@1": worker}
 
 
+def test_it_counts_in_its_environment_and_asks_for_the_labels_of_all_its_targets(database, tmp_path):
+    join(database)
+    add(database, "here@1", "here", environment="staging")
+    add(database, "there@1", "there", environment="test")
+    with ByHand(tmp_path, LEASE_SECONDS) as locks:
+        locks.take(RUN, PLAN)
+        mine = next(row(database, name) for name in locked(database).values())
+        # Where two targets differ in a label, that of the one that is faulted counts.
+        assert (mine["environment"], json.loads(mine["labels"])) == ("staging", LABELS)
+        assert set(admit(database, Limits(environments={"staging": 1, "test": 1}))) == {"there@1"}
+        assert row(database, "here@1")["says"] == "1 drills run in environment staging already, its limit"
+
+
+def test_what_a_person_ends_for_a_worker_is_run_again_as_its_policy_says(database, tmp_path):
+    worker = join(database)
+    add(database, "mine@1", "db", "api", attempts=2)
+    admit(database)
+    assert claim(database, "mine@1", worker, run=RUN) is not None
+    silence(database, worker, 10_000.0)
+    journal(tmp_path, Kind.RUN_STARTED, Kind.RUN_ENDED, verdict="unknown")
+    with ByHand(tmp_path, LEASE_SECONDS) as locks:
+        locks.take(RUN, PLAN)
+    after = row(database, "mine@1")
+    assert (after["state"], after["attempt"], after["run"]) == ("waiting", 2, None)
+    assert told(database, "mine@1") == ["started", "taken_over", "retried"]
+    assert list(claims.bury(database, 0.0)) == [worker], "what else a worker leaves is for workers to clear away"
+    assert locked(database) == {}
+
+
+@pytest.mark.realtime
+def test_a_runner_that_is_stopped_is_ended_before_anybody_may_take_it_over(database, tmp_path):
+    """Else it could wake up, and go on with an effect that another has undone meanwhile."""
+    with runner(tmp_path, 6.0) as process:
+        process.send_signal(signal.SIGSTOP)
+        assert process.wait(WITHIN_SECONDS) == -signal.SIGKILL
+
+
 def test_a_runner_that_is_lost_is_taken_over_by_a_worker(database, tmp_path):
-    worker = join(database, region="eu")
+    join(database, slots=8, region="us")
+    worker = join(database, **LABELS)
     journal(tmp_path, Kind.RUN_STARTED)
     with ByHand(tmp_path, 40.0) as locks:
         locks.take(RUN, PLAN)
@@ -132,12 +147,7 @@ def test_what_did_not_come_to_its_end_keeps_its_targets_until_it_is_resumed(data
     with ByHand(tmp_path, LEASE_SECONDS) as locks:
         locks.take(RUN, PLAN)
         assert the_one(database) == name
-        store = open_store(WorkspacePaths(tmp_path))
-        data = {"verdict": "unknown", "exit_code": 4}
-        store.append(
-            store.read(RUN)[-1], run=RUN, epoch=1, kind=Kind.RUN_ENDED, stamp=clock.now(), data=data
-        )  # fmt: skip
-        store.close()
+        journal(tmp_path, Kind.RUN_ENDED, verdict="unknown")
     assert locked(database) == {}
     assert told(database, name) == ["started", "unsettled", "taken_over", "ended"]
     # And one that has ended, and holds nothing, needs nothing.
@@ -157,4 +167,5 @@ def test_run_says_who_has_the_target_and_exits_as_for_a_busy_one(database, tmp_p
         assert served.read_text() == "up"
     assert done.returncode == 3, done.stdout + done.stderr
     assert "target the-file is busy: nightly@1 is on it since" in done.stdout, done.stdout + done.stderr
+    assert "HINT: wait for it, or stop it with `drillmark abort` on that machine" in done.stdout, done.stdout
     assert locked(database) == {"the-file": "nightly@1"}

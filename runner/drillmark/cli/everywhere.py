@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from drillmark.engine.locks import Everywhere
+    from drillmark.fleet.by_hand import ByHand
 
 
 @contextmanager
-def locked(root: Path, *, undoes: bool = False) -> Generator[Everywhere | None]:
+def locked(root: Path, *, undoes: bool = False) -> Generator[ByHand | None]:
     """What takes targets everywhere for as long as the block lasts; None where nobody else can be there.
 
     `undoes`: what is missing here must not keep a fault from being undone. Else raises UsageError.

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from drillmark.engine.start import RunEnded
     from drillmark.journal.port import RunRow, Store
     from drillmark.model.entry import Entry
-    from drillmark.model.plan import Plan
     from drillmark.telling.news import Message
 
 _PRINTING = threading.Lock()
@@ -117,40 +116,15 @@ def _take_over(root: Path, body: dict[str, Any]) -> dict[str, object]:
 
 
 def _overtake(root: Path, store: Store, row: RunRow, body: dict[str, Any]) -> dict[str, object]:
-    from drillmark.cli import views
-    from drillmark.engine import overtaking
+    from drillmark.cli import elsewhere, views
 
-    entries, copy = store.read(row.run), store.kept_undo(row.run)
-    plan = _same_plan(root, body, entries)
+    entries = store.read(row.run)
     with views.unwatched(root, entries, _notified) as view:
-        worker = str(body["worker"])
-        ended = overtaking.overtake(root, store, row, worker=worker, copy=copy, view=view, plan=plan)
+        source, worker = str(body["source"]), str(body["worker"])
+        ended = elsewhere.overtake(root, store, row, entries, source=source, worker=worker, view=view)
     if ended is None:
         return _told("unknown", "the worker that ran it is lost, and the run had not begun", again=True)
-    return _told_end(ended, *(() if plan is not None else (_gap_without_result(root, row, body, ended),)))
-
-
-def _same_plan(root: Path, body: dict[str, Any], entries: Sequence[Entry]) -> Plan | None:
-    """The run's plan, where this machine's files still make the same one."""
-    from drillmark import workspace
-    from drillmark.model.digest import digest
-
-    try:
-        plan = workspace.load_plan(root / body["source"], root=root)
-    except DrillmarkError:
-        return None
-    return plan if entries and entries[0].data.get("plan_hash") == digest(plan) else None
-
-
-def _gap_without_result(root: Path, row: RunRow, body: dict[str, Any], ended: RunEnded) -> str:
-    from drillmark.fleet import gaps
-
-    try:
-        reason = f"run {row.run} has no result: {'; '.join(ended.reasons)}"
-        filed = gaps.file_unmeasured(root, str(body["source"]), row.run, reason)
-    except DrillmarkError as error:
-        return f"its drill cannot be read here, so it has neither result nor gap: {error}"
-    return f"its plan is another here, so it has no result; filed {', '.join(filed)}"
+    return _told_end(ended)
 
 
 def _ended_before(root: Path, row: RunRow, entries: Sequence[Entry]) -> dict[str, object] | None:

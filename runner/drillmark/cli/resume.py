@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from drillmark.engine.start import RunEnded
+    from drillmark.journal.port import RunRow
 
 
 @click.command()
@@ -16,31 +23,51 @@ def command(context: click.Context, run: str, *, as_json: bool) -> None:
     drill is run where that is possible, and the result is measured. The exit code is that of the verdict.
     """
     from drillmark import places, runs
-    from drillmark.cli import everywhere, keeping, views
-    from drillmark.cli.run import prepare_lab, tell_end, use_lab
+    from drillmark.cli import elsewhere, keeping
+    from drillmark.cli.run import tell_end, use_lab
+    from drillmark.engine.paths import RunPaths
+    from drillmark.errors import UsageError
+
+    root = places.with_runs()
+    try:
+        row = runs.find(root, run)
+    except UsageError:
+        # The fleet may know it all the same: its worker was lost before it began.
+        elsewhere.take_over(root, run, quiet=as_json)
+        raise
+    use_lab(root)
+    ended = None
+    if not RunPaths(root / row.directory).epoch.exists():
+        ended = elsewhere.take_over(root, row.run, quiet=as_json)
+    ended = ended or _resume(root, row, quiet=as_json)
+    tell_end(ended, as_json=as_json)
+    keeping.after(root, ended.run)
+    context.exit(ended.exit_code)
+
+
+def _resume(root: Path, row: RunRow, *, quiet: bool) -> RunEnded:
+    """Where the run's folder is."""
+    from drillmark import runs
+    from drillmark.cli import everywhere, views
+    from drillmark.cli.run import prepare_lab
     from drillmark.engine import resume
     from drillmark.errors import LabError, UsageError
 
-    root = places.with_runs()
-    row = runs.find(root, run)
-    use_lab(root)
     try:
         plan = runs.read_plan(root / row.directory)
     except UsageError:
         # Its undo file is enough to undo; the error is told after that.
-        resume.resume(root, row)
+        with everywhere.locked(root, undoes=True) as locks:
+            resume.resume(root, row, everywhere=locks)
         raise
 
     def prepare() -> None:
         try:
-            prepare_lab(root, plan, quiet=as_json)
+            prepare_lab(root, plan, quiet=quiet)
         except LabError as error:
             # A lab that does not come up is no reason to leave a fault.
             click.echo(f"warning: {error}", err=True)
 
     known = runs.KnownEntries(root, row)
-    with views.everyone(root, plan, quiet=as_json, before=known) as view, everywhere.locked(root, undoes=True) as locks:
-        ended = resume.resume(root, row, view=view, prepare=prepare, everywhere=locks)
-    tell_end(ended, as_json=as_json)
-    keeping.after(root, ended.run)
-    context.exit(ended.exit_code)
+    with views.everyone(root, plan, quiet=quiet, before=known) as view, everywhere.locked(root, undoes=True) as locks:
+        return resume.resume(root, row, view=view, prepare=prepare, everywhere=locks)

@@ -220,16 +220,16 @@ def _beside(root: Path, face: View, before: Sequence[Entry], on_outcome: OnOutco
 
 
 @contextmanager
-def lines(root: Path, *, quiet: bool) -> Generator[View]:
+def lines(root: Path, *, quiet: bool, before: Sequence[Entry] = ()) -> Generator[View]:
     """The view of a run that has nothing to draw, and all else that is to hear of it, where anybody is to.
 
-    Where nobody is, as mostly, the run does not wait for what tells of it.
+    Where nobody is, as mostly, the run does not wait for what tells of it. `before` as in `everyone`.
     """
     with QuietView() if quiet else PlainView() as face:
         if not _is_told(root):
             yield face
             return
-        with _beside(root, face, ()) as view:
+        with _beside(root, face, before) as view:
             yield view
 
 

@@ -119,3 +119,7 @@ class Everywhere(Protocol):
     def take(self, run: str, plan: Plan, *, is_over: bool = False) -> None:
         """Take a plan's targets for a run; only what that holds already where it `is_over`. Raises RefusedError."""
         ...
+
+    def take_up(self, run: str) -> object | None:
+        """Take what a run still holds whose runner is lost; None where that is nothing. Raises RefusedError."""
+        ...

@@ -10,7 +10,8 @@ import gc
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,7 +69,8 @@ def resume(
     try:
         # While this one waited for the lock, another resume may have begun to drive.
         _refuse_if_driven(paths)
-        context = _open(workspace, paths, lock, row, view or SilentView())
+        with _letting_go(everywhere, row.run):
+            context = _open(workspace, paths, lock, row, view or SilentView())
         if not _finished(context):
             lock_targets(locks, workspace, context.plan, row.run)
         if everywhere is not None:
@@ -103,6 +105,20 @@ def resume(
         for target_lock in locks:
             target_lock.close()
         lock.close()
+
+
+@contextmanager
+def _letting_go(everywhere: Everywhere | None, run: str) -> Generator[None]:
+    """Where there is nothing to resume, let go of the targets that the run holds on all machines all the same.
+
+    Its runner may have been lost, or the database away, in the moment before it did so itself.
+    """
+    try:
+        yield
+    except UsageError as error:
+        if everywhere is None or everywhere.take_up(run) is None:
+            raise
+        raise UsageError(f"{error}; the targets that it still held are let go", hint=error.hint) from error
 
 
 def _open(workspace: WorkspacePaths, paths: RunPaths, lock: FileLock, row: RunRow, view: View) -> Context:

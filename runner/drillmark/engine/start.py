@@ -144,6 +144,8 @@ def _lock_or_refuse(context: Context, locks: list[TargetLock], everywhere: Every
             everywhere.take(context.run, context.plan)
     except RefusedError as error:
         context.journal(Kind.ABORT, {"by": "runner", "reason": str(error), "refused": True}, sentence=str(error))
+        if error.hint:
+            context.view.notice(f"HINT: {error.hint}")
 
 
 def ended(context: Context) -> RunEnded:

@@ -1,8 +1,9 @@
 """A run that a person starts beside a fleet: it holds its targets by the same table and the same rules as a worker's.
 
 It stands among the occurrences, in the hands of a member that beats and takes nothing. So it counts where drills are
-counted; and where nothing is heard of its runner any more, whoever finds that takes it over, undoes, and ends it. Must
-never wait for a target: the person is told who has it, and since when.
+counted; and where nothing is heard of its runner any more, whoever finds that takes it over, undoes, and ends it: a
+worker by itself, a person where `drillmark resume` says so. Must never wait for a target: the person is told who has
+it, and how it comes free.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,8 +27,8 @@ from drillmark import clock
 from drillmark.engine.paths import WorkspacePaths
 from drillmark.engine.start import read_end
 from drillmark.errors import JournalError, RefusedError, UndoFileError
-from drillmark.fleet import claims, endings, members
-from drillmark.fleet.admitting import ENDED, QUEUED, RUNNING
+from drillmark.fleet import claims, endings, holders, members
+from drillmark.fleet.admitting import ENDED, RUNNING
 from drillmark.fleet.claims import Claim
 from drillmark.fleet.database import Database, now, short, tell
 from drillmark.fleet.endings import Ending
@@ -42,6 +43,8 @@ from drillmark.model.stamp import NANOSECONDS
 
 _DECIDES_WITHIN_SECONDS = 30.0
 _POLL_SECONDS = 0.1
+# The slots of a member that is a run by hand; a worker has one at least.
+_TAKES_NOTHING = 0
 
 
 class ByHand:
@@ -50,6 +53,7 @@ class ByHand:
     def __init__(self, root: Path, lease_seconds: float) -> None:
         self._root = root
         self._lease_seconds = lease_seconds
+        self._grace_seconds = grace_seconds(lease_seconds)
         self._database = Database(root)
         self._claim: Claim | None = None
         self._gone = threading.Event()
@@ -66,15 +70,24 @@ class ByHand:
         """
         if plan.bare is not None:
             return  # an experiment names no targets
-        try:
-            self._claim = self._decide(run, plan, is_over=is_over)
-        except SQLAlchemyError as error:
-            words = f"cannot take the targets in the fleet's database: {short(error)}"
-            raise RefusedError(words, hint="without it, two could break one target at once") from error
-        if self._claim is not None:
-            self._warden = Warden(self._lease_seconds)
-            self._beats = threading.Thread(target=self._beat, args=(self._claim.worker,), daemon=True)
-            self._beats.start()
+
+        def decide(connection: Connection) -> Claim | None:
+            claim = self._lost(connection, run)
+            if claim is not None or is_over:
+                return claim
+            holders.refuse_if_taken(connection, plan.target.locked, self._grace_seconds)
+            return _begin(connection, run, plan, self._join(connection))
+
+        self._hold(decide)
+
+    def take_up(self, run: str) -> Claim | None:
+        """Take a run whose runner is lost, with the targets that it still holds; None where it holds none.
+
+        Raises RefusedError where somebody has it in hand.
+        """
+        if self._claim is None:
+            self._hold(lambda connection: self._lost(connection, run))
+        return self._claim
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -93,37 +106,43 @@ class ByHand:
             self._warden.close()
         self._database.close()
 
-    def _decide(self, run: str, plan: Plan, *, is_over: bool) -> Claim | None:
+    def _hold(self, decide: Callable[[Connection], Claim | None]) -> None:
+        """What is decided to be this process's is that until the end."""
+        try:
+            self._claim = self._decide(decide)
+        except SQLAlchemyError as error:
+            words = f"cannot take the targets in the fleet's database: {short(error)}"
+            raise RefusedError(words, hint="without it, two could break one target at once") from error
+        if self._claim is not None:
+            self._warden = Warden(self._lease_seconds)
+            self._beats = threading.Thread(target=self._beat, args=(self._claim.worker,), daemon=True)
+            self._beats.start()
+
+    def _decide(self, decide: Callable[[Connection], Claim | None]) -> Claim | None:
         deadline_ns = clock.monotonic_ns() + round(_DECIDES_WITHIN_SECONDS * NANOSECONDS)
         while True:
             with self._database.deciding() as connection:
                 if connection is not None:
-                    row = _open_one(connection, run)
-                    if row is not None:
-                        self._refuse_if_in_hand(connection, row)
-                        return _take_up(connection, row, self._join(connection))
-                    if is_over:
-                        return None
-                    _refuse_if_taken(connection, plan)
-                    return _begin(connection, run, plan, self._join(connection))
+                    return decide(connection)
             if clock.monotonic_ns() >= deadline_ns:
                 raise RefusedError("the fleet's workers decide something all the time", hint="try again in a moment")
             time.sleep(_POLL_SECONDS)
 
     def _join(self, connection: Connection) -> str:
         """As one that drains: nothing is given to it."""
-        return members.join(connection, {}, 0, self._lease_seconds, state=members.DRAINING)
+        return members.join(connection, {}, _TAKES_NOTHING, self._lease_seconds, state=members.DRAINING)
 
-    def _refuse_if_in_hand(self, connection: Connection, row: RowMapping) -> None:
-        """Raises RefusedError where somebody who lives has this run."""
-        holder = next((one for one in members.present(connection) if one.worker == row["worker"]), None)
-        if row["state"] in (QUEUED, RUNNING) and holder is not None and not claims.is_dead(
-            holder, now(connection), grace_seconds(self._lease_seconds)
-        ):  # fmt: skip
-            raise RefusedError(
-                f"run {row['run']} is in the hands of {holder.worker}",
-                hint="wait for it to end; where it is lost, it is taken over by itself",
-            )
+    def _lost(self, connection: Connection, run: str) -> Claim | None:
+        """Take up a run that has not ended for the fleet; None where there is no such. Raises RefusedError."""
+        this = sa.and_(occurrences.c.run == run, occurrences.c.state != ENDED)
+        row = connection.execute(sa.select(occurrences).where(this).with_for_update()).mappings().first()
+        if row is None:
+            return None
+        before = holders.refuse_if_in_hand(connection, row, self._grace_seconds)
+        if before is not None and before.slots == _TAKES_NOTHING:
+            # One by hand had this alone. Of a worker there is more to clear away, which workers know.
+            members.give_up(connection, before.worker)
+        return _take_up(connection, row, self._join(connection))
 
     def _beat(self, worker: str) -> None:
         """Say that this runner lives. Given up by the others, it stops as at a signal."""
@@ -144,30 +163,14 @@ class ByHand:
                 entries = store.read(claim.run)
             finally:
                 store.close()
+            directory = workspace.runs / claim.run
+            if not entries and endings.is_settled(directory):
+                return Ending("unknown", "its worker was lost, and the run had not begun", again=True)
             if run_ended(entries) is None:
                 return Ending("unknown", "its runner stopped before the run's end", settled=False)
-            return endings.of_run(read_end(claim.run, workspace.runs / claim.run, entries))
+            return endings.of_run(read_end(claim.run, directory, entries))
         except (UndoFileError, JournalError) as error:
             return Ending("unknown", f"{error}", settled=False)
-
-
-def _open_one(connection: Connection, run: str) -> RowMapping | None:
-    """The occurrence that this run belongs to and that has not ended."""
-    this = sa.and_(occurrences.c.run == run, occurrences.c.state != ENDED)
-    return connection.execute(sa.select(occurrences).where(this).with_for_update()).mappings().first()
-
-
-def _refuse_if_taken(connection: Connection, plan: Plan) -> None:
-    """Raises RefusedError where somebody has one of the targets, whoever that is."""
-    held = sa.select(locks).where(locks.c.target.in_(plan.target.locked)).order_by(locks.c.target)
-    found = connection.execute(held).first()
-    if found is None:
-        return
-    since = datetime.fromtimestamp(found.since_at, tz=UTC)
-    raise RefusedError(
-        f"target {found.target} is busy: {found.holder} is on it since {since:%Y-%m-%d %H:%M:%S}Z, by {found.worker}",
-        hint="wait for it, or stop it with `drillmark abort` on that machine",
-    )
 
 
 def _begin(connection: Connection, run: str, plan: Plan, member: str) -> Claim:

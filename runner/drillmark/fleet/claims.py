@@ -149,7 +149,7 @@ def bury(database: Database, undo_grace_seconds: float) -> dict[str, list[str]]:
     buried: dict[str, list[str]] = {}
     with database.transaction() as connection:
         moment = now(connection)
-        suspects = [one for one in members.present(connection) if is_dead(one, moment, undo_grace_seconds)]
+        suspects = [one for one in members.present(connection) if how_dead(one, moment, undo_grace_seconds)]
     if not suspects:
         return {}
     with database.deciding() as connection:
@@ -157,14 +157,11 @@ def bury(database: Database, undo_grace_seconds: float) -> dict[str, list[str]]:
             return {}
         moment = now(connection)
         for member in members.present(connection):
-            if not is_dead(member, moment, undo_grace_seconds):
+            why = how_dead(member, moment, undo_grace_seconds)
+            if not why:
                 continue
             own = sa.and_(occurrences.c.worker == member.worker, occurrences.c.state == RUNNING)
             members.give_up(connection, member.worker)
-            why = (
-                "its process is gone" if member.is_dead_here()
-                else f"nothing was heard of it for {member.silent_seconds(moment):.0f} s"
-            )  # fmt: skip
             given = sa.and_(occurrences.c.worker == member.worker, occurrences.c.state == QUEUED)
             names = _give_back(
                 connection, given, member.worker, "handed_over", f"worker {member.worker} is lost: {why}"
@@ -192,9 +189,13 @@ def _held(claim: Claim) -> sa.ColumnElement[bool]:
     )
 
 
-def is_dead(member: members.Member, moment: float, grace_seconds: float) -> bool:
-    """Whether it is proven that a member does nothing any more."""
-    return member.is_dead_here() or member.silent_seconds(moment) > member.lease_seconds + grace_seconds
+def how_dead(member: members.Member, moment: float, grace_seconds: float) -> str:
+    """By what it is proven that a member does nothing any more; empty where that is not proven."""
+    if member.is_dead_here():
+        return "its process is gone"
+    silent_seconds = member.silent_seconds(moment)
+    is_proven = silent_seconds > member.lease_seconds + grace_seconds
+    return f"nothing was heard of it for {silent_seconds:.0f} s" if is_proven else ""
 
 
 def _give_back(connection: Connection, which: sa.ColumnElement[bool], worker: str, what: str, says: str) -> list[str]:

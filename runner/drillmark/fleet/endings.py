@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drillmark import undo
@@ -31,8 +32,12 @@ def of_run(ended: RunEnded, *before: str) -> Ending:
     """The same of a run that has ended; `before`: what to say first. Raises UndoFileError."""
     # What a rule refused it refuses again, until somebody decides otherwise: that is no matter of trying.
     again = ended.verdict == "unknown" and not ended.refused
-    # By U: while something may be in effect, the targets stay locked, and the run is taken up again.
-    state = undo.read(RunPaths(ended.directory).undo)
-    settled = state is None or not state.undoables
+    settled = is_settled(ended.directory)
     left = () if settled else ("its fault is not known to be undone",)
     return Ending(ended.verdict, "; ".join([*before, *left, *ended.reasons]), again=again, settled=settled)
+
+
+def is_settled(directory: Path) -> bool:
+    """By U: while something may be in effect, the targets stay locked, and the run is taken up again."""
+    state = undo.read(RunPaths(directory).undo)
+    return state is None or not state.undoables
