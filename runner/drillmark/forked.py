@@ -30,6 +30,16 @@ def possible() -> bool:
     return threading is None or threading.active_count() == 1
 
 
+def retitle(words: str) -> None:
+    """What this process is called where processes are listed, in place of the command line that it was forked from.
+
+    Who ends that one by its command line must not end this one with it.
+    """
+    from setproctitle import setproctitle  # noqa: PLC0415 - see above
+
+    setproctitle(words)
+
+
 class Forked:
     """A child that runs a function and ends; leads a session of its own. Used like a `subprocess.Popen`.
 

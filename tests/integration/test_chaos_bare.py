@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
+
 from bare_runs import begin, breaks_and_mends, drillmark, journal, play, result, verdicts
 from chaos_helpers import PATIENCE_SECONDS, control, experiment, probe, python, shell
 from drillmark import clock
@@ -23,6 +25,7 @@ from drillmark.engine.paths import RunPaths
 from drillmark.guard.acting import act
 from drillmark.undo import Origin, Undoable, UndoState, write, write_epoch
 from waiting import until
+from workspaces import processes_of
 
 
 def test_it_is_a_run_like_any_other(tmp_path, monkeypatch):
@@ -121,11 +124,28 @@ def kept_alive(folder: Path) -> Iterator[None]:
         thread.join()
 
 
+def end_by_command_line(folder: Path, words: str) -> list[int]:
+    """As `pkill -9 -f` does, but only what works in this folder."""
+    found = [
+        process
+        for process in psutil.process_iter(["cmdline", "cwd"])
+        if words in " ".join(process.info["cmdline"] or []) and process.info["cwd"] == str(folder)
+    ]
+    for process in found:
+        process.kill()
+    return [process.pid for process in found]
+
+
 def test_the_journal_is_there_while_it_grows_and_the_guard_undoes(tmp_path):
     run = begin(tmp_path, breaks_and_mends(tmp_path, shell("long", "touch begun; sleep 600")))
     until((tmp_path / "begun").exists, seconds=PATIENCE_SECONDS)
-    run.kill()
+    (directory,) = tmp_path.glob(".drillmark/runs/*-x-*")
+    beside = processes_of(str(directory))
+    # Whoever ends the runner by its command line does not end its guard with it.
+    killed = end_by_command_line(tmp_path, "drillmark experiment")
     run.communicate()
+    assert killed == [run.pid]
+    assert ("drillmark-guard" in str(beside), "drillmark-chaos" in str(beside)) == (True, True), beside
     kept = journal(tmp_path)
     assert kept["status"] == "interrupted"
     assert (kept["run"][0]["activity"]["name"], kept["run"][0]["status"]) == ("break", "succeeded")

@@ -22,6 +22,7 @@ from drillmark.chaos import later
 from drillmark.chaos.events import EventLog, What
 from drillmark.chaos.inside import EXIT_SECONDS, Channel, Log, announce, end_within
 from drillmark.chaos.redact import Redactor
+from drillmark.forked import retitle
 
 DONE = 0
 GAVE_UP = 1
@@ -49,6 +50,7 @@ def _serve(channel: Channel, log: Log, redactor: Redactor) -> int:
     if "log" in request:
         log.open(Path(request["log"]))
         os.environ.update(request["environment"])
+        retitle(f"drillmark-chaos {request['run_dir']}")
     code = _answer(request, channel, log, redactor, unfit)
     end_within(EXIT_SECONDS)
     return code

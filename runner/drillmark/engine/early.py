@@ -213,6 +213,7 @@ def fork_guard(workspace: WorkspacePaths, paths: RunPaths, run: str) -> forked.F
     from drillmark.guard.__main__ import main  # noqa: PLC0415 - most of what it needs is imported by now
 
     def work() -> int:
+        forked.retitle(f"drillmark-guard {paths.guard_config}")
         os.chdir(workspace.root)
         os.environ |= {"DRILLMARK_RUN": run, "DRILLMARK_RUN_DIR": str(paths.directory)}
         return main(paths.guard_config)
