@@ -105,6 +105,18 @@ def overdue(root: Path, today: date) -> list[Overdue]:
     return undrilled.overdue(tiers, drills, _passed(root, today), today)
 
 
+def undrilled_soon(root: Path, today: date) -> dict[str, str]:
+    """Of those whose quarter ends soon: each drill, or the target that no drill is for -> the reason."""
+    found: dict[str, str] = {}
+    for one in overdue(root, today):
+        if one.ends_soon:
+            reason = f"{one.target} has no passing drill in {one.quarter.name}, which ends on {one.quarter.last}"
+            if not one.drills:
+                reason += "; there is no drill for it"
+            found |= dict.fromkeys(one.drills or (one.target,), reason)
+    return found
+
+
 def _has_verdict(root: Path, row: RunRow) -> bool:
     """Whether it was carried out and told something. One that was aborted may have failed all the same."""
     try:

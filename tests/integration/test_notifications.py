@@ -135,7 +135,7 @@ def test_messages_of_the_quiet_hours_arrive_as_one_when_they_are_over(tmp_path, 
     assert ear.titles() == ["urgent"]
     assert send(settings, tmp_path, now=NIGHT) == ([], [])
     assert send(settings, tmp_path, now=MORNING) == ([], [("c0", "sent")])
-    assert ear.titles() == ["urgent", "2 messages of the quiet hours"]
+    assert ear.titles() == ["urgent", "one, and 1 more"]
     assert send(settings, tmp_path, now=MORNING) == ([], [])
 
 
@@ -146,7 +146,7 @@ def test_messages_of_the_quiet_hours_wait_on_while_the_channel_is_dead(tmp_path,
     assert len(problems) == 1
     alive = notifications({"url": f"json://127.0.0.1:{ear.port}/"}, quiet=quiet)
     assert send(alive, tmp_path, now=MORNING)[0] == []
-    assert ear.titles() == ["2 messages of the quiet hours"]
+    assert ear.titles() == ["a, and 1 more"]
 
 
 def test_what_waited_is_not_lost_while_a_channel_hangs(tmp_path, ear):
@@ -154,14 +154,14 @@ def test_what_waited_is_not_lost_while_a_channel_hangs(tmp_path, ear):
     send(settings, tmp_path, Message("start", "a"), Message("end", "b"), now=NIGHT)
     ear.holds.clear()
     problems, _ = send(settings, tmp_path, now=MORNING, seconds=1.0)
-    assert problems == ['the channel c0 took nothing in time: "2 messages of the quiet hours"']
+    assert problems == ['the channel c0 took nothing in time: "a, and 1 more"']
     waiting = around(tmp_path, settings, {}, Reports()).waiting
     assert not waiting.is_empty()
     with waiting.telling("c0") as nothing:  # the thread that hangs is still at it
         assert nothing == []
     ear.holds.set()
     ear.wait(waiting.is_empty, "what waited is told")
-    assert ear.titles() == ["2 messages of the quiet hours"]
+    assert ear.titles() == ["a, and 1 more"]
 
 
 def test_what_waited_is_told_by_a_run_that_goes_on_when_the_quiet_hours_end(tmp_path, ear):
@@ -173,7 +173,7 @@ def test_what_waited_is_told_by_a_run_that_goes_on_when_the_quiet_hours_end(tmp_
     for title in ("one", "two", "three"):
         posts.put(Message("end", title))
     posts.close(60.0)
-    assert ear.titles() == ["2 messages of the quiet hours", "three"]
+    assert ear.titles() == ["one, and 1 more", "three"]
 
 
 def test_a_worker_tells_what_waited_although_no_drill_runs_by_day(tmp_path, ear):
@@ -182,9 +182,14 @@ def test_a_worker_tells_what_waited_although_no_drill_runs_by_day(tmp_path, ear)
     waited = Settings.model_validate({"notifications": {"channels": channels, "quiet": always}})
     send(waited.notifications, tmp_path, Message("end", "of the night"), now=MORNING)
     assert ear.titles() == []
+    (tmp_path / "targets.yaml").write_text("targets: {db: {environment: staging}}")
     by_day = Settings.model_validate({"notifications": {"channels": channels}})
-    Reminder(tmp_path, by_day, database=None, say=print, today=lambda: date(2026, 10, 5)).look()
+    counted: list[tuple[str, str, str]] = []
+    reminder = Reminder(tmp_path, by_day, database=None, say=print, today=lambda: date(2026, 10, 5))
+    reminder.on_outcome = lambda channel, message, outcome, _reason: counted.append((channel, message.event, outcome))
+    reminder.look()
     assert ear.titles() == ["of the night"]
+    assert counted == [("c0", "end", "sent")]
 
 
 @pytest.fixture

@@ -183,22 +183,24 @@ def test_what_waits_is_kept_by_channel_and_survives_a_torn_line(tmp_path):
     assert waiting.is_empty()
     first, second = Message("end", "one", "t", "failure", "d", "r", "failed"), Message("start", "two")
     for name, message in itertools.product("ab", (first, second)):
-        waiting.add(name, message)
+        waiting.add(name, [message])
     with (tmp_path / "x" / "waiting.jsonl").open("a") as file:
-        file.write('{"channel": "a", "event"\n{"channel": "a"}\n')
+        file.write('{"channel": "a"}\n{"channel": "a", "event"')
+    third = Message("start", "three")
+    waiting.add("b", [second, third, third])  # the second waits already
     with waiting.telling("a") as messages, waiting.telling("b") as others, waiting.telling("a") as nothing:
-        assert (messages, others, nothing) == ([first, second], [first, second], [])
-        waiting.told("a", 1)
+        assert (messages, others, nothing) == ([first, second], [first, second, third], [])
+        waiting.told("a", [first])
     with waiting.telling("a") as messages, waiting.telling("b") as others:
-        assert (messages, others) == ([second], [first, second])
-        waiting.told("a", 1)
-        waiting.told("b", 2)
+        assert (messages, others) == ([second], [first, second, third])
+        waiting.told("a", [second])
+        waiting.told("b", [third, second, first])
     with waiting.telling("a") as messages:
         assert messages == []
     assert not (tmp_path / "x" / "waiting.jsonl").exists()
     assert together([first]) == first
     digest = together([first, second])
-    assert (digest.title, digest.tone) == ("2 messages of the quiet hours", "failure")
+    assert (digest.title, digest.tone) == ("one, and 1 more", "failure")
     assert "one\nt" in digest.text
     assert "two" in digest.text
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import queue
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drillmark.cli.beside import looking
+from drillmark.cli.overdue_drills import Reasons
 
 if TYPE_CHECKING:
     from drillmark.define.settings import Settings
@@ -47,65 +48,58 @@ class Reminder:
         self._say = say
         self._today = today
         self.on_outcome: OnOutcome | None = None
+        self._reasons = Reasons(root)
         self._missed: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
-        self._waiting: dict[str, str] = {}
-        self._looked: date | None = None
+        self._new: dict[str, str] = {}
+        self._asked: date | None = None
         self._tell_again = 0.0
 
     def missed(self, late: Late) -> None:
         """A drill could not begin within its time. Returns at once."""
-        self._missed.put((late.drill, f"{late.occurrence} did not run: {late.says}"))
+        self._missed.put((late.drill, late.reason))
 
     def look(self) -> None:
-        """Tell what is new. Without the database it waits: somebody else may have told it."""
+        """Tell what is new. What one part of it runs into is raised after the others, and the next look tries again."""
+        today = self._today()
+        while not self._missed.empty():
+            drill, reason = self._missed.get()
+            self._new[drill] = reason
+        try:
+            if self._asked != today:
+                self._new = self._reasons.look(today) | self._new
+                self._asked = today
+        finally:
+            try:
+                self._hand_on(today)
+            finally:
+                self._tell_what_waits()
+
+    def _hand_on(self, today: date) -> None:
+        """What nobody told today waits on disk before it is marked as told: no kill and no dead channel loses it."""
         from drillmark import telling
         from drillmark.fleet import overdue
 
-        while not self._missed.empty():
-            drill, reason = self._missed.get()
-            self._waiting[drill] = reason
-        today = self._today()
-        if self._looked != today:
-            self._looked = today
-            for drill, reason in self._undrilled(today):
-                self._waiting.setdefault(drill, reason)
-        self._tell_what_waited()
-        if not self._waiting:
-            return
-        mine = overdue.to_be_told(self._database, self._waiting, today)
-        if mine is None:
-            return
-        messages = [telling.overdue(drill, self._waiting[drill]) for drill in mine]
-        self._waiting = {}
-        if messages:
-            for text in telling.tell(self._settings, os.environ, messages, root=self._root, on_outcome=self.on_outcome):
-                self._say(text)
+        def keep(drills: Sequence[str]) -> None:
+            messages = [telling.overdue(drill, self._new[drill]) for drill in drills]
+            telling.keep(self._settings, messages, root=self._root, on_outcome=self.on_outcome)
 
-    def _tell_what_waited(self) -> None:
-        """What waited for the end of the quiet hours: a drill that runs in them every night would never tell it."""
+        if not self._new:
+            return
+        mine = overdue.hand_on(self._database, self._new, today, keep)
+        if mine is not None:
+            self._new = {}
+        if mine:
+            self._tell_again = 0.0
+
+    def _tell_what_waits(self) -> None:
+        """Also what others left, as in quiet hours: a drill that runs in them every night would never tell it."""
         from drillmark import telling
 
         now = time.monotonic()
         if now >= self._tell_again and telling.is_due(self._settings, root=self._root):
             self._tell_again = now + _AGAIN_SECONDS
-            for text in telling.tell(self._settings, os.environ, [], root=self._root):
+            for text in telling.tell(self._settings, os.environ, [], root=self._root, on_outcome=self.on_outcome):
                 self._say(text)
-
-    def _undrilled(self, today: date) -> list[tuple[str, str]]:
-        """The drills of tier-1 targets that none has passed on this quarter, in its last thirty days."""
-        from drillmark import schedule_runs
-        from drillmark.errors import DrillmarkError
-
-        try:
-            found = [one for one in schedule_runs.overdue(self._root, today) if one.ends_soon]
-        except DrillmarkError as error:
-            self._say(f"what is overdue cannot be told: {error}")
-            return []
-        told: list[tuple[str, str]] = []
-        for one in found:
-            reason = f"{one.target} has no passing drill in {one.quarter.name}, which ends on {one.quarter.last}"
-            told += [(drill, reason) for drill in one.drills or (one.target,)]
-        return told
 
 
 @contextmanager

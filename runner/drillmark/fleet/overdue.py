@@ -6,7 +6,7 @@ Must never end what is begun: only what waits is missed, for its first attempt o
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -46,6 +46,11 @@ class Late:
     says: str
     due_at: float = 0.0
     failed_since: tuple[str, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        """The same in a sentence."""
+        return f"{self.occurrence} did not run: {self.says}"
 
 
 def missed(connection: Connection) -> list[Late]:
@@ -138,10 +143,12 @@ def _late(row: RowMapping) -> Late:
     return Late(row["occurrence"], row["drill"], row["source"], says, row["due_at"])
 
 
-def to_be_told(database: Database, drills: Iterable[str], today: date) -> list[str] | None:
-    """Those of these drills that nobody in the fleet has told to be overdue today; from now on somebody has.
+def hand_on(
+    database: Database, drills: Iterable[str], today: date, keep: Callable[[Sequence[str]], None]
+) -> list[str] | None:
+    """Those of these drills that nobody in the fleet has told to be overdue today; once `keep` has them, somebody has.
 
-    None where another worker decides something at this moment: ask again.
+    What `keep` raises leaves them untold. None where another worker decides something at this moment: ask again.
     """
     with database.deciding() as connection:
         if connection is None:
@@ -154,4 +161,6 @@ def to_be_told(database: Database, drills: Iterable[str], today: date) -> list[s
         mine = [name for name in names if name not in known]
         for name in mine:
             tell(connection, name, _TOLD)
-        return [names[name] for name in mine]
+        found = [names[name] for name in mine]
+        keep(found)
+        return found

@@ -21,7 +21,7 @@ from drillmark.telling.news import Message, approval_wanted, overdue
 from drillmark.telling.notifier import Notifier
 from drillmark.telling.views import Views
 
-__all__ = ["Message", "Views", "approval_wanted", "is_due", "overdue", "tell", "views"]
+__all__ = ["Message", "Views", "approval_wanted", "is_due", "keep", "overdue", "tell", "views"]
 
 _TELL_SECONDS = 30.0
 
@@ -85,9 +85,25 @@ def _each(outcomes: Sequence[posting.OnOutcome]) -> posting.OnOutcome:
 
 
 def is_due(settings: Settings, *, root: Path) -> bool:
-    """Whether something waited for the end of the quiet hours, and they are over."""
+    """Whether something waits that may be sent now."""
     around = posting.around(root, settings.notifications, {}, Reports())
-    return not around.waiting.is_empty() and not posting.is_quiet(around.quiet, around.now())
+    return any(
+        not around.holds_back(message)
+        for channel in settings.notifications.channels
+        for message in around.waiting.of(channel.name)
+    )
+
+
+def keep(
+    settings: Settings, messages: Sequence[Message], *, root: Path, on_outcome: posting.OnOutcome | None = None
+) -> None:
+    """Let messages wait on disk, whatever becomes of this process, until `tell` or a run sends them. Raises OSError."""
+    around = posting.around(root, settings.notifications, {}, Reports(), on_outcome)
+    for channel in settings.notifications.channels:
+        wanted = [message for message in messages if posting.wants(channel, message)]
+        around.waiting.add(channel.name, wanted)
+        for message in filter(around.holds_back, wanted):
+            around.on_outcome(channel.name, message, "waiting", "")
 
 
 def tell(
@@ -101,7 +117,7 @@ def tell(
     """Tell channels of what belongs to no run (an approval is wanted, a drill is overdue); also what waited is sent.
 
     Waits for at most half a minute, and returns what could not be told, each with the channel's name and the reason.
-    With no messages it only sends what waited in quiet hours, if they are over.
+    With no messages it only sends what waits and is due.
     """
     reports = Reports()
     around = posting.around(root, settings.notifications, environment, reports, on_outcome)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,6 +46,11 @@ class Around:
     quiet: Quiet | None = None
     on_outcome: OnOutcome = _nobody
     now: Callable[[], datetime] = _now
+
+    def holds_back(self, message: Message) -> bool:
+        """Whether it has to wait at this moment."""
+        quiet = self.quiet
+        return quiet is not None and message.event not in quiet.let_through and is_quiet(quiet, self.now())
 
 
 def wants(channel: Channel, message: Message) -> bool:
@@ -100,32 +105,30 @@ class Post:
         while (message := self._queue.get()) is not None:
             self._send_what_waited()
             self._now_sending = message.title
-            if message.event not in self._let_through() and is_quiet(self.around.quiet, self.around.now()):
+            if self.around.holds_back(message):
                 self._wait(message)
             else:
                 self._send(message)
 
-    def _let_through(self) -> Sequence[str]:
-        return self.around.quiet.let_through if self.around.quiet else ()
-
     def _send_what_waited(self) -> None:
         waiting = self.around.waiting
-        if waiting.is_empty() or is_quiet(self.around.quiet, self.around.now()):
+        if waiting.is_empty():
             return
         try:
             with waiting.telling(self.channel.name) as waited:
-                message = together(waited)
+                due = [message for message in waited if not self.around.holds_back(message)]
+                message = together(due)
                 if message is None:
                     return
                 self._now_sending = message.title
                 if self._send(message):
-                    waiting.told(self.channel.name, len(waited))
+                    waiting.told(self.channel.name, due)
         except OSError as error:
             self.around.reports.add(f"messages that wait cannot be read: {error.strerror or error}")
 
     def _wait(self, message: Message) -> None:
         try:
-            self.around.waiting.add(self.channel.name, message)
+            self.around.waiting.add(self.channel.name, [message])
         except OSError as error:
             self._failed(message, f"it is quiet, and the message cannot wait: {error.strerror or error}")
             return

@@ -1,6 +1,6 @@
-"""Quiet hours: whether it is quiet now, and the messages that wait until it is not.
+"""Quiet hours: whether it is quiet now, and the messages that wait until it is not, or until they could be sent.
 
-They wait in a file of the workspace, so that the hours may be longer than the process that had something to say.
+They wait in a file of the workspace, so that they outlive the process that had something to say.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, time, timedelta
 from pathlib import Path
@@ -59,14 +59,22 @@ class Waiting:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def add(self, channel: str, message: Message) -> None:
-        """Let it wait. Raises OSError."""
+    def add(self, channel: str, messages: Iterable[Message]) -> None:
+        """Let them wait, but for what waits already, word for word. Raises OSError; then none of them waits."""
         with self._locked():
-            files.append_line_durably(self._path, json.dumps({"channel": channel} | message.as_json()))
+            known = set(self.of(channel))
+            new = [message.as_json() for message in dict.fromkeys(messages) if message not in known]
+            if new:
+                self._write([*files.read_json_lines(self._path), *({"channel": channel} | line for line in new)])
 
     def is_empty(self) -> bool:
         """Whether nothing waits, for any channel."""
         return not self._path.exists()
+
+    def of(self, channel: str) -> list[Message]:
+        """The messages for a channel, oldest first."""
+        lines = files.read_json_lines(self._path)
+        return [message for line in lines if line.get("channel") == channel and (message := _message(line))]
 
     @contextmanager
     def telling(self, channel: str) -> Generator[list[Message]]:
@@ -79,25 +87,20 @@ class Waiting:
             if not is_ours or self.is_empty():
                 yield []
                 return
-            with self._locked():
-                lines = files.read_json_lines(self._path)
-            yield [message for line in lines if line.get("channel") == channel and (message := _message(line))]
+            yield self.of(channel)
 
-    def told(self, channel: str, count: int) -> None:
-        """The oldest so many messages for a channel wait no longer. Raises OSError."""
+    def told(self, channel: str, messages: Iterable[Message]) -> None:
+        """These messages for a channel wait no longer, nor does what cannot be read. Raises OSError."""
+        done = {None, *messages}
         with self._locked():
-            left: list[dict[str, object]] = []
-            for line in files.read_json_lines(self._path):
-                if line.get("channel") != channel:
-                    left.append(line)
-                elif _message(line) is not None:
-                    count -= 1
-                    if count < 0:
-                        left.append(line)
-            if left:
-                files.write_durably(self._path, "".join(json.dumps(line) + "\n" for line in left))
-            else:
-                self._path.unlink(missing_ok=True)
+            lines = files.read_json_lines(self._path)
+            self._write([line for line in lines if line.get("channel") != channel or _message(line) not in done])
+
+    def _write(self, lines: Sequence[Mapping[str, object]]) -> None:
+        if lines:
+            files.write_durably(self._path, "".join(json.dumps(line) + "\n" for line in lines))
+        else:
+            self._path.unlink(missing_ok=True)
 
     @contextmanager
     def _locked(self, suffix: str = ".lock", *, wait: bool = True) -> Generator[bool]:
@@ -115,14 +118,14 @@ class Waiting:
 
 
 def together(messages: list[Message]) -> Message | None:
-    """What waited, as one message: nobody wants thirty at seven in the morning."""
+    """What waited, as one message with the worst as its title: nobody wants thirty at seven in the morning."""
     if len(messages) <= 1:
         return messages[0] if messages else None
-    worst = min(messages, key=lambda message: _WORST_FIRST.index(message.tone)).tone
+    worst = min(messages, key=lambda message: _WORST_FIRST.index(message.tone))
     text = "\n\n".join(f"{message.title}\n{message.text}" for message in messages[-MOST_TOLD:])
     if len(messages) > MOST_TOLD:
         text = f"The oldest {len(messages) - MOST_TOLD} are left out.\n\n{text}"
-    return Message(messages[-1].event, f"{len(messages)} messages of the quiet hours", text, worst)
+    return Message(messages[-1].event, f"{worst.title}, and {len(messages) - 1} more", text, worst.tone)
 
 
 def _message(line: dict[str, object]) -> Message | None:
