@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -18,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import debian
 import file_drill
+import fleet_rows
 from drillmark.cli import showing
 from drillmark.define.settings import Settings
 from drillmark.fleet import tables
@@ -160,4 +162,37 @@ def test_gaps_that_cannot_be_read_are_said_and_not_shown_as_none(tmp_path, monke
         (register / "GAP-00000000.yaml").write_text("[")
         assert wait_for(lambda: not any(name.startswith("drillmark_gaps_open") for name in shown())), shown()
         assert any("open gaps are not counted" in line for line in said), said
+    database.close()
+
+
+def test_a_worker_that_is_cut_off_shows_nothing_of_the_database_and_no_new_heartbeat(tmp_path, monkeypatch):
+    monkeypatch.setattr(showing, "_LOOK_SECONDS", 0.05)
+    is_heard = threading.Event()
+    is_heard.set()
+    monkeypatch.setattr(InThisProcess, "may_begin", lambda _worker: is_heard.is_set())
+    (tmp_path / "drillmark.yaml").write_text("{}")
+    (tmp_path / "targets.yaml").write_text("targets: {db: {environment: staging}}")
+    database = Database(tmp_path)
+    database.prepare()
+    (tmp_path / "drills").mkdir()
+    (tmp_path / "drills" / "x.yaml").write_text("{id: shop, title: t, owner: o, target: db, fault: experiments/x.yaml}")
+    fleet_rows.add(database, "shop@1", "db", state="ended", verdict="missed", reason="no worker was there")
+    said: list[str] = []
+    worker = InThisProcess(tmp_path, database, Terms({}), EngineProcess(tmp_path), said.append)
+    asked = ("drillmark_waiting_drills", "drillmark_running_drills", "drillmark_drill_overdue drill=shop")
+    heard_at = "drillmark_heartbeat_timestamp_seconds"
+
+    def shown() -> dict[str, float]:
+        return samples(ask(address_in(said), "/metrics")[1])
+
+    with showing.shown(Settings.model_validate(ANY_PORT), worker, said.append):
+        assert wait_for(lambda: [shown().get(name) for name in asked] == [0, 0, 1]), (shown(), said)
+        is_heard.clear()
+        with database.transaction() as connection:
+            tables.metadata.drop_all(connection)
+        assert wait_for(lambda: not shown().keys() & set(asked)), shown()
+        then = shown()
+        assert then["drillmark_gaps_open severity=high"] == 0
+        is_heard.set()
+        assert wait_for(lambda: shown()[heard_at] > then[heard_at]), shown()
     database.close()

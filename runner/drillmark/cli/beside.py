@@ -15,7 +15,9 @@ _LAST_SECONDS = 20.0
 
 
 @contextmanager
-def looking(name: str, look: Callable[[], None], say: Callable[[str], None], failed: str) -> Generator[None]:
+def looking(
+    name: str, look: Callable[[], None], say: Callable[[str], None], failed: str, *, every_seconds: float | None = None
+) -> Generator[None]:
     """Look for as long as the block lasts. `failed` begins the complaint of a look that broke, said once until it ends.
 
     The last look is waited for, but not for ever: what hangs then is left.
@@ -25,7 +27,7 @@ def looking(name: str, look: Callable[[], None], say: Callable[[str], None], fai
     def work() -> None:
         complained = ""
         while True:
-            last = over.wait(_LOOK_SECONDS)
+            last = over.wait(every_seconds or _LOOK_SECONDS)
             text = ""
             try:
                 look()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from drillmark.cli.beside import looking
 from drillmark.cli.overdue_drills import Overdue
 from drillmark.errors import DrillmarkError, UsageError
 
@@ -41,20 +41,15 @@ def shown(settings: Settings, worker: Worker, say: Callable[[str], None]) -> Gen
     metrics, health = WorkerMetrics(), Health()
     metrics.expect(channel.name for channel in settings.notifications.channels)
     follower = Follower(metrics, worker.root)
-    over = threading.Event()
-
     eyes = _Eyes(worker, metrics, health, say)
 
     def look() -> None:
-        while True:
-            eyes.look()
-            try:
-                follower.look(worker.under_way())
-                health.problem("journal", "")
-            except DrillmarkError as error:
-                health.problem("journal", str(error))
-            if over.wait(_LOOK_SECONDS):
-                return
+        eyes.look()
+        try:
+            follower.look(worker.under_way())
+            health.problem("journal", "")
+        except DrillmarkError as error:
+            health.problem("journal", str(error))
 
     try:
         server = Server(settings.metrics.listen, metrics, health)
@@ -62,13 +57,11 @@ def shown(settings: Settings, worker: Worker, say: Callable[[str], None]) -> Gen
         say(f"no /metrics: {error}")
         yield None
         return
-    thread = threading.Thread(target=look, name="drillmark-look", daemon=True)
-    thread.start()
     say(f"metrics and health at http://{server.address}")
     try:
-        yield metrics
+        with looking("metrics", look, say, "what /metrics shows could not be renewed", every_seconds=_LOOK_SECONDS):
+            yield metrics
     finally:
-        over.set()
         server.close()
 
 
@@ -92,13 +85,15 @@ class _Eyes:
         if self._worker.is_draining():
             self._health.drain()
         counted = self._counted()
-        if not self._worker.may_begin():
-            return
         waiting, running = counted or (None, None)
         self._metrics.expect((), ((one.drill.id, one.drill.target) for one in self._worker.planned()))
-        next_due, is_overdue, open_gaps = self._worker.next_due(), self._overdue.look(), self._open_gaps()
-        self._metrics.heartbeat(Facts(waiting, running, is_overdue, next_due, open_gaps))
-        self._health.heartbeat()
+        is_overdue = self._overdue.look() if counted else {}
+        facts = Facts(waiting, running, is_overdue, self._worker.next_due(), self._open_gaps())
+        if self._worker.may_begin():
+            self._metrics.heartbeat(facts)
+            self._health.heartbeat()
+        else:
+            self._metrics.show(facts)
 
     def _counted(self) -> tuple[int, int] | None:
         from sqlalchemy.exc import SQLAlchemyError

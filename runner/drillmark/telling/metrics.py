@@ -97,6 +97,10 @@ class WorkerMetrics:
     def heartbeat(self, facts: Facts) -> None:
         """The calendar was looked at, with this result."""
         self._show(self._heartbeat, time.time())
+        self.show(facts)
+
+    def show(self, facts: Facts) -> None:
+        """Show this, and forget what is not in it."""
         self._show(self._waiting, facts.waiting)
         self._show(self._running, facts.running)
         self._replace(self._overdue, {(drill,): float(is_so) for drill, is_so in facts.overdue.items()})
