@@ -8,12 +8,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from drillmark import calendar, runs
 from drillmark import gaps as register
-from drillmark import runs
 from drillmark.define import read_drill
 from drillmark.define.drill import Drill
 from drillmark.errors import DrillmarkError, Problem
@@ -23,21 +22,20 @@ from drillmark.report import files
 from drillmark.report.period import gathering, trend
 from drillmark.report.period import markdown as as_markdown
 from drillmark.workspace import Workspace
-from drillmark.workspace_files import Files
+from drillmark.workspace_schedules import missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from drillmark.calendar import CalendarFile
     from drillmark.define.schedule import Schedule
     from drillmark.journal.port import RunRow
+    from drillmark.workspace_schedules import Calendars
 
 Document = dict[str, Any]
 
 # The rarest schedule is one of each year; what was due before that and is not done since, is overdue all the same.
 _LOOKED_BACK = timedelta(days=400)
 _NOT_PLAIN = re.compile(r"[^a-z0-9-]+")
-_NEEDED = ("croniter", "icalendar", "recurring_ical_events")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,34 +94,20 @@ def _scheduled(root: Path, as_of: datetime) -> Iterator[gathering.Scheduled]:
         elif parsed.schedule is None:
             yield gathering.Scheduled(parsed.id, parsed.title, parsed.owner)
         else:
-            yield _due(workspace.files, parsed, parsed.schedule, as_of)
+            yield _due(workspace.calendars, parsed, parsed.schedule, as_of)
 
 
-def _due(read: Files, drill: Drill, schedule: Schedule, as_of: datetime) -> gathering.Scheduled:
+def _due(calendars: Calendars, drill: Drill, schedule: Schedule, as_of: datetime) -> gathering.Scheduled:
     words = f"every {schedule.every}" if schedule.every else f"cron {schedule.cron}"
     unknown, newest = "", None
-    if any(find_spec(name) is None for name in _NEEDED):
-        unknown = "schedules need the extra: pip install 'drillmark[fleet]'"
+    if missing():
+        unknown = f"schedules need the extra: {missing()}"
     else:
-        from drillmark import calendar  # noqa: PLC0415 (an extra)
-
         try:
             told = calendar.occurrences(
-                schedule, drill.id, after=as_of - _LOOKED_BACK, until=as_of, blackouts=_calendars(read, schedule)
+                schedule, drill.id, after=as_of - _LOOKED_BACK, until=as_of, blackouts=calendars.of(schedule)
             )
             newest = max((each.due for each in told), default=None)
         except DrillmarkError as error:
             unknown = str(error)
     return gathering.Scheduled(drill.id, drill.title, drill.owner, newest, words, unknown)
-
-
-def _calendars(read: Files, schedule: Schedule) -> list[CalendarFile]:
-    """The calendar files that a schedule names. One that cannot be read is missed by `occurrences`, which says so."""
-    from drillmark import calendar  # noqa: PLC0415 (an extra)
-
-    found: list[CalendarFile] = []
-    for path in schedule.blackouts:
-        data = read.read(path) if path.endswith(".ics") else None
-        if isinstance(data, bytes):
-            found.append(calendar.read_ics(data, path))
-    return found

@@ -112,7 +112,18 @@ def test_drills_are_told_due_by_their_schedules(stored, tmp_path):
     drills = stored.workspace / "drills"
     drills.mkdir()
     fields = "title: T\nowner: o\ntarget: orders-db\nfault: e.yaml\n"
-    for name, rule in (("a-quarterly", "{every: quarter}"), ("b-nightly", '{cron: "0 3 * * *"}'), ("c-none", "")):
+    (stored.workspace / "freeze.ics").write_bytes(
+        b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTAMP:20260101T000000Z\r\n"
+        b"DTSTART:20260331T000000Z\r\nDTEND:20260401T000000Z\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+    )
+    rules = {
+        "a-quarterly": "{every: quarter}",
+        "b-nightly": '{cron: "0 3 * * *"}',
+        "c-none": "",
+        "d-frozen": '{cron: "0 3 * * *", blackouts: [freeze.ics]}',
+        "e-gone": '{cron: "0 3 * * *", blackouts: [gone.ics]}',
+    }
+    for name, rule in rules.items():
         (drills / f"{name}.yaml").write_text(f"id: {name}\n{fields}" + (f"schedule: {rule}\n" if rule else ""))
     document = json.loads(report("--quarter", "2026Q1", "--json").output)
     told = {row["drill"]: (row["status"], (row["due"] or "")[:10]) for row in document["drills"]}
@@ -120,7 +131,10 @@ def test_drills_are_told_due_by_their_schedules(stored, tmp_path):
         "a-quarterly": ("never run", "2026-01-01"),
         "b-nightly": ("never run", "2026-03-31"),
         "c-none": ("never run", ""),
+        "d-frozen": ("never run", "2026-03-30"),
+        "e-gone": ("never run", ""),
     }
+    assert "gone.ics" in document["drills"][-1]["reason"]
 
 
 @pytest.mark.parametrize(

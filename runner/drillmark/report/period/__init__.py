@@ -1,6 +1,5 @@
 """The drills of a period on one page, `drillmark.period/1`: verdicts, trend, gaps, what is overdue, means. Pure.
 
-    naming.parse("2026Q4")          the period that is meant
     gathering.gather(...)           the document, from stored results, gaps and schedules
     markdown.render, page.render    its faces
 
