@@ -70,7 +70,7 @@ def test_it_is_undone_from_the_copy_and_ends_unknown(tmp_path, store):
     last = begin(store)
     ended = overtake(tmp_path, store, RUN, worker="other", copy=copy_of(fault))
     assert ended is not None
-    assert ended.verdict == "unknown"
+    assert (ended.verdict, ended.exit_code) == ("unknown", 3)
     assert not fault.exists()
     entries = store.read(RUN.run)
     kinds = [entry.kind for entry in entries[2:]]
@@ -84,6 +84,15 @@ def test_it_is_undone_from_the_copy_and_ends_unknown(tmp_path, store):
     assert again is not None
     assert "had ended" in again.reasons[0]
     assert store.read(RUN.run) == entries
+
+
+def test_how_a_run_ended_is_handed_on_as_it_stands_in_its_journal(tmp_path, store):
+    last = begin(store)
+    data = {"verdict": "failed", "exit_code": 1}
+    store.append(last, run=RUN.run, epoch=1, kind=Kind.RUN_ENDED, stamp=clock.now(), data=data)
+    ended = overtake(tmp_path, store, RUN, worker="other", copy=None)
+    assert ended is not None
+    assert (ended.verdict, ended.exit_code) == ("failed", 1)
 
 
 def test_what_cannot_be_undone_has_not_ended(tmp_path, store):

@@ -22,7 +22,7 @@ from drillmark.engine.early import make_directory
 from drillmark.engine.paths import RunPaths, WorkspacePaths
 from drillmark.engine.start import RunEnded
 from drillmark.engine.view import SilentView, View
-from drillmark.errors import EXIT_ABORTED, DrillmarkError, UndoFileError
+from drillmark.errors import EXIT_ABORTED, EXIT_INTERNAL, DrillmarkError, UndoFileError
 from drillmark.journal.entries import last, run_ended
 from drillmark.journal.port import RunRow, Store
 from drillmark.model.entry import Effect, Entry, Kind, Status
@@ -58,7 +58,7 @@ def overtake(
         return None
     ended = run_ended(entries)
     if ended is not None:
-        return _told(root, row, str(ended.data.get("verdict", "unknown")), "it had ended before its worker was lost")
+        return _told(root, row, ended.data, "it had ended before its worker was lost")
     epoch = row.epoch + 1
     store.raise_epoch(row.run, epoch)
     # Whoever drove it may have written until this moment.
@@ -82,14 +82,14 @@ def overtake(
     elif last(journal.entries, Effect.INJECT) is not None and not _is_undone(journal.entries):
         reasons.append(NO_COPY)
     late_guard.wait(journal.entries, state)
-    end: dict[str, object] = {"verdict": "unknown", "exit_code": EXIT_ABORTED}
+    end: dict[str, Any] = {"verdict": "unknown", "exit_code": EXIT_ABORTED}
     if plan is not None:
         end |= _conclude(WorkspacePaths(root), paths, journal, plan, reasons)
     end["reasons"] = reasons
     journal.add(Kind.RUN_ENDED, end)
     if plan is not None:
         concluding.make_up_for_export(paths, journal.entries)
-    return _told(root, row, str(end["verdict"]), "; ".join(reasons))
+    return _told(root, row, end, "; ".join(reasons))
 
 
 def bar(store: Store, run: str, drill: str) -> None:
@@ -197,5 +197,6 @@ def _is_undone(entries: list[Entry]) -> bool:
     return any(entry.kind is Kind.UNDONE for entry in entries)
 
 
-def _told(root: Path, row: RunRow, verdict: str, reason: str) -> RunEnded:
-    return RunEnded(row.run, root / row.directory, verdict, EXIT_ABORTED if verdict == "unknown" else 0, (reason,))
+def _told(root: Path, row: RunRow, end: dict[str, Any], reason: str) -> RunEnded:
+    verdict, exit_code = str(end.get("verdict", "unknown")), int(end.get("exit_code", EXIT_INTERNAL))
+    return RunEnded(row.run, root / row.directory, verdict, exit_code, (reason,))
