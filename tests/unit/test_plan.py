@@ -12,7 +12,17 @@ from drillmark import plan as planning
 from drillmark.define import read_drill
 from drillmark.errors import InvalidDefinitionError
 from drillmark.model.plan import Plan
+from drillmark.model.planned import PlannedActivity
 from plan_builders import PATH, checked, make
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_no_plan_holds_a_number_that_json_does_not_know(number):
+    read = PlannedActivity.model_validate_json(f'{{"name": "x", "activity": {{"arguments": [{{"limit": {number}}}]}}}}')
+    with pytest.raises(ValueError, match="cannot stand in JSON"):
+        read.model_dump(mode="json")
+    fine = PlannedActivity(name="x", activity={"arguments": [{"limit": 0.5}]})
+    assert fine.model_dump(mode="json")["activity"] == fine.activity
 
 
 def test_the_minimal_drill_takes_everything_from_its_target():

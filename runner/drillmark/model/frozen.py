@@ -8,6 +8,7 @@ What a field may hold: str, int, float, bool, Any, Literal, None, other values, 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Collection, Mapping
 from datetime import date, time
 from functools import cache
@@ -110,6 +111,8 @@ class Frozen:
 
 
 def _as_json(value: Any, *, exclude_none: bool) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{value} cannot stand in JSON")
     if value is None or isinstance(value, str | int | float):
         return value
     if isinstance(value, Frozen):
