@@ -11,12 +11,12 @@ from drillmark import gaps, judge, measure, runs, samples
 from drillmark import plan as planning
 from drillmark.engine.paths import WorkspacePaths
 from drillmark.files import write_durably
-from drillmark.journal.entries import to_line
+from drillmark.journal.entries import concluded, to_line
 from drillmark.journal.opening import open_store
 from drillmark.journal.port import RunRow
 from drillmark.model.entry import Effect, Kind
 from drillmark.model.plan import Objectives, Plan
-from drillmark.report import document, files
+from drillmark.report import files
 
 PERIOD_NS = 100_000_000
 
@@ -72,7 +72,7 @@ def store_run(root: Path, run: str = build.RUN, *, rto_seconds: float = 60.0, fi
 
 
 def conclude(root: Path, directory: Path, a_plan: Plan, written: list, run: str) -> str:
-    evidence = runs.read_evidence(directory, a_plan, document.concluded(written))
+    evidence = runs.read_evidence(directory, a_plan, concluded(written))
     measurements = measure.measure(evidence)
     verdict = judge.judge(evidence, measurements)
     filed = gaps.file(root, a_plan, run, verdict, measurements, build.TODAY)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from drillmark.errors import DrillmarkError, UsageError
 from drillmark.files import inside, read_json_lines, write_whole
+from drillmark.journal.entries import concluded
 from drillmark.model.entry import Entry
 from drillmark.report import files
 
@@ -84,11 +85,11 @@ def charts(directory: Path, entries: Sequence[Entry], result: dict[str, Any]) ->
 def material(directory: Path, entries: Sequence[Entry], result: dict[str, Any]) -> Material:
     """What is told of a run."""
     from drillmark import runs  # noqa: PLC0415
-    from drillmark.report import document, series  # noqa: PLC0415
+    from drillmark.report import series  # noqa: PLC0415
     from drillmark.report.page import Material  # noqa: PLC0415
 
     plan = runs.read_plan(directory)
-    evidence = runs.read_evidence(directory, plan, document.concluded(entries))
+    evidence = runs.read_evidence(directory, plan, concluded(entries))
     progress: list[dict[str, Any]] = []
     with suppress(UsageError, OSError, ValueError):
         progress = read_json_lines(inside(directory, "progress.jsonl"))

@@ -13,6 +13,7 @@ import pytest
 
 import report_builders as build
 from drillmark.errors import UsageError
+from drillmark.journal.entries import concluded
 from drillmark.model.entry import Effect, Kind
 from drillmark.model.measurement import Measured
 from drillmark.model.stamp import Interval
@@ -90,8 +91,8 @@ def test_a_crash_while_concluding_counts_what_came_before_the_last_conclusion():
     known = [*made.entries[:cut], made.entries[-1]]
     made.did(Effect.CONCLUDE, 241.0, 242.0)
     made.add(243.0, Kind.RESUMED, epoch=3)
-    assert document.concluded(made.entries) == known
-    assert document.concluded(known) == known
+    assert concluded(made.entries) == known
+    assert concluded(known) == known
 
 
 def test_an_unbounded_interval_is_null_and_never_a_number():

@@ -15,8 +15,9 @@ from drillmark.engine.paths import WorkspacePaths
 from drillmark.engine.view import Live
 from drillmark.errors import DrillmarkError, SampleFileError
 from drillmark.journal import opening
+from drillmark.journal.entries import run_ended
 from drillmark.journal.port import RunRow
-from drillmark.model.entry import Entry, Kind
+from drillmark.model.entry import Entry
 
 # Only for who drives the run: what may be in effect, who may act, what is asked of it.
 _NO_EVIDENCE = {"undo.json", "epoch", "lock", "lease", "abort", "unsent.jsonl", "guard.config.json", "guard.stop"}
@@ -102,7 +103,7 @@ def _over(
             if row is None or (run != mine and driven(directory)):
                 continue
             entries = store.read(run)
-            if any(entry.kind is Kind.RUN_ENDED for entry in entries):
+            if run_ended(entries) is not None:
                 yield row, entries
 
 

@@ -55,10 +55,11 @@ def command(context: click.Context, run: str, *, as_json: bool) -> None:
 def again(found: StoredRun, before: dict[str, Any] | None) -> dict[str, Any]:
     """The result document of a stored run, measured now. Gaps are taken from the stored one."""
     from drillmark import judge, measure, runs
+    from drillmark.journal.entries import concluded
     from drillmark.report import document, files
 
     plan = runs.read_plan(found.directory)
-    evidence = runs.read_evidence(found.directory, plan, document.concluded(found.entries))
+    evidence = runs.read_evidence(found.directory, plan, concluded(found.entries))
     measurements = measure.measure(evidence)
     verdict = judge.judge(evidence, measurements)
     # Through JSON, as the stored one went: what is compared is what would be written.

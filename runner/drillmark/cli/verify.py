@@ -87,13 +87,14 @@ def _chain(entries: tuple[Entry, ...]) -> Checked:
 
 def _exported(found: StoredRun) -> Checked:
     from drillmark import runs
+    from drillmark.journal.entries import run_ended
 
     try:
         exported = runs.read_exported(found.directory)
     except JournalError as error:
         return Checked("journal.jsonl", "wrong", str(error))
     if not exported:
-        ended = any(entry.kind == "run_ended" for entry in found.entries)
+        ended = run_ended(found.entries) is not None
         return Checked("journal.jsonl", "wrong" if ended else "unchecked", "is not there")
     # The export is written at the end; what was journalled after it (a late undo) is in the database alone.
     same = exported == found.entries[: len(exported)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from drillmark.decide.resuming import guard_has_undone
 from drillmark.decide.steps import Step, after, steps
 from drillmark.decide.stops import attempts, may_be_in_effect, stop_reason
-from drillmark.journal.entries import Last
+from drillmark.journal.entries import Last, run_ended
 from drillmark.model.entry import Effect, Entry, Kind, Status
 from drillmark.model.plan import Plan
 
@@ -29,7 +29,7 @@ def decide(plan: Plan, entries: Sequence[Entry]) -> Decision:
     """The next effect of the run, or none where it has ended."""
     # What was only seen decides nothing, and is most of a long journal: leave it out once, not in each look below.
     entries = [entry for entry in entries if entry.kind is not Kind.EVENT or "voided" in entry.data]
-    if any(entry.kind is Kind.RUN_ENDED for entry in entries):
+    if run_ended(entries) is not None:
         return Decision(None, "the run has ended")
     known = attempts(entries)
     reason = stop_reason(plan, entries, known)

@@ -15,9 +15,9 @@ from pathlib import Path
 from drillmark import files, runs
 from drillmark.engine.paths import RunPaths, WorkspacePaths
 from drillmark.errors import JournalError, UsageError
+from drillmark.journal.entries import run_ended
 from drillmark.journal.opening import open_if_there, open_store
 from drillmark.journal.port import RunRow
-from drillmark.model.entry import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def has_ended(root: Path, row: RunRow) -> bool:
             store.close()
     except JournalError:
         return RunPaths(root / row.directory).result.exists()
-    return any(entry.kind is Kind.RUN_ENDED for entry in entries)
+    return run_ended(entries) is not None
 
 
 def told_elsewhere(run: str, worker: str) -> str:

@@ -17,7 +17,7 @@ from drillmark.engine.ending import end_journal
 from drillmark.engine.hands import Hands
 from drillmark.engine.paths import RunPaths, WorkspacePaths
 from drillmark.errors import GapRegisterError
-from drillmark.journal.entries import last, to_line
+from drillmark.journal.entries import concluded, last, to_line
 from drillmark.model.entry import Effect, Entry, Kind, Status
 from drillmark.model.evidence import Evidence
 from drillmark.model.measurement import Measurements
@@ -34,12 +34,8 @@ def conclude(hands: Hands, decision: Decision) -> None:
     if not context.undo_state.undoables:
         guarding.stop_guard(hands)
     end_journal(context)
-    # What is judged is what stands in the journal before this effect: measuring again later sees the same.
-    entries = tuple(
-        entry for entry in context.entries if entry.kind is Kind.EVENT or entry.effect is not Effect.CONCLUDE
-    )
-    evidence = dataclasses.replace(hands.evidence(), entries=entries)
     context.intent(Effect.CONCLUDE, "", decision.attempt)
+    evidence = dataclasses.replace(hands.evidence(), entries=tuple(concluded(context.entries)))
     told = settle(context.workspace, context.paths, context.run, evidence)
     context.outcome(Effect.CONCLUDE, "", decision.attempt, **told)
 

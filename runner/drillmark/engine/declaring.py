@@ -9,10 +9,10 @@ from pathlib import Path
 from drillmark import clock, files
 from drillmark.engine.paths import RunPaths, WorkspacePaths
 from drillmark.errors import RefusedError, UsageError
-from drillmark.journal.entries import last
+from drillmark.journal.entries import last, run_ended
 from drillmark.journal.opening import open_store
 from drillmark.journal.port import RunRow
-from drillmark.model.entry import Effect, Kind
+from drillmark.model.entry import Effect
 from drillmark.model.stamp import Stamp
 
 
@@ -27,7 +27,7 @@ def declare(root: Path, row: RunRow, *, by: str, reason: str) -> Stamp:
         entries = store.read(row.run)
     finally:
         store.close()
-    if any(entry.kind is Kind.RUN_ENDED for entry in entries):
+    if run_ended(entries) is not None:
         raise UsageError(f"run {row.run} has ended already")
     if last(entries, Effect.INJECT) is None:
         raise RefusedError(

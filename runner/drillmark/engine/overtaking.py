@@ -20,10 +20,10 @@ from drillmark.chaos.undo import perform_undoable
 from drillmark.engine import concluding, late_guard
 from drillmark.engine.early import make_directory
 from drillmark.engine.paths import RunPaths, WorkspacePaths
-from drillmark.engine.start import RunEnded
+from drillmark.engine.start import RunEnded, read_end
 from drillmark.engine.view import SilentView, View
-from drillmark.errors import EXIT_ABORTED, EXIT_INTERNAL, DrillmarkError, UndoFileError
-from drillmark.journal.entries import last, run_ended
+from drillmark.errors import EXIT_ABORTED, DrillmarkError, UndoFileError
+from drillmark.journal.entries import concluded, last, run_ended
 from drillmark.journal.port import RunRow, Store
 from drillmark.model.entry import Effect, Entry, Kind, Status
 from drillmark.model.plan import Plan
@@ -56,9 +56,8 @@ def overtake(
     if not entries:
         store.forget(row.run)
         return None
-    ended = run_ended(entries)
-    if ended is not None:
-        return _told(root, row, ended.data, "it had ended before its worker was lost")
+    if run_ended(entries) is not None:
+        return _told(root, row, entries, "it had ended before its worker was lost")
     epoch = row.epoch + 1
     store.raise_epoch(row.run, epoch)
     # Whoever drove it may have written until this moment.
@@ -82,14 +81,14 @@ def overtake(
     elif last(journal.entries, Effect.INJECT) is not None and not _is_undone(journal.entries):
         reasons.append(NO_COPY)
     late_guard.wait(journal.entries, state)
-    end: dict[str, Any] = {"verdict": "unknown", "exit_code": EXIT_ABORTED}
+    end: dict[str, object] = {"verdict": "unknown", "exit_code": EXIT_ABORTED}
     if plan is not None:
         end |= _conclude(WorkspacePaths(root), paths, journal, plan, reasons)
     end["reasons"] = reasons
     journal.add(Kind.RUN_ENDED, end)
     if plan is not None:
         concluding.make_up_for_export(paths, journal.entries)
-    return _told(root, row, end, "; ".join(reasons))
+    return _told(root, row, journal.entries, "; ".join(reasons))
 
 
 def bar(store: Store, run: str, drill: str) -> None:
@@ -143,16 +142,14 @@ def _conclude(
     workspace: WorkspacePaths, paths: RunPaths, journal: _Journal, plan: Plan, reasons: list[str]
 ) -> dict[str, object]:
     """Result, reports and gap, as far as the journal tells; returns verdict and exit code. What fails is a reason."""
-    entries = tuple(
-        entry for entry in journal.entries if entry.kind is Kind.EVENT or entry.effect is not Effect.CONCLUDE
-    )
     begun: dict[str, object] = {"effect": Effect.CONCLUDE, "key": "", "attempt": 1}
     journal.add(Kind.INTENT, begun)
     told: dict[str, Any]
     try:
         make_directory(paths)
         files.write_durably(paths.plan, json.dumps(plan.model_dump(mode="json"), sort_keys=True, indent=1))
-        told = concluding.settle(workspace, paths, journal.run, runs.read_evidence(paths.directory, plan, entries))
+        evidence = runs.read_evidence(paths.directory, plan, concluded(journal.entries))
+        told = concluding.settle(workspace, paths, journal.run, evidence)
     except (DrillmarkError, OSError) as error:
         reasons.append(f"its result could not be written: {error}")
         told = {"status": Status.FAILED, "error": str(error)}
@@ -197,6 +194,5 @@ def _is_undone(entries: list[Entry]) -> bool:
     return any(entry.kind is Kind.UNDONE for entry in entries)
 
 
-def _told(root: Path, row: RunRow, end: dict[str, Any], reason: str) -> RunEnded:
-    verdict, exit_code = str(end.get("verdict", "unknown")), int(end.get("exit_code", EXIT_INTERNAL))
-    return RunEnded(row.run, root / row.directory, verdict, exit_code, (reason,))
+def _told(root: Path, row: RunRow, entries: list[Entry], reason: str) -> RunEnded:
+    return replace(read_end(row.run, root / row.directory, entries), reasons=(reason,))

@@ -15,7 +15,7 @@ from typing import Protocol
 from drillmark import clock, files, undo
 from drillmark.engine.paths import RunPaths, WorkspacePaths
 from drillmark.errors import StaleEpochError, UndoFileError
-from drillmark.journal.entries import to_line
+from drillmark.journal.entries import run_ended, to_line
 from drillmark.journal.opening import open_if_there
 from drillmark.journal.port import RunRow, Store
 from drillmark.model.entry import Entry, Kind
@@ -131,5 +131,5 @@ def _is_over(paths: RunPaths, store: Store, entries: tuple[Entry, ...]) -> bool:
         state = undo.from_text(kept) if kept is not None else undo.read(paths.undo)
     except UndoFileError:
         return False
-    ended = any(entry.kind is Kind.RUN_ENDED for entry in entries)
+    ended = run_ended(entries) is not None
     return ended and (whole or elsewhere) and not (state is not None and state.undoables)

@@ -33,7 +33,7 @@ from drillmark.engine.start import RunEnded, ended, lock_targets
 from drillmark.engine.unjournalled import undo_without_journal
 from drillmark.engine.view import SilentView, View
 from drillmark.errors import JournalError, RefusedError, StaleEpochError, UsageError
-from drillmark.journal.entries import last
+from drillmark.journal.entries import last, run_ended
 from drillmark.journal.opening import open_store
 from drillmark.journal.port import RunRow, Store
 from drillmark.model.entry import Effect, Entry, Kind, Status
@@ -148,7 +148,7 @@ def _open(workspace: WorkspacePaths, paths: RunPaths, lock: FileLock, row: RunRo
             raise
         _undo_from_file_alone(paths, state)
         raise JournalError(f"{error}; what stood in the undo file is undone", hint=error.hint) from error
-    finished = any(entry.kind is Kind.RUN_ENDED for entry in entries)
+    finished = run_ended(entries) is not None
     state = _as_others_left_it(store, paths, row, state)
     if finished and not state.undoables and not handing_in.missing(paths, entries):
         store.close()
@@ -225,7 +225,7 @@ def _ask_again(hands: Hands) -> None:
 
 
 def _finished(context: Context) -> bool:
-    return any(entry.kind is Kind.RUN_ENDED for entry in context.entries)
+    return run_ended(context.entries) is not None
 
 
 def _deadline(paths: RunPaths, started: Entry) -> int:

@@ -141,6 +141,21 @@ def run_ended(entries: Sequence[Entry]) -> Entry | None:
     return next((entry for entry in reversed(entries) if entry.kind is Kind.RUN_ENDED), None)
 
 
+def concluded(entries: Sequence[Entry]) -> list[Entry]:
+    """The entries that a run's result rests on: those before it was concluded, for the last time.
+
+    The engine concludes on exactly these, once it has written that it begins to, so measuring a stored run again on
+    them gives the same result.
+    """
+    intents = [n for n, entry in enumerate(entries) if entry.kind is Kind.INTENT and entry.effect is Effect.CONCLUDE]
+    before = entries[: intents[-1]] if intents else entries
+    return [
+        entry
+        for entry in before
+        if entry.kind is Kind.EVENT or (entry.effect is not Effect.CONCLUDE and entry.kind is not Kind.RUN_ENDED)
+    ]
+
+
 def is_proven_pass(entries: Sequence[Entry]) -> bool:
     """Whether the run passed, by a chain that is whole: one that somebody changed says nothing."""
     end = run_ended(entries)

@@ -11,6 +11,7 @@ from drillmark.engine.live import Tails
 from drillmark.engine.paths import RunPaths, WorkspacePaths
 from drillmark.engine.view import Live
 from drillmark.errors import UsageError
+from drillmark.journal.entries import run_ended
 from drillmark.journal.opening import open_store
 from drillmark.model.entry import Effect, Entry, Kind
 from drillmark.model.stamp import NANOSECONDS
@@ -50,7 +51,7 @@ class Follower:
                 followed.seen = len(entries)
                 if (live := _moment(followed, entries)) is not None:
                     followed.listener.tick(live)
-                ended = any(entry.kind is Kind.RUN_ENDED for entry in entries)
+                ended = run_ended(entries) is not None
                 if ended or (run not in under_way and not entries):
                     del self._followed[run]
         finally:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from drillmark.journal.entries import concluded
 from drillmark.judge import exit_code
-from drillmark.model.entry import Effect, Entry, Kind
+from drillmark.model.entry import Entry, Kind
 from drillmark.model.measurement import Measurements
 from drillmark.model.plan import Plan
 from drillmark.model.verdict import Verdict
@@ -66,20 +67,6 @@ def build(
         "evidence": _evidence(entries, started),
         "errors": list(measurements.errors),
     }
-
-
-def concluded(entries: Sequence[Entry]) -> list[Entry]:
-    """The entries that a run's result rests on: those before it was concluded, for the last time.
-
-    The engine concludes on exactly these, so measuring a stored run again on them must give the same result.
-    """
-    intents = [n for n, entry in enumerate(entries) if entry.kind is Kind.INTENT and entry.effect is Effect.CONCLUDE]
-    before = entries[: intents[-1]] if intents else entries
-    return [
-        entry
-        for entry in before
-        if entry.kind is Kind.EVENT or (entry.effect is not Effect.CONCLUDE and entry.kind is not Kind.RUN_ENDED)
-    ]
 
 
 def _gap(gap: Gap) -> dict[str, Any]:
