@@ -191,6 +191,12 @@ def test_a_foreign_backup_is_refused(source: Server, place: Path, tmp_path: Path
         foreign.archive_all()
         with pytest.raises(ActivityFailed, match="is of another system"):
             restore(source, place, backups=str(foreign.backups), archive=str(source.archive))
+        # Also where our archive has no log from where that backup begins: it would not help if it had.
+        late = copied(source, tmp_path, "archive")
+        for path in sorted(path for path in late.iterdir() if len(path.name) == 24)[:-1]:
+            path.unlink()
+        with pytest.raises(ActivityFailed, match="is of another system"):
+            restore(source, place, backups=str(foreign.backups), archive=str(late))
         # Wholly foreign, backup and log: only the running store tells.
         with pytest.raises(ActivityFailed, match="that of the system is"):
             postgres_pitr.is_restorable(backups=str(foreign.backups), archive=str(foreign.archive), dsn=source.dsn)

@@ -102,19 +102,25 @@ def prove(request: Request, progress: Progress) -> tuple[Backup, wal.Log]:
         for each in (*backup.parents, backup):
             verification.verify(each, jobs=request.jobs, progress=progress)
     archive = wal.Archive.read(request.archive)
+    # Whose it is comes first: of another system's log a part is always missing, which would be told instead.
+    _check_system(backup, "the archived log", archive.system_identifier())
+    _check_system(backup, "the system", request.system_identifier)
     until = request.target.position
     log = wal.log_from(
         archive, backup.start, backup.timeline, end=backup.end, until=until, own=backup.directory / "pg_wal"
     )
     if request.approve is not None:
         request.approve(log)
-    for what, identifier in (("the archived log", log.system_identifier), ("the system", request.system_identifier)):
-        if identifier and identifier != backup.system_identifier:
-            raise RecoveryError(
-                f"backup {backup.directory} is of another system: its identifier is {backup.system_identifier},"
-                f" and that of {what} is {identifier}"
-            )
+    _check_system(backup, "the log", log.system_identifier)
     return backup, log
+
+
+def _check_system(backup: Backup, what: str, identifier: str | None) -> None:
+    if identifier and identifier != backup.system_identifier:
+        raise RecoveryError(
+            f"backup {backup.directory} is of another system: its identifier is {backup.system_identifier},"
+            f" and that of {what} is {identifier}"
+        )
 
 
 def _copy(request: Request, backup: Backup, place: Path, progress: Progress) -> tuple[int, list[int]]:

@@ -5,6 +5,7 @@ Reads archives and never writes. Log positions are integers here; segments are c
 
 from __future__ import annotations
 
+import contextlib
 import re
 import struct
 from dataclasses import dataclass
@@ -86,6 +87,12 @@ class Archive:
     def segments(self) -> list[str]:
         """Names of whole segments, in order of timeline, then position."""
         return sorted(name for name in self.names if _NAME.fullmatch(name))
+
+    def system_identifier(self) -> str:
+        """Whose log this is, as its newest segment says; empty where that cannot be read."""
+        with contextlib.suppress(RecoveryError, OSError):
+            return read_header(self.directory / self.segments[-1]).system_identifier if self.segments else ""
+        return ""
 
     def last_number(self, timeline: int, segment_size: int) -> int | None:
         """The highest segment archived on this timeline."""
