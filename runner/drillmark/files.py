@@ -108,9 +108,13 @@ def read_object(path: Path) -> dict[str, Any]:
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
     """The objects of a JSON lines file; a torn line, or one that holds anything else, is left out."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        return json_lines(path.read_text(encoding="utf-8", errors="replace"))
     except OSError:
         return []
+
+
+def json_lines(text: str) -> list[dict[str, Any]]:
+    """The objects of a JSON lines text; a torn line, or one that holds anything else, is left out."""
     values: list[dict[str, Any]] = []
     for line in text.splitlines():
         try:

@@ -119,6 +119,24 @@ def test_of_a_run_that_was_taken_over_both_machines_leave_what_they_have(root, t
     assert (place.folder / RUN / "result.json").read_text() == "{}"
 
 
+def test_a_journal_that_grew_replaces_what_is_there_and_a_shorter_one_does_not(root, tmp_path):
+    place, journal = Place(folder=tmp_path / "kept"), root / "reports" / "runs" / RUN / "journal.jsonl"
+    place.folder.mkdir()
+    for text, there in (
+        ("{}\n", "{}\n"),
+        ("{}\n{1}\n", "{}\n{1}\n"),
+        ("{}\n", "{}\n{1}\n"),
+        ("{2}\n" * 9, "{}\n{1}\n"),
+    ):
+        journal.write_text(text)
+        artifacts.mark(root, RUN)
+        assert artifacts.keep(root, place, driven=nobody).problems == []
+        assert (place.folder / RUN / "journal.jsonl").read_text() == there
+        listed = json.loads((place.folder / RUN / MANIFEST).read_text())["files"]
+        (digest,) = [each["sha256"] for each in listed if each["path"] == "journal.jsonl"]
+        assert digest == hashlib.sha256(there.encode()).hexdigest()
+
+
 def test_a_list_that_cannot_be_read_keeps_no_other_run_back(root, tmp_path):
     (tmp_path / RUN).mkdir()
     (tmp_path / RUN / MANIFEST).write_text("{")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -162,6 +163,27 @@ def test_where_the_runs_folder_is_elsewhere_resume_undoes_from_the_copy_as_a_wor
     assert locked(database) == {}
     assert told(database, "file-lost@1") == ["started", "taken_over", "ended"]
     assert (root / "reports" / "runs" / RUN / "result.json").exists()
+
+
+def test_a_run_that_had_ended_well_gets_no_gap_where_the_drill_is_another_one_by_now(database, tmp_path):
+    root = file_drill.make(tmp_path / "ws", ("http://127.0.0.1:9/", tmp_path / "served"))
+    worker = join(database)
+    add(database, "file-lost@1", "the-file", source=file_drill.DRILL)
+    admit(database)
+    assert claim(database, "file-lost@1", worker, run=RUN) is not None
+    with closing(open_store(WorkspacePaths(root))) as store:
+        store.create(RunRow(RUN, "file-lost", "the-file", f"reports/runs/{RUN}", 1, 0))
+        first = store.append(
+            None, run=RUN, epoch=1, kind=Kind.RUN_STARTED, stamp=clock.now(), data={"plan_hash": "old"}
+        )
+        end = {"verdict": "passed", "exit_code": 0}
+        store.append(first, run=RUN, epoch=1, kind=Kind.RUN_ENDED, stamp=clock.now(), data=end)
+    silence(database, worker, 10_000.0)
+    done = file_drill.drillmark(root, "resume", RUN)
+    assert done.stdout.startswith("PASSED"), done.stdout + done.stderr
+    listed = file_drill.drillmark(root, "gaps", "--json")
+    assert (listed.returncode, json.loads(listed.stdout)) == (0, []), listed.stderr
+    assert locked(database) == {}
 
 
 @pytest.mark.drill

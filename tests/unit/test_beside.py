@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 from drillmark.cli import beside
@@ -9,8 +10,7 @@ from drillmark.cli import beside
 PATIENCE_SECONDS = 60.0
 
 
-def test_a_look_that_breaks_is_said_once_and_the_next_one_looks_again(monkeypatch):
-    monkeypatch.setattr(beside, "_LOOK_SECONDS", 0.01)
+def test_a_look_that_breaks_is_said_once_and_the_next_one_looks_again():
     looks: list[int] = []
     said: list[str] = []
 
@@ -19,7 +19,7 @@ def test_a_look_that_breaks_is_said_once_and_the_next_one_looks_again(monkeypatc
         if len(looks) in {1, 2, 3, 5}:
             raise OSError("the disk is gone")
 
-    with beside.looking("test", look, said.append, "nothing was looked at"):
+    with beside.looking("test", look, said.append, "nothing was looked at", first_seconds=0.01, every_seconds=0.01):
         deadline = time.monotonic() + PATIENCE_SECONDS
         while len(looks) < 7 and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -27,9 +27,25 @@ def test_a_look_that_breaks_is_said_once_and_the_next_one_looks_again(monkeypatc
     assert said == ["nothing was looked at: OSError: the disk is gone"] * 2, (looks, said)
 
 
-def test_what_there_is_in_the_end_is_looked_at_once_more(monkeypatch):
-    monkeypatch.setattr(beside, "_LOOK_SECONDS", 3600.0)
+def test_what_there_is_in_the_end_is_looked_at_once_more():
     looks: list[int] = []
-    with beside.looking("test", lambda: looks.append(1), print, "never"):
+    with beside.looking("test", lambda: looks.append(1), print, "never", first_seconds=3600.0):
         assert looks == []
     assert looks == [1]
+
+
+def test_the_first_look_may_be_at_once_and_a_last_one_that_hangs_is_left():
+    seen, go_on = threading.Event(), threading.Event()
+    looks: list[int] = []
+
+    def look() -> None:
+        looks.append(1)
+        seen.set()
+        if len(looks) > 1:
+            go_on.wait(PATIENCE_SECONDS)
+
+    pauses = {"first_seconds": 0.0, "every_seconds": 3600.0, "last_seconds": 0.1}
+    with beside.looking("test", look, print, "never", **pauses):
+        assert seen.wait(PATIENCE_SECONDS)
+    assert not go_on.is_set()
+    go_on.set()

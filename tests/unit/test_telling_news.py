@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -176,6 +179,28 @@ def quiet(**fields) -> Quiet:
 )
 def test_quiet_hours(hours, moment, expected):
     assert is_quiet(hours, datetime.fromisoformat(moment).replace(tzinfo=UTC)) is expected
+
+
+def test_what_waits_is_not_replaced_while_its_file_cannot_be_read(tmp_path, monkeypatch):
+    waiting = Waiting(tmp_path / "waiting.jsonl")
+    waiting.add("a", [Message("overdue", "first")])
+    read = Path.read_text
+
+    def cannot(path: Path, **how: Any) -> str:
+        if path.name == "waiting.jsonl":
+            raise OSError(errno.EMFILE, "Too many open files")
+        return read(path, **how)
+
+    monkeypatch.setattr(Path, "read_text", cannot)
+    for attempt in (
+        lambda: waiting.add("a", [Message("end", "second")]),
+        lambda: waiting.told("a", [Message("overdue", "first")]),
+        lambda: waiting.of("a"),
+    ):
+        with pytest.raises(OSError, match="Too many open files"):
+            attempt()
+    monkeypatch.undo()
+    assert [message.title for message in waiting.of("a")] == ["first"]
 
 
 def test_what_waits_is_kept_by_channel_and_survives_a_torn_line(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -119,7 +120,9 @@ def _copy(root: Path, row: RunRow, entries: Sequence[Entry], store: Store) -> li
         name = path.relative_to(directory).as_posix()
         size, digest = path.stat().st_size, _digest(path)
         if name in there and there[name].sha256 != digest:
-            continue
+            if not _has_grown(path, there[name]):
+                continue
+            made.files.remove(there.pop(name))
         if name not in made.altered and sealed.get(name, "") not in ("", digest):
             made.altered.append(name)
         if not store.holds(f"{row.run}/{name}", size, digest):
@@ -135,6 +138,13 @@ def _brought(store: Store, run: str) -> Manifest:
         return manifest.read(store, run) or Manifest()
     except NoListError as error:  # which is no matter of other runs
         raise OSError(str(error)) from error
+
+
+def _has_grown(path: Path, earlier: Listed) -> bool:
+    """Whether it begins with what is there: a journal only grows, as by a later undo."""
+    with path.open("rb") as file:
+        began = file.read(earlier.bytes) if path.suffix == ".jsonl" else b""
+    return bool(began) and hashlib.sha256(began).hexdigest() == earlier.sha256
 
 
 def _digest(path: Path) -> str:

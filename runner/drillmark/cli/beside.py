@@ -9,25 +9,30 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-_LOOK_SECONDS = 10.0
-# Within what a service manager allows after the drain.
-_LAST_SECONDS = 20.0
-
 
 @contextmanager
 def looking(
-    name: str, look: Callable[[], None], say: Callable[[str], None], failed: str, *, every_seconds: float | None = None
+    name: str,
+    look: Callable[[], None],
+    say: Callable[[str], None],
+    failed: str,
+    *,
+    first_seconds: float = 10.0,
+    every_seconds: float = 10.0,
+    last_seconds: float = 20.0,
 ) -> Generator[None]:
     """Look for as long as the block lasts. `failed` begins the complaint of a look that broke, said once until it ends.
 
-    The last look is waited for, but not for ever: what hangs then is left.
+    The last look is waited for, but not for ever: what hangs then is left. All that are beside a worker together must
+    end within what a service manager allows after the drain.
     """
     over = threading.Event()
 
     def work() -> None:
-        complained = ""
+        complained, pause = "", first_seconds
         while True:
-            last = over.wait(every_seconds or _LOOK_SECONDS)
+            last = over.wait(pause)
+            pause = every_seconds
             text = ""
             try:
                 look()
@@ -45,4 +50,4 @@ def looking(
         yield
     finally:
         over.set()
-        thread.join(_LAST_SECONDS)
+        thread.join(last_seconds)

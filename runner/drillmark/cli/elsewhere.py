@@ -58,11 +58,12 @@ def overtake(
     `source` is the drill's file, `worker` who takes over.
     """
     from drillmark.engine import overtaking
+    from drillmark.journal.entries import run_ended
 
     plan = _same_plan(root, source, entries)
     copy = store.kept_undo(row.run)
     ended = overtaking.overtake(root, store, row, worker=worker, copy=copy, view=view, plan=plan)
-    if ended is None or plan is not None:
+    if ended is None or plan is not None or run_ended(entries) is not None:  # it has a result, elsewhere
         return ended
     return replace(ended, reasons=(*ended.reasons, _gap_without_result(root, source, ended)))
 

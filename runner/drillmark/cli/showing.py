@@ -59,7 +59,9 @@ def shown(settings: Settings, worker: Worker, say: Callable[[str], None]) -> Gen
         return
     say(f"metrics and health at http://{server.address}")
     try:
-        with looking("metrics", look, say, "what /metrics shows could not be renewed", every_seconds=_LOOK_SECONDS):
+        # The first at once, and the last for nobody.
+        pauses = {"first_seconds": 0.0, "every_seconds": _LOOK_SECONDS, "last_seconds": 1.0}
+        with looking("metrics", look, say, "what /metrics shows could not be renewed", **pauses):
             yield metrics
     finally:
         server.close()

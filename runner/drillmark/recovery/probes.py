@@ -140,7 +140,10 @@ def same_cluster(
     Raises:
         ActivityFailed: it is another one, or it does not answer.
     """
-    expected = system_identifier or _archived_system(path_setting(archive, configuration, "archive", "archive"))
+    expected = (
+        system_identifier
+        or wal.Archive.read(path_setting(archive, configuration, "archive", "archive")).system_identifier()
+    )
     with store(need_dsn(dsn, secrets, configuration)) as connection:
         found = system_of(connection)
     if found != expected:
@@ -189,13 +192,6 @@ def _reads_this(connection: psycopg.Connection[Any], table: str, key: str, url: 
     query = sql.SQL("select 1 from {} where {}::text = %s").format(_name(table), sql.Identifier(key))
     if connection.execute(query, (str(value),)).fetchone() is None:
         raise RecoveryError(f"the service's newest row, {key} {value}, is not in {table}: it reads another store")
-
-
-def _archived_system(archive: Path) -> str:
-    segments = wal.Archive.read(archive).segments
-    if not segments:
-        raise RecoveryError(f"there is no log in {archive}")
-    return wal.read_header(archive / segments[-1]).system_identifier
 
 
 def _name(table: str) -> sql.Identifier:

@@ -5,6 +5,7 @@ Into a fresh directory, always. After a crash it looks first at what is there: c
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -102,16 +103,22 @@ def prove(request: Request, progress: Progress) -> tuple[Backup, wal.Log]:
         for each in (*backup.parents, backup):
             verification.verify(each, jobs=request.jobs, progress=progress)
     archive = wal.Archive.read(request.archive)
-    # Whose it is comes first: of another system's log a part is always missing, which would be told instead.
-    _check_system(backup, "the archived log", archive.system_identifier())
     _check_system(backup, "the system", request.system_identifier)
     until = request.target.position
-    log = wal.log_from(
-        archive, backup.start, backup.timeline, end=backup.end, until=until, own=backup.directory / "pg_wal"
-    )
+    try:
+        log = wal.log_from(
+            archive, backup.start, backup.timeline, end=backup.end, until=until, own=backup.directory / "pg_wal"
+        )
+    except RecoveryError:
+        # Of another system's log a part is always missing: whose it is says more.
+        whose = ""
+        with contextlib.suppress(RecoveryError, OSError):
+            whose = archive.system_identifier()
+        _check_system(backup, "the archived log", whose)
+        raise
     if request.approve is not None:
         request.approve(log)
-    _check_system(backup, "the log", log.system_identifier)
+    _check_system(backup, "the archived log", log.system_identifier)
     return backup, log
 
 

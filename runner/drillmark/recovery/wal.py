@@ -5,7 +5,6 @@ Reads archives and never writes. Log positions are integers here; segments are c
 
 from __future__ import annotations
 
-import contextlib
 import re
 import struct
 from dataclasses import dataclass
@@ -89,10 +88,11 @@ class Archive:
         return sorted(name for name in self.names if _NAME.fullmatch(name))
 
     def system_identifier(self) -> str:
-        """Whose log this is, as its newest segment says; empty where that cannot be read."""
-        with contextlib.suppress(RecoveryError, OSError):
-            return read_header(self.directory / self.segments[-1]).system_identifier if self.segments else ""
-        return ""
+        """Whose log this is, as its newest segment says. Raises RecoveryError: there is none; OSError."""
+        segments = self.segments
+        if not segments:
+            raise RecoveryError(f"there is no log in {self.directory}")
+        return read_header(self.directory / segments[-1]).system_identifier
 
     def last_number(self, timeline: int, segment_size: int) -> int | None:
         """The highest segment archived on this timeline."""

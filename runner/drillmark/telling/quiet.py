@@ -13,6 +13,7 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, time, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from drillmark import files
@@ -65,15 +66,15 @@ class Waiting:
             known = set(self.of(channel))
             new = [message.as_json() for message in dict.fromkeys(messages) if message not in known]
             if new:
-                self._write([*files.read_json_lines(self._path), *({"channel": channel} | line for line in new)])
+                self._write([*self._lines(), *({"channel": channel} | line for line in new)])
 
     def is_empty(self) -> bool:
         """Whether nothing waits, for any channel."""
         return not self._path.exists()
 
     def of(self, channel: str) -> list[Message]:
-        """The messages for a channel, oldest first."""
-        lines = files.read_json_lines(self._path)
+        """The messages for a channel, oldest first. Raises OSError."""
+        lines = self._lines()
         return [message for line in lines if line.get("channel") == channel and (message := _message(line))]
 
     @contextmanager
@@ -93,8 +94,15 @@ class Waiting:
         """These messages for a channel wait no longer, nor does what cannot be read. Raises OSError."""
         done = {None, *messages}
         with self._locked():
-            lines = files.read_json_lines(self._path)
+            lines = self._lines()
             self._write([line for line in lines if line.get("channel") != channel or _message(line) not in done])
+
+    def _lines(self) -> list[dict[str, Any]]:
+        # What cannot be read for a moment is not nothing: written anew, it would be lost.
+        try:
+            return files.json_lines(self._path.read_text(encoding="utf-8", errors="replace"))
+        except FileNotFoundError:
+            return []
 
     def _write(self, lines: Sequence[Mapping[str, object]]) -> None:
         if lines:
