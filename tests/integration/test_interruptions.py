@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from drillmark import runs, undo
+from drillmark import clock, runs, undo
 from drillmark.model.entry import Effect, Kind
 from file_drill import DRILL, drillmark, make, put_back, serving, start
 
@@ -168,6 +168,21 @@ def test_a_runner_that_lives_is_not_resumed_over(root, service):
     process.send_signal(signal.SIGINT)
     ended(process)
     assert_undone(root, service)
+
+
+def test_a_resume_tells_how_long_nobody_was_there(root, service):
+    runner = start(root, "run", DRILL)
+    wait_for(root, Effect.RECOVER)
+    runner.kill()
+    runner.communicate()
+    dead_ns = clock.monotonic_ns()
+    time.sleep(4)
+    done = drillmark(root, "resume", "last")
+    assert done.returncode in (1, 3, 4), done.stdout + done.stderr
+    assert service[1].exists()
+    (resumed,) = [entry for entry in entries(root) if entry.kind is Kind.RESUMED]
+    begin, end = (resumed.data[name]["monotonic_ns"] for name in ("absent_from", "absent_to"))
+    assert begin <= dead_ns <= dead_ns + 4 * 10**9 <= end, "measured from the lease of the runner that took it up"
 
 
 def test_frozen_past_its_lease_the_guard_undoes_and_the_runner_touches_nothing_more(tmp_path, service):

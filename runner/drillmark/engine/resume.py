@@ -86,8 +86,9 @@ def resume(
                         _undo_what_is_left(hands)
                     export_journal(context.paths, context.entries)
                     return ended(context)
+                away_from = taking_up.last_sign_of_life(context)  # our own lease would be one
                 hands.pulse.renew_lease()
-                taking_up.bring_in(hands)
+                taking_up.bring_in(hands, away_from)
                 _ask_again(hands)
                 lock.release()
                 drive(hands)

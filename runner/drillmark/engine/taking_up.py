@@ -32,15 +32,17 @@ OVER = dict.fromkeys(undo.DIED, (Effect.STOP_OBSERVERS,)) | {
 }
 
 
-def bring_in(hands: Hands) -> None:
-    """Bring what happened meanwhile into the journal, and end what must not go on."""
+def bring_in(hands: Hands, away_from: Stamp) -> None:
+    """Bring what happened meanwhile into the journal, and end what must not go on.
+
+    `away_from` is the last sign of life of the runner before this one.
+    """
     context = hands.context
-    away_from = _last_sign_of_life(context)
     context.journal(
         Kind.RESUMED,
         {
             "epoch": context.epoch,
-            "absent_from": away_from.as_json() if away_from else None,
+            "absent_from": away_from.as_json(),
             "absent_to": clock.now().as_json(),
         },
         sentence="the run is taken up again",
@@ -119,7 +121,8 @@ def _begin_anew(hands: Hands) -> None:
     context.event("begun_anew", voided=list(resuming.BEFORE_THE_FAULT))
 
 
-def _last_sign_of_life(context: Context) -> Stamp | None:
+def last_sign_of_life(context: Context) -> Stamp:
+    """When the last runner was there for certain: its last lease, or its last entry. Ask before this one has a lease."""
     lease = files.read_object(context.paths.lease)
     now = clock.now()
     last_stamp = context.entries[-1].stamp
