@@ -6,12 +6,14 @@ On a system that is a file. The probe is a program that ends with a status other
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from drillmark import runs, undo
+from drillmark import files, processes, runs, undo
+from drillmark.engine.paths import RunPaths
 from drillmark.model.entry import Kind
 from file_drill import DRILL, drillmark, make, serving
 from workspaces import newest
@@ -55,20 +57,54 @@ def told(root: Path, objective: str) -> dict[str, Any]:
 
 def test_a_fault_that_is_left_is_not_gone_because_its_probe_was_refused_once(tmp_path, service):
     aside = service[1].with_name("aside")
-    root, done = ran(tmp_path, service, f"touch {ONCE}")
+    root, done = ran(tmp_path, service, f"touch {ONCE}; echo ran >> rollbacks")
     assert done.returncode == 1, done.stdout + done.stderr
     assert not (tmp_path / ONCE).exists(), "nobody asked after the undo"
     assert aside.exists()
     assert told(root, "undo")["reason"] == "the fault is not proved gone: is-lost is still true"
-    # It stays on record, until somebody gives it an undo that is one.
+    # A rollback that only says that it succeeded empties no undo file: it is run again, and the probe is asked.
     undo_file = newest(root) / "undo.json"
-    state = json.loads(undo_file.read_text())
+    runs_before = len((tmp_path / "rollbacks").read_text().splitlines())
+    again = drillmark(root, "resume", "last")
+    assert again.returncode == 3, again.stdout + again.stderr
+    assert "is still not proved gone: is-lost is still true" in again.stderr
+    assert "--undone-by-hand NAME" in again.stderr
+    assert len((tmp_path / "rollbacks").read_text().splitlines()) == runs_before + 1
+    left = undo.read(undo_file)
+    assert left is not None
+    assert len(left.undoables) == 1
+    # It stays on record, until somebody gives it an undo that is one.
+    text = undo_file.read_text()
+    state = json.loads(text)
     state["undoables"][0]["experiment"]["rollbacks"] = [shell("put-back", f"mv '{aside}' '{service[1]}'")]
     undo_file.write_text(json.dumps(state))
     assert drillmark(root, "resume", "last").returncode == 1
+    assert service[1].exists()
+    assert not aside.exists()
     assert undo.read(undo_file).undoables == ()
+    # Or until somebody answers for it: nothing is run or asked then.
+    undo_file.write_text(text)
+    (tmp_path / MUTE).touch()
+    assert drillmark(root, "resume", "last", "--undone-by-hand", "Ada").returncode == 1
+    assert undo.read(undo_file).undoables == ()
+    assert len((tmp_path / "rollbacks").read_text().splitlines()) == runs_before + 1
     undone = [entry.data for entry in runs.read_entries(root, runs.find(root, "last")) if entry.kind is Kind.UNDONE]
-    assert [one["proved"] for one in undone] == [False], "nobody asked, but for the rollback itself"
+    assert [(one["proved"], one.get("by_hand")) for one in undone] == [(True, None), (False, "Ada")]
+
+
+def test_a_guard_takes_nothing_off_the_undo_file_that_its_run_could_not_prove_gone(tmp_path, service):
+    """After the end of the run its lease runs out: what succeeded is no proof, and the guard cannot ask."""
+    settings = {"guard": {"lease": "2s"}}
+    root, done = ran(tmp_path, service, ":", settings=settings)
+    assert done.returncode == 1, done.stdout + done.stderr
+    paths = RunPaths(newest(root))
+    guard = undo.read(paths.undo).child("guard")
+    deadline = time.monotonic() + 60
+    while guard is not None and processes.is_alive(guard.identity) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert [line["what"] for line in files.read_json_lines(paths.guard_log)][:1] == ["acting"]
+    assert len(undo.read(paths.undo).undoables) == 1
+    assert service[1].with_name("aside").exists()
 
 
 def test_nobody_knows_whether_a_fault_lasted_whose_probe_is_silent_at_its_undo(tmp_path, service):

@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("run", default="last")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing while it runs.")
+@click.option("--undone-by-hand", "by_hand", metavar="NAME", help="Who undid by hand what an ended run left.")
 @click.pass_context
-def command(context: click.Context, run: str, *, as_json: bool) -> None:
+def command(context: click.Context, run: str, *, as_json: bool, by_hand: str | None) -> None:
     """Take up a run whose runner was lost.
 
     RUN is its id, the beginning of it, or `last`. What may still be in effect is undone or adopted, the rest of the
     drill is run where that is possible, and the result is measured. The exit code is that of the verdict.
+
+    Where a run has ended and its undo cannot be proved, `--undone-by-hand` lets go of it without running or asking
+    anything. Who says so stands in the journal.
     """
     from drillmark import places, runs
     from drillmark.cli import elsewhere, keeping
@@ -37,15 +41,15 @@ def command(context: click.Context, run: str, *, as_json: bool) -> None:
         raise
     use_lab(root)
     ended = None
-    if not RunPaths(root / row.directory).epoch.exists():
+    if not by_hand and not RunPaths(root / row.directory).epoch.exists():
         ended = elsewhere.take_over(root, row.run, quiet=as_json)
-    ended = ended or _resume(root, row, quiet=as_json)
+    ended = ended or _resume(root, row, quiet=as_json, by_hand=by_hand or "")
     tell_end(ended, as_json=as_json)
     keeping.after(root, ended.run)
     context.exit(ended.exit_code)
 
 
-def _resume(root: Path, row: RunRow, *, quiet: bool) -> RunEnded:
+def _resume(root: Path, row: RunRow, *, quiet: bool, by_hand: str) -> RunEnded:
     """Where the run's folder is."""
     from drillmark import runs
     from drillmark.cli import everywhere, views
@@ -70,4 +74,4 @@ def _resume(root: Path, row: RunRow, *, quiet: bool) -> RunEnded:
 
     known = runs.KnownEntries(root, row)
     with views.everyone(root, plan, quiet=quiet, before=known) as view, everywhere.locked(root, undoes=True) as locks:
-        return resume.resume(root, row, view=view, prepare=prepare, everywhere=locks)
+        return resume.resume(root, row, view=view, prepare=prepare, everywhere=locks, by_hand=by_hand)

@@ -20,7 +20,7 @@ from drillmark.chaos.activities import ActivityOutcome
 from drillmark.chaos.events import read_events
 from drillmark.chaos.undo import begun
 from drillmark.decide import stops
-from drillmark.engine import children, handing_in, injecting, permission, simulating, taking_up, undoing
+from drillmark.engine import handing_in, injecting, left_over, permission, simulating, taking_up, undoing
 from drillmark.engine.concluding import export_journal, make_up_for_export
 from drillmark.engine.context import ALERTS_URL, Context
 from drillmark.engine.hands import Hands
@@ -50,14 +50,16 @@ def resume(
     view: View | None = None,
     prepare: Callable[[], None] = lambda: None,
     everywhere: Everywhere | None = None,
+    by_hand: str = "",
 ) -> RunEnded:
     """Go on with a run whose runner is gone, and end it.
 
     `prepare` is called once it is clear that there is something to do (to bring up the lab, say); `everywhere` locks
-    targets on other machines too.
+    targets on other machines too. `by_hand` is who undid by hand what an ended run left; that is believed.
 
-    Raises RefusedError where its runner lives, UsageError where it was imported, or has ended and nothing is in effect,
-    and JournalError where the journal cannot be read: everything in the undo file has then been undone.
+    Raises RefusedError where its runner lives, or what it left is not undone; UsageError where it was imported, has
+    ended and nothing is in effect, or somebody undid it by hand and it has not ended; and JournalError where the
+    journal cannot be read: everything in the undo file has then been undone.
     """
     workspace = WorkspacePaths(root)
     paths = RunPaths(root / row.directory)
@@ -71,6 +73,12 @@ def resume(
         _refuse_if_driven(paths)
         with _letting_go(everywhere, row.run):
             context = _open(workspace, paths, lock, row, view or SilentView())
+        if by_hand and not _finished(context):
+            context.store.close()
+            raise UsageError(
+                f"run {row.run} has not ended: it undoes by itself what may be in effect",
+                hint=f"`drillmark resume {row.run}` first, without --undone-by-hand",
+            )
         if not _finished(context):
             lock_targets(locks, workspace, context.plan, row.run)
         if everywhere is not None:
@@ -83,7 +91,7 @@ def resume(
                 if _finished(context):
                     handing_in.hand_in(context)
                     if context.undo_state.undoables:
-                        _undo_what_is_left(hands)
+                        left_over.undo(hands, by_hand=by_hand)
                     export_journal(context.paths, context.entries)
                     return ended(context)
                 away_from = taking_up.last_sign_of_life(context)  # our own lease would be one
@@ -236,26 +244,6 @@ def _deadline(paths: RunPaths, started: Entry) -> int:
         return clock.monotonic_ns() + total_ns
     guard = files.read_object(paths.guard_config)
     return int(guard.get("deadline_ns", started.stamp.monotonic_ns + total_ns))
-
-
-def _undo_what_is_left(hands: Hands) -> None:
-    """The run has ended, but its undo had failed: try once more."""
-    context = hands.context
-    children.end_orphans(hands, ("chaos", "worker"))
-    bad: list[str] = []
-    for undoable in reversed(context.undo_state.undoables):
-        bad += _failures(undoing.undo_from(context.paths, undoable))
-    if bad:
-        raise RefusedError(
-            f"the fault of run {context.run} still cannot be undone: {'; '.join(bad)}",
-            hint="undo it by hand, then run this again",
-        )
-    children.end_orphans(hands, ("guard",))
-    context.write_undo(UndoState(context.run))
-    context.journal(
-        Kind.UNDONE, {"experiment": "all", "after_end": True, "proved": False}, sentence="the fault is undone"
-    )
-    export_journal(context.paths, context.entries)
 
 
 def _refuse_if_imported(row: RunRow, entries: tuple[Entry, ...]) -> None:

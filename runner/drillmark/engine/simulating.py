@@ -77,21 +77,26 @@ def know_source(context: Context, declared: Entry) -> None:
 def prove_discarded(hands: Hands, decision: Decision) -> None:
     """Prove that no copy answers any more, then take it out of the undo file."""
     context = hands.context
-    simulation = context.plan.simulation
-    assert simulation is not None
     with hands.pulse.shielded():
         context.intent(Effect.PROVE_UNDONE, "", decision.attempt)
-        problem = ""
-        for probe in simulation.probes.activities:
-            outcome = hands.ask_until(probe, GONE_SECONDS, until=lambda outcome: not outcome.good)
-            if outcome.good and not problem:
-                problem = f"{probe.name} is still answered: the copy is there"
+        problem = still_answering(hands)
         context.outcome(
             Effect.PROVE_UNDONE, "", decision.attempt, Status.FAILED if problem else Status.SUCCEEDED, error=problem
         )
         if not problem and undo_succeeded(context):
             context.journal(Kind.UNDONE, {"experiment": PATH, "proved": True}, sentence="the copy is gone")
             context.write_undo(replace(context.undo_state, undoables=()))
+
+
+def still_answering(hands: Hands) -> str:
+    """Ask every probe of the copy until it is not answered. Why the copy is not gone; empty where it is, or is none."""
+    simulation = hands.context.plan.simulation
+    problem = ""
+    for probe in simulation.probes.activities if simulation is not None else ():
+        outcome = hands.ask_until(probe, GONE_SECONDS, until=lambda outcome: not outcome.good)
+        if outcome.good and not problem:
+            problem = f"{probe.name} is still answered: the copy is there"
+    return problem
 
 
 def _list(hands: Hands) -> dict[str, Any]:

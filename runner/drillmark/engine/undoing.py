@@ -97,9 +97,7 @@ def prove_undone(hands: Hands, decision: Decision) -> None:
             )
             if not outcome.good and not problem:
                 problem = f"{outcome.name} does not hold: {outcome.error or outcome.output}"
-        if not problem and fault.effect is not None:
-            outcome = hands.ask_until(fault.effect, GONE_SECONDS, until=lambda outcome: outcome.answer is False)
-            problem = f"{fault.effect.name} is still true" if outcome.answer else outcome.silence
+        problem = problem or still_in_effect(hands)
         undone = not problem and undo_succeeded(context)
         context.outcome(
             Effect.PROVE_UNDONE,
@@ -112,6 +110,15 @@ def prove_undone(hands: Hands, decision: Decision) -> None:
             gone = {"experiment": fault.path, "proved": bool(probes or fault.effect)}
             context.journal(Kind.UNDONE, gone, sentence="the fault is gone")
             context.write_undo(replace(context.undo_state, undoables=()))
+
+
+def still_in_effect(hands: Hands) -> str:
+    """Ask the effect probe, where there is one, until it says no. Why the fault is not proved gone; else empty."""
+    fault = hands.context.plan.fault
+    if fault is None or fault.effect is None:
+        return ""
+    outcome = hands.ask_until(fault.effect, GONE_SECONDS, until=lambda outcome: outcome.answer is False)
+    return f"{fault.effect.name} is still true" if outcome.answer else outcome.silence
 
 
 def undo_seconds(state: UndoState) -> float:

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from drillmark import clock, files, processes, undo
 from drillmark.chaos.activities import ActivityOutcome
@@ -82,10 +82,18 @@ def _take_over(paths: RunPaths, run: str, reason: str, epoch: int) -> None:
             return
         if state is not None and not _undo(paths, state, done(events)):
             return
-    if state is not None:
+    if state is not None and not _is_to_be_proved(paths):
         with contextlib.suppress(UndoFileError):
             undo.write(paths.undo, undo.UndoState(state.run, (), state.children))
     _free_the_journal(paths)
+
+
+def _is_to_be_proved(paths: RunPaths) -> bool:
+    """The run has ended, its undo failed, and it has a probe that tells: `resume` asks that, and empties U by it."""
+    plan = files.read_object(paths.plan)
+    fault = plan.get("fault")
+    effect = cast("dict[str, Any]", fault).get("effect") if isinstance(fault, dict) else None
+    return bool(effect or plan.get("simulation")) and paths.result.exists()
 
 
 def tidy_up(paths: RunPaths, hold_seconds: float) -> None:
