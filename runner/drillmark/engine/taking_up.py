@@ -122,7 +122,7 @@ def _begin_anew(hands: Hands) -> None:
 
 
 def last_sign_of_life(context: Context) -> Stamp:
-    """When the last runner was there for certain: its last lease, or its last entry. Ask before this one has a lease."""
+    """When the last runner was there for certain: by lease or entry. Ask before this one renews the lease."""
     lease = files.read_object(context.paths.lease)
     now = clock.now()
     last_stamp = context.entries[-1].stamp
