@@ -62,6 +62,13 @@ def test_who_may_decide_is_said_in_files_alone(name):
         assert "is read from files only" in " ".join(map(str, parsed.problems))
 
 
+def test_what_is_written_as_the_default_is_no_change_however_it_is_written():
+    base = layers.of_file(b"gaps: {due: {high: 168h, medium: 31d}}\nguard: {lease: 30s}\n", "drillmark.yaml")
+    written = {each.key for each in layers.explain([base]) if each.source != "default"}
+    assert written == {"gaps.due.high", "gaps.due.medium", "guard.lease"}
+    assert [each.key for each in layers.explain([base]) if not each.as_default] == ["gaps.due.medium"]
+
+
 def test_every_setting_is_told_once():
     keys = [each.key for each in layers.explain(stack())]
     assert len(keys) == len(set(keys))
@@ -114,9 +121,10 @@ def test_config_shows_values_and_sources_and_no_password(tmp_path):
     assert found["gaps.due.low"] == ("5d", "--set gaps.due.low")
     assert found["environment"] == ("dev", "DRILLMARK_ENVIRONMENT")
     assert found["database"] == ("postgresql://user@127.0.0.1:5432/drills", "DRILLMARK_DATABASE_URL")
-    plain = config("config", "--changed")
+    plain = config("--set", "fleet.lease=30000ms", "config", "--changed")
     assert "guard.lease" in plain.stdout
     assert "gaps.due.low" not in plain.stdout
+    assert "fleet.lease" not in plain.stdout
     budget = (
         '[{target: x, slo: "99%", prometheus: {url: "http://u:hunter2@p:1?token=hunter2", query: "rate(up[30d])"}}]'
     )

@@ -13,7 +13,7 @@ from drillmark.cli import terminal
 
 
 @click.command()
-@click.option("--changed", is_flag=True, help="Only what is not the default.")
+@click.option("--changed", is_flag=True, help="Only values that differ from the default.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(*, changed: bool, as_json: bool) -> None:
     """Show each setting, its value, and where that came from.
@@ -35,7 +35,7 @@ def command(*, changed: bool, as_json: bool) -> None:
     shown = [
         {"key": each.key, "value": _safe(each.value), "source": each.source}
         for each in layers.explain(found)
-        if not changed or each.source != layers.DEFAULT
+        if not changed or not each.as_default
     ]
     shown = [
         each for each in _around(str(root), environment) if not changed or each["source"] != layers.DEFAULT

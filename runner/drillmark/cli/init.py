@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from drillmark.cli import terminal
+from drillmark.cli import called, terminal
 from drillmark.errors import DrillmarkError, UsageError
 
 # What a workspace is made of: files, and folders with all that is in them.
@@ -40,8 +40,9 @@ def command(directory: Path, *, as_json: bool) -> None:
     click.echo(f"Made a workspace in {directory}: {len(files)} files.")
     click.echo("What comes next:")
     click.echo(f"  cd {_quoted(directory)}")
-    click.echo("  drillmark validate")
-    click.echo("  drillmark run drills/quarterly/orders-db-lost.yaml")
+    drillmark = called.command(anywhere=True)
+    click.echo(f"  {drillmark} validate")
+    click.echo(f"  {drillmark} run drills/quarterly/orders-db-lost.yaml")
 
 
 def source_folder() -> Path:

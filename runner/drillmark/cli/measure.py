@@ -28,7 +28,7 @@ def command(context: click.Context, run: str, *, as_json: bool) -> None:
     RUN is its id, the beginning of it, `last`, or the folder where it lies. Says whether the result equals the one
     stored with the run; exits with 1 where it does not. Nothing is written, no gap is filed.
     """
-    from drillmark.cli import stored
+    from drillmark.cli import called, stored
     from drillmark.report import files, sentences
 
     found = stored.find(run)
@@ -46,7 +46,7 @@ def command(context: click.Context, run: str, *, as_json: bool) -> None:
             {"equal": None if differ is None else not differ, "differences": differ or [], "result": result}
         )
     else:
-        terminal.echo_lines(sentences.summary(result))
+        terminal.echo_lines(sentences.summary(result, command=called.command()))
         terminal.echo_lines(_compared(differ))
     if differ:
         context.exit(EXIT_FAILED)

@@ -166,6 +166,7 @@ def _checked(root: Path, source: str) -> Checked:
 
 
 def _told(written: str, checked: Checked, ways: list[FalseGreen], excluded: int) -> list[tuple[str, str]]:
+    from drillmark.cli import called
     from drillmark.report import words
 
     lines = [(f"wrote {written}", "good")]
@@ -175,4 +176,4 @@ def _told(written: str, checked: Checked, ways: list[FalseGreen], excluded: int)
     for way in ways:
         lines += [(f"  {way.name}: {way.what}", "doubt"), (f"    to exclude it: {way.remedy}", "dim")]
     lines += [("", ""), (f"{excluded} other ways are excluded by how Drillmark measures.", "")]
-    return [*lines, (f"next    drillmark plan {written}", "head")]
+    return [*lines, (f"next    {called.command()} plan {written}", "head")]

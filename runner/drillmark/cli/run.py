@@ -124,7 +124,7 @@ def forget_callers_postgres() -> None:
 
 def tell_end(ended: RunEnded, *, as_json: bool) -> None:
     """Print how a run ended: its result, or what is known where it has none; and append it to a step's summary."""
-    from drillmark.cli import step_summary
+    from drillmark.cli import called, step_summary
     from drillmark.report import files, sentences, words
 
     result = files.read(ended.directory)
@@ -137,7 +137,8 @@ def tell_end(ended: RunEnded, *, as_json: bool) -> None:
         reasons = [(f"  {words.harmless(reason)}", "doubt") for reason in ended.reasons]
         terminal.echo_lines([(f"{ended.verdict.upper()}  run {ended.run} has no result", "doubt"), *reasons])
     else:
-        terminal.echo_lines(sentences.summary(result, report=report_path(ended.directory)))
+        report = report_path(ended.directory)
+        terminal.echo_lines(sentences.summary(result, report=report, command=called.command()))
 
 
 def report_path(directory: Path) -> str:

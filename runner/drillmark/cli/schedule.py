@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -238,13 +237,10 @@ def _until(text: str, one: Scheduled) -> datetime:
 
 
 def _by(given: str | None) -> str:
-    import getpass
-
+    from drillmark import users
     from drillmark.errors import UsageError
 
-    if given:
-        return given
-    try:
-        return os.environ.get("USER") or getpass.getuser()
-    except (OSError, KeyError) as error:
-        raise UsageError("nobody says who decides this", hint="--by NAME") from error
+    by = given or users.known()
+    if not by:
+        raise UsageError("nobody says who decides this", hint="--by NAME")
+    return by

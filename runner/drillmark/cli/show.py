@@ -47,10 +47,12 @@ def command(run: str, *, why: str | None, as_json: bool) -> None:
 
 def _summary(found: StoredRun, result: dict[str, Any]) -> None:
     from drillmark import pages
+    from drillmark.cli import called
     from drillmark.report import sentences
 
     when = f"run {result['run']}, {result['started']} to {result['ended']}"
-    terminal.echo_lines([(when, "dim"), *sentences.summary(result, report=str(pages.report_of(found.directory)))])
+    report = str(pages.report_of(found.directory))
+    terminal.echo_lines([(when, "dim"), *sentences.summary(result, report=report, command=called.command())])
 
 
 def _unfinished(found: StoredRun, *, as_json: bool) -> None:

@@ -40,11 +40,15 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One value, as it was written, and where: a file with its line, a variable, a flag, or the default."""
+    """One value, as it was written, and where: a file with its line, a variable, a flag, or the default.
+
+    `as_default`: whether it is what it would be without that, however it is written (`168h` for `7d`).
+    """
 
     key: str
     value: Any
     source: str
+    as_default: bool
 
 
 def of_file(data: bytes, name: str) -> Layer:
@@ -99,24 +103,28 @@ def merged(layers: Sequence[Layer]) -> dict[str, Any]:
 def explain(layers: Sequence[Layer]) -> list[Setting]:
     """Every setting that there is, with its value and its source."""
     marks = _Layered(layers)
-    return list(_settings(Settings, merged(layers), (), marks))
+    return list(_settings(Settings, merged(layers), (), marks, combine(layers).value))
 
 
-def _settings(model: type[BaseModel], raw: Any, path: Path, marks: _Layered) -> Iterator[Setting]:
+def _settings(
+    model: type[BaseModel], raw: Any, path: Path, marks: _Layered, checked: BaseModel | None
+) -> Iterator[Setting]:
     for name, info in model.model_fields.items():
         here = (*path, name)
         written = isinstance(raw, dict) and name in raw
         inner, may_be_none = _group(info.annotation)
         if inner is not None and not (may_be_none and not isinstance(raw[name] if written else None, dict)):
-            yield from _settings(inner, raw[name] if written else None, here, marks)
-        elif written:
-            yield Setting(dotted(here), raw[name], marks.source(here))
+            yield from _settings(inner, raw[name] if written else None, here, marks, getattr(checked, name, None))
+            continue
+        default = info.get_default(call_default_factory=True)
+        if written:
+            same = checked is not None and getattr(checked, name) == default
+            yield Setting(dotted(here), raw[name], marks.source(here), same)
         else:
-            default = info.get_default(call_default_factory=True)
             if isinstance(default, float) and any(isinstance(one, Written) for one in info.metadata):
                 default = duration_text(default)
             plain = default.model_dump(mode="json") if isinstance(default, BaseModel) else default
-            yield Setting(dotted(here), None if plain is PydanticUndefined else plain, DEFAULT)
+            yield Setting(dotted(here), None if plain is PydanticUndefined else plain, DEFAULT, as_default=True)
 
 
 def _group(annotation: Any) -> tuple[type[BaseModel] | None, bool]:

@@ -6,13 +6,12 @@ whose folder is on another machine of the fleet is asked there, or by the global
 
 from __future__ import annotations
 
-import getpass
 import json
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from drillmark import files, runs
+from drillmark import files, runs, users
 from drillmark.engine.paths import RunPaths, WorkspacePaths
 from drillmark.errors import JournalError, UsageError
 from drillmark.journal.entries import run_ended
@@ -124,7 +123,4 @@ def _ask(root: Path, row: RunRow, *, by: str, reason: str) -> None:
 
 
 def _by_user(reason: str) -> str:
-    try:
-        return f"{getpass.getuser()}: {reason}"
-    except (OSError, KeyError):
-        return f"somebody: {reason}"  # a user without a name, as in some containers
+    return f"{users.known() or 'somebody'}: {reason}"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from drillmark import clock, files
+from drillmark import clock, files, users
 from drillmark.chaos.events import What
 from drillmark.chaos.experiments import ExperimentChild
 from drillmark.chaos.layout import dereference, name_of
@@ -81,7 +80,7 @@ def make_plan(root: Path, bare: Bare, told: Loaded) -> Plan:
     return Plan(
         drill=slug(bare.source),
         title=str(experiment.get("title") or shown),
-        owner=os.environ.get("USER", str(os.getuid())),
+        owner=users.name(),
         source=shown,
         mode="experiment",
         target=PlannedTarget(name=shown, environment=""),

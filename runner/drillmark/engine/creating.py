@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Mapping
 
-from drillmark import clock, files, undo
+from drillmark import clock, files, undo, users
 from drillmark.engine import permission
 from drillmark.engine.context import Context
 from drillmark.engine.early import make_directory
@@ -107,5 +106,5 @@ def started(plan: Plan, requester: str | None, versions: Mapping[str, str]) -> d
         "clock_error_seconds": CLOCK_ERROR_SECONDS,
         "unattended": True,
         "requester": permission.who() if requester is None else requester,
-        "user": os.environ.get("USER", str(os.getuid())),
+        "user": users.name(),
     }

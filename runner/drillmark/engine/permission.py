@@ -6,12 +6,11 @@ had begun. Must never weigh anything itself: `safety` judges.
 
 from __future__ import annotations
 
-import getpass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drillmark import places, safety
+from drillmark import places, safety, users
 from drillmark.engine.context import Context
 from drillmark.engine.interruption import Interrupted
 from drillmark.engine.paths import WorkspacePaths
@@ -30,10 +29,7 @@ if TYPE_CHECKING:
 
 def who() -> str:
     """Who wants the run, where nobody says it: the user of this process."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "somebody"  # a user without a name, as in some containers
+    return users.known() or "somebody"
 
 
 def look(root: Path, plan: Plan, *, at: datetime | None = None, requester: str | None = None) -> tuple[Refusal, ...]:

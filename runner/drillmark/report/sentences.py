@@ -38,8 +38,8 @@ def interval(span: dict[str, float | None] | None) -> Interval | None:
     return Interval(span["lo"], span["hi"])
 
 
-def summary(document: Document, *, report: str = "") -> list[Line]:
-    """The end of a run for a tired person: lines with the way they are meant."""
+def summary(document: Document, *, report: str = "", command: str = "drillmark") -> list[Line]:
+    """The end of a run for a tired person: lines with the way they are meant. `command`: how Drillmark is started."""
     blank: Line = ("", "")
     lines: list[Line] = [blank]
     verdict = str(document["verdict"])
@@ -60,9 +60,8 @@ def summary(document: Document, *, report: str = "") -> list[Line]:
     lines.append(blank)
     if report:
         lines.append((f"report  {report}", ""))
-    lines.extend(
-        (text, "head") for text in textwrap.wrap(f"next    {next_step(document)}", _WIDTH, subsequent_indent=" " * 8)
-    )
+    following = f"next    {words.started_as(next_step(document), command)}"
+    lines.extend((text, "head") for text in textwrap.wrap(following, _WIDTH, subsequent_indent=" " * 8))
     return lines
 
 

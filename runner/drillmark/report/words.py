@@ -175,6 +175,11 @@ def size(count: float) -> str:
     return ""
 
 
+def started_as(text: str, command: str) -> str:
+    """The text with its commands of Drillmark as they can be typed here: `.venv/bin/drillmark show last`."""
+    return re.sub(r"(?<![\w/.-])drillmark (?=[a-z])", lambda _: f"{command} ", text)
+
+
 def plural(count: int, one: str, many: str = "") -> str:
     """`1 write`, `2 writes`, `1,204 writes`."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
