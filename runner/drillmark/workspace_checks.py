@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from drillmark.define import Experiment, Parsed
+from drillmark.define import Experiment, Parsed, rejected
 from drillmark.define.drill import Drill
 from drillmark.define.marks import Marks, get
 from drillmark.define.marks import Path as Keys
@@ -60,11 +60,15 @@ def activities(targets: Parsed[Targets]) -> dict[Keys, dict[str, Any]]:
 
 
 def rejections(item: Opened, said: list[str]) -> Iterator[Problem]:
-    """What Chaos Toolkit itself says against the experiment, at the fault's line."""
+    """What Chaos Toolkit itself says against the experiment: where it stands there, else at the fault's line."""
     keys: Keys = ("fault", "experiment") if get(item.drill.raw, "fault", "experiment") else ("fault",)
     for text in said:
         assert item.experiment is not None
-        yield item.drill.marks.problem(keys, f"Chaos Toolkit rejects {item.experiment.file}: {text}")
+        found = rejected.place(item.experiment.value or {}, text)
+        if found is not None:
+            yield item.experiment.marks.problem(found[0], f"Chaos Toolkit rejects this: {text}", found[1])
+        else:
+            yield item.drill.marks.problem(keys, f"Chaos Toolkit rejects {item.experiment.file}: {text}")
 
 
 def taken(item: Opened, first: dict[str, str]) -> Iterator[Problem]:

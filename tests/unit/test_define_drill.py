@@ -237,7 +237,7 @@ def test_unknown_keys_of_an_activity_are_warnings():
     )
     assert parsed.problems == []
     assert [str(warning) for warning in parsed.warnings] == [
-        "d.yaml:50:5: Chaos Toolkit does not know the key `tolerence` and ignores it\n  HINT: did you mean `tolerance`?"
+        "d.yaml:50:5: Chaos Toolkit does not know the key `tolerence` and ignores it\n  HINT: did you mean `tolerance`? without one, Chaos Toolkit takes any answer as good"
     ]
 
 

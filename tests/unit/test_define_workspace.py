@@ -107,9 +107,9 @@ def test_everything_at_once_over_all_files(tmp_path):
         "drills/lost.yaml:1:1",
         "drills/lost.yaml:3:1",
         "drills/lost.yaml:5:8",
-        "drills/lost.yaml:5:8",
         "drills/lost.yaml:6:7",
         "drills/lost.yaml:7:17",
+        "experiments/orders-db-lost.yaml:6:5",
         "targets.yaml:8:5",
     ]
     assert "could not find Python module 'no_such_module'" in "".join(found)
@@ -208,8 +208,26 @@ def test_experiments_that_chaos_toolkit_rejects(tmp_path):
     assert checked[0].problems == []
     for number, (_, _, expected) in enumerate(wrong):
         said = [str(problem) for problem in checked[number + 1].problems]
-        start = f"drills/wrong-{number}.yaml:5:8: Chaos Toolkit rejects experiments/wrong-{number}.yaml: "
-        assert any(problem.startswith(start) and expected in problem for problem in said), said
+        starts = (
+            f"drills/wrong-{number}.yaml:5:8: Chaos Toolkit rejects experiments/wrong-{number}.yaml: ",
+            f"experiments/wrong-{number}.yaml:",
+        )
+        assert any(problem.startswith(starts) and expected in problem for problem in said), said
+
+
+def test_what_chaos_toolkit_rejects_is_told_once_where_it_stands(tmp_path):
+    typo = with_line(EXPERIMENT, "lose-host\n    type: action", "lose-host\n    type: actoin")
+    line = typo[: typo.index("actoin")].count("\n") + 1
+    (found,) = problems(workspace(tmp_path, experiment=typo), ask=None)
+    assert found.startswith(f"experiments/orders-db-lost.yaml:{line}:")
+    assert "'actoin' is not a supported activity type" in found
+    assert "did you mean `action`?" in found
+
+
+def test_an_experiment_among_the_drills_is_called_one(tmp_path):
+    (found,) = problems(workspace(tmp_path, drill=EXPERIMENT), ask=None)
+    assert found.startswith("drills/lost.yaml:1:1: this is a Chaos Toolkit experiment, not a drill")
+    assert "drillmark experiment drills/lost.yaml" in found
 
 
 def test_an_activity_that_chaos_toolkit_rejects_is_told_at_its_own_line(tmp_path):

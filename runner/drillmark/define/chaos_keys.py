@@ -114,6 +114,8 @@ def _unknown(mapping: dict[str, Any], known: frozenset[str] | set[str], marks: M
         if str(key) not in known and not str(key).startswith("x-"):
             meant = nearest(str(key), sorted(known))
             hint = f"did you mean `{meant}`?" if meant else ""
+            # Chaos Toolkit's own rule for whatever is no probe of a hypothesis, so it is no mistake by itself.
+            hint += " without one, Chaos Toolkit takes any answer as good" if meant == "tolerance" else ""
             yield marks.problem(
                 (*at, str(key)), f"Chaos Toolkit does not know the key `{key}` and ignores it", hint, at_key=True
             )

@@ -6,7 +6,7 @@ do not exist, files that are missing) find what they can in the same go.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -45,7 +45,16 @@ class Parsed(Generic[T]):
 
 def read_drill(data: bytes, file: str) -> Parsed[Drill]:
     """Read a drill file. Raises nothing: what is wrong stands in `problems`."""
-    return _read(data, file, Drill, rules.drill_problems, rules.drill_warnings)
+    parsed = _read(data, file, Drill, rules.drill_problems, rules.drill_warnings)
+    if parsed.problems and isinstance(parsed.raw, dict) and _is_experiment(parsed.raw):
+        message = "this is a Chaos Toolkit experiment, not a drill"
+        hint = f"check the drill that names it as its `fault`, or play it: drillmark experiment {file}"
+        return replace(parsed, value=None, raw=None, problems=[parsed.marks.problem((), message, hint)], warnings=[])
+    return parsed
+
+
+def _is_experiment(raw: dict[str, Any]) -> bool:
+    return "method" in raw and not {"id", "target", "fault", "phases"} & raw.keys()
 
 
 def read_targets(data: bytes, file: str) -> Parsed[Targets]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from drillmark.define import markers
+from drillmark.define import markers, rejected
 from drillmark.define.chaos_keys import exposed_secret_warnings, secret_name_problems, variable_warnings
 from drillmark.define.drill import Drill
 from drillmark.define.experiment import Experiment
@@ -51,10 +51,17 @@ def check(
             warnings += exposed_secret_warnings(use, marks, path, secrets)
         if experiment is not None and experiment.value is not None:
             problems += _undo(marks, target, experiment)
-    if experiment is not None and experiment.value is not None and not experiment.problems and not experiment.actions:
+    if experiment is not None and experiment.value is not None and not experiment.problems and _no_action(experiment):
         hint = "the method of the experiment needs at least one activity of type action"
         problems.append(marks.problem(("fault",), f"{experiment.file} has no action: nothing would be injected", hint))
     return problems, warnings
+
+
+def _no_action(experiment: Experiment) -> bool:
+    """Whether the method surely has none: a type that is misspelled is told by itself."""
+    method = get(experiment.value, "method")
+    written = [item for item in (method if isinstance(method, list) else []) if not get(item, "ref")]
+    return not experiment.actions and all(get(item, "type") in rejected.TYPES for item in written)
 
 
 def drill_problem(marks: Marks, raw: dict[str, Any], found: Problem) -> Problem:
