@@ -40,7 +40,8 @@ def undo_fault(hands: Hands, decision: Decision) -> None:
     hands.pulse.watched.discard("guards")  # from here on they can stop nothing
     with hands.pulse.shielded(), context.performing():
         unchecked = _look_for_another_undo(hands) if decision.attempt == 1 else ""
-        context.intent(Effect.UNDO, "", decision.attempt)
+        # In the intent: a runner that is killed in the middle of its first attempt leaves no outcome of it.
+        context.intent(Effect.UNDO, "", decision.attempt, effect_unchecked=unchecked)
         started = clock.now()
         if decision.attempt == 1:
             _let_child_undo(hands)
@@ -69,7 +70,6 @@ def undo_fault(hands: Hands, decision: Decision) -> None:
             rollbacks=[latest[index] for index in sorted(latest)],
             deviated="missed" in hypothesis,
             hypothesis_unchecked="indeterminate" in hypothesis,
-            effect_unchecked=unchecked,
             waived=left,
             **played(events),
         )

@@ -60,7 +60,8 @@ def fault(evidence: Evidence, told: History, measurements: Measurements) -> list
     if inject.data.get("gate_failed"):
         return []
     undone = told.one(Effect.UNDO)
-    unchecked = [str(entry.data["effect_unchecked"]) for entry in undone.outcomes if entry.data.get("effect_unchecked")]
+    asked = (*undone.intents, *undone.outcomes)  # in older journals the outcome says it
+    unchecked = [str(entry.data["effect_unchecked"]) for entry in asked if entry.data.get("effect_unchecked")]
     if unchecked and proof.status == Status.SUCCEEDED:
         cited = Cited(entries=tuple(sorted((*cited.entries, *undone.sequences))))
         reason = f"whether the fault lasted until its undo is not known: {unchecked[-1]}"
