@@ -52,6 +52,14 @@ def test_the_screen_shows_everything_that_is_promised():
         assert part in text
 
 
+def test_the_screen_of_a_simulated_disaster_speaks_of_no_fault():
+    for since in (None, 3.0):
+        moment = {"phase": "inject", "sentence": "declare: the database is lost", "since_fault_seconds": since}
+        text = "\n".join(drawn(simulated=True, **moment)) + screen.status_line(live(simulated=True, **moment))
+        assert "declare" in text
+        assert "fault" not in text
+
+
 @pytest.mark.parametrize("width", [40, 57, 80, 120, 200])
 @pytest.mark.parametrize("height", [6, 24, 50])
 def test_the_screen_fits(width, height):
@@ -127,7 +135,7 @@ def test_plain_lines_say_that_they_live_when_nothing_happens(capsys, monkeypatch
     with views.PlainView() as view:
         view.tick(live())
     out = capsys.readouterr().out
-    assert "recover; 7.2 s; 41.2 s since the fault, objective 4 h; last 60 beats: 29 bad, 1 absent" in out
+    assert "recover; 7.2 s; 41.2 s since the fault began, objective 4 h; last 60 beats: 29 bad, 1 absent" in out
 
 
 def test_the_screen_is_drawn_and_its_story_stays(monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -112,7 +113,20 @@ def test_an_objective_at_risk(moment, news):
 def test_at_risk_says_how_much_and_where():
     (message,) = Newsroom(drill="d").tick(live("recover", 84.0))
     assert message.title == "d: 84 % of its RTO is used"
-    assert message.text == "84 s since the fault, objective 100 s; now: recover, recover: restore"
+    assert message.text == "84 s since the fault began, objective 100 s; now: recover, recover: restore"
+
+
+def test_no_news_of_a_simulated_disaster_speaks_of_a_fault():
+    declared = (Kind.INTENT, {"effect": "inject", "key": "", "attempt": 1, "simulated": True, "source": {}})
+    acting = (Kind.GUARD, {"what": "acting", "reason": "the runner was silent for 30 s"})
+    failed = (Kind.GUARD, {"what": "undo_failed", "error": "discard: no such file"})
+    stop = (Kind.ABORT, {"by": "kill_switch", "reason": "maintenance"})
+    risk = Newsroom(drill="d").tick(replace(live("inject", 84.0), simulated=True))
+    news = [*told(STARTED, GUARD, declared, acting, failed), *told(STARTED, GUARD, declared, stop), *risk]
+    assert len(news) == 6
+    assert not [one for one in news if "fault" in one.title + one.text]
+    assert "copy is taken away" in news[4].text
+    assert "since the disaster was declared, objective 100 s; now: declare" in news[5].text
 
 
 def test_what_another_runner_told_is_not_told_again():

@@ -47,9 +47,10 @@ def render(screen: Screen, live: Live, lines: Sequence[Line]) -> list[Row]:
 
 def status_line(live: Live) -> str:
     """The moment in one plain line, for output that cannot be redrawn."""
-    parts = [story.phase(live.phase), words.duration(live.phase_elapsed_seconds)]
+    parts = [story.phase(live.phase, simulated=live.simulated), words.duration(live.phase_elapsed_seconds)]
     if live.since_fault_seconds is not None:
-        parts.append(f"{words.duration(live.since_fault_seconds)} since the fault, objective {_objective(live)}")
+        since = f"{words.duration(live.since_fault_seconds)} since {words.zero(simulated=live.simulated)}"
+        parts.append(f"{since}, objective {_objective(live)}")
     if live.beats:
         bad = sum(state == "bad" for state in live.beats)
         absent = sum(state == "absent" for state in live.beats)
@@ -91,7 +92,7 @@ def _phase(live: Live, width: int) -> Row:
     elapsed = words.duration(_whole(live.phase_elapsed_seconds))
     if live.phase_total_seconds:
         elapsed += f" of {words.duration(live.phase_total_seconds)}"
-    name = story.phase(live.phase)
+    name = story.phase(live.phase, simulated=live.simulated)
     sentence = words.harmless(live.sentence).removeprefix(f"{name}: ")
     said = _cut(sentence, max(0, width - _LABEL - len(elapsed) - 2))
     pad = " " * max(1, width - max(_LABEL, len(name) + 1) - len(said) - len(elapsed))
@@ -100,7 +101,8 @@ def _phase(live: Live, width: int) -> Row:
 
 def _clock(live: Live, width: int) -> Row:
     if live.since_fault_seconds is None:
-        return _row("clock", f"starts with the fault; objective {_objective(live)}", width, "dim")
+        zero = "declaration" if live.simulated else "fault"
+        return _row("clock", f"starts with the {zero}; objective {_objective(live)}", width, "dim")
     share = live.since_fault_seconds / live.rto_seconds if live.rto_seconds > 0 else 1.0
     style: Style = "bad" if share > 1 else "doubt" if share > 0.8 else "good"  # noqa: PLR2004
     text = f"{_running(live.since_fault_seconds)} of {_objective(live)}"

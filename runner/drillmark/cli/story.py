@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from drillmark.model.entry import Effect, Entry, Kind, Status
-from drillmark.model.phases import PHASES
+from drillmark.model.phases import phase_of
 from drillmark.model.stamp import NANOSECONDS, Stamp
 from drillmark.report import words
 
@@ -44,9 +44,9 @@ def clock_text(seconds: float) -> str:
     return text.rjust(8)
 
 
-def phase(effect: str) -> str:
+def phase(effect: str, *, simulated: bool = False) -> str:
     """The phase that an effect belongs to, as people call it."""
-    return PHASES[Effect(effect)] if effect in set(Effect) else effect.replace("_", " ")
+    return phase_of(Effect(effect), simulated=simulated) if effect in set(Effect) else effect.replace("_", " ")
 
 
 def fault_began(entries: Sequence[Entry]) -> Stamp | None:

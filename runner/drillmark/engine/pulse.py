@@ -202,5 +202,6 @@ class Pulse:
                 writes_acknowledged=self.tails.writes_acknowledged,
                 recovery=self.tails.recovery() if effect is Effect.RECOVER else None,
                 next=self.next_sentence,
+                simulated=plan.simulated,
             )
         )

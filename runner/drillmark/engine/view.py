@@ -23,7 +23,10 @@ class RecoveryProgress:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """A drill at one moment. Rates and percentiles are over the last seconds; None: nothing is known."""
+    """A drill at one moment. Rates and percentiles are over the last seconds; None: nothing is known.
+
+    `simulated`: its disaster is declared, nothing is injected, and the clock counts from the declaration.
+    """
 
     run: str
     phase: str
@@ -40,6 +43,7 @@ class Live:
     writes_acknowledged: int | None = None
     recovery: RecoveryProgress | None = None
     next: str = ""
+    simulated: bool = False
 
 
 class View(Protocol):

@@ -73,4 +73,7 @@ def _moment(followed: _Followed, entries: Sequence[Entry]) -> Live | None:
     phase = next((one.effect for one in reversed(entries) if one.kind is Kind.INTENT), None)
     since_seconds = (now.monotonic_ns - begun.stamp.monotonic_ns) / NANOSECONDS
     beats = followed.tails.strip()
-    return Live(begun.run, str(phase), "", 0.0, None, since_seconds, followed.rto_seconds, beats=beats)
+    simulated = bool(begun.data.get("simulated"))
+    return Live(
+        begun.run, str(phase), "", 0.0, None, since_seconds, followed.rto_seconds, beats=beats, simulated=simulated
+    )

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from drillmark.define.notifications import News as Event
 from drillmark.engine.view import Live
 from drillmark.model.entry import Effect, Entry, Kind
-from drillmark.model.phases import PHASES
+from drillmark.model.phases import phase_of
 from drillmark.report import headline, words
 
 Tone = Literal["info", "success", "warning", "failure"]
@@ -57,6 +57,7 @@ class Newsroom:
     _at_risk: bool = False
     _aborted: bool = False
     _began: bool = False
+    _simulated: bool = False
 
     def catch_up(self, entries: Sequence[Entry]) -> None:
         """What happened before this runner came is no news any more, but it must be known."""
@@ -66,6 +67,7 @@ class Newsroom:
     def entry(self, entry: Entry, sentence: str) -> list[Message]:  # noqa: PLR0911 (one for each kind)
         """The news in an entry. What ends a run is told by `ended`, which also knows the result."""
         data = entry.data
+        self._simulated = self._simulated or bool(entry.effect is Effect.INJECT and data.get("simulated"))
         match entry.kind:
             case Kind.RUN_STARTED:
                 self.run, self.drill, self.target = entry.run, str(data.get("drill")), str(data.get("target"))
@@ -92,8 +94,9 @@ class Newsroom:
         if self._at_risk or used is None or used < AT_RISK_RATIO * live.rto_seconds or not is_down(live):
             return []
         self._at_risk = True
-        phase = PHASES[Effect(live.phase)] if live.phase in set(Effect) else live.phase
-        text = f"{words.duration(used)} since the fault, objective {words.duration(live.rto_seconds)}; now: {phase}"
+        phase = phase_of(Effect(live.phase), simulated=live.simulated) if live.phase in set(Effect) else live.phase
+        since = f"{words.duration(used)} since {words.zero(simulated=live.simulated)}"
+        text = f"{since}, objective {words.duration(live.rto_seconds)}; now: {phase}"
         if live.sentence:
             text += f", {words.harmless(live.sentence, limit=_LONGEST_TEXT)}"
         share = round(100 * used / live.rto_seconds)
@@ -121,7 +124,8 @@ class Newsroom:
         if not first:
             return []
         by = str(data.get("by", "")).replace("_", " ")
-        undone = "Its fault is undone before it ends." if self._began else ""
+        undo = "Its copy is taken away" if self._simulated else "Its fault is undone"
+        undone = f"{undo} before it ends." if self._began else ""
         text = f"Asked for by: {by}. {reason}\n{undone}\n{self._what()}"
         return [self._message("abort", f"{self.drill} is aborted", text, "failure")]
 
@@ -129,11 +133,13 @@ class Newsroom:
         self._aborted = True
         if data.get("what") == "undo_failed":
             error = words.harmless(str(data.get("error", "")), limit=_LONGEST_TEXT)
-            title = f"{self.drill}: its guard could not undo the fault"
+            undo = "take the copy away" if self._simulated else "undo the fault"
+            title = f"{self.drill}: its guard could not {undo}"
             return [self._message("abort", title, f"{error}\n{self._what()}", "failure")]
         reason = words.harmless(str(data.get("reason", "")), limit=_LONGEST_TEXT)
         text = f"{reason}\n{self._what()}"
-        return [self._message("abort", f"{self.drill}: its guard undoes the fault", text, "failure")]
+        undo = "takes the copy away" if self._simulated else "undoes the fault"
+        return [self._message("abort", f"{self.drill}: its guard {undo}", text, "failure")]
 
     def _gap(self, gap: Mapping[str, Any]) -> Message:
         text = (
