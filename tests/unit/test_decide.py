@@ -131,7 +131,9 @@ def test_a_foreign_recovery_cut_short_is_undone_unless_repeatable():
     journal.intent(E.RECOVER, "0:their-script")
     decision = decide(foreign, journal.entries)
     assert decision.effect is E.UNDO
-    assert decision.sentence == "undo the fault, because their-script was cut short and is not said to be repeatable"
+    assert decision.sentence == (
+        "undo the fault, because their-script was cut short and does not say `repeatable: true`, with which it would go on"
+    )
     said = plan(recover=[activity("their-script", module="their.module", repeatable=True)])
     assert decide(said, journal.entries).effect is E.RECOVER
 
@@ -161,6 +163,18 @@ def test_an_abort_after_the_fault_undoes_it(effect):
     journal.perform_until(plan(), effect)
     journal.add(Kind.ABORT, by="person", reason="lunch")
     assert decide(plan(), journal.entries).sentence == "undo the fault, because it was aborted (person: lunch)"
+
+
+def test_why_it_winds_up_is_said_once():
+    journal = Journal()
+    journal.perform_until(plan(), E.RECOVER)
+    journal.add(Kind.ABORT, by="person", reason="lunch")
+    said: list[str] = []
+    while (decision := decide(plan(), journal.entries)).effect is not None:
+        said.append(decision.sentence)
+        journal.perform(decision)
+    assert len(said) > 3
+    assert ["because" in one for one in said] == [True, *[False] * (len(said) - 1)]
 
 
 def test_a_guard_that_was_killed_in_its_undo_leaves_it_to_the_runner():

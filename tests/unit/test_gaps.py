@@ -155,6 +155,27 @@ def test_an_unknown_is_a_gap_of_its_own_kind_and_the_pass_closes_both(tmp_path):
     assert {gap.state for gap in file(tmp_path, THIRD, PASSED)} == {"closed"}
 
 
+@pytest.mark.parametrize(
+    ("name", "outcome", "reason", "told", "never"),
+    [
+        ("steady_state", Outcome.FAILED, "it was not met before the method", "before anything was broken", "after"),
+        ("steady_state", Outcome.FAILED, "it deviated: it was not met after the method", "after the method", "first"),
+        ("steady_state", Outcome.FAILED, "it was missed during the method", "while the method ran", "first"),
+        ("actions", Outcome.FAILED, "break: 403", "action of the experiment", "recovery"),
+        ("actions", Outcome.FAILED, "recovery step copy-back: 403", "step of the recovery", "experiment"),
+        ("actions", Outcome.UNKNOWN, "recovery step x was cut short (`repeatable: true`)", "may run twice", "standby"),
+        ("rto", Outcome.FAILED, "the fault was undone before service was watched", "undone before", "standby"),
+        ("rto", Outcome.UNKNOWN, "undone before restored, by the guard", "undone before", "standby"),
+    ],
+)
+def test_advice_is_for_what_the_reason_says(tmp_path, name, outcome, reason, told, never):
+    objective = 5.0 if name == "rto" else None
+    said = judged(name, outcome, objective=objective, observed=None, reason=reason)
+    (gap,) = file(tmp_path, FIRST, verdict(said))
+    assert told in gap.recommendation
+    assert never not in gap.recommendation
+
+
 def test_a_condition_is_closed_by_a_passing_run_that_does_not_list_it(tmp_path):
     failed = judged("preflight", objective=None, observed=None, reason="no restorable backup")
     (gap,) = file(tmp_path, FIRST, verdict(failed))

@@ -195,7 +195,26 @@ class TestConduct:
     def test_a_recovery_activity_that_failed(self):
         run = drill(edit=data(Effect.RECOVER, good=False, status="failed", error="no space"))
         assert run.outcome("actions") == "failed"
-        assert "no space" in run.reason("actions")
+        assert run.reason("actions") == "recovery step recover-0: no space; recovery step recover-1: no space"
+
+    def test_a_recovery_step_after_which_resume_undid_says_what_would_have_let_it_go_on(self):
+        def cut_short(*kinds: Kind) -> Run:
+            def edit(journal: Journal) -> None:
+                without(Effect.RECOVER, Kind.OUTCOME)(journal)
+                without(Effect.STOP_OBSERVERS)(journal)
+                for kind in kinds:
+                    journal.add(kind, 5.0, what="acting")
+                journal.did(Effect.STOP_OBSERVERS, 22.0, 22.5)
+
+            return drill(edit=edit)
+
+        resumed = cut_short(Kind.RESUMED)
+        assert resumed.outcome("actions") == "unknown"
+        reason = resumed.reason("actions")
+        assert reason.startswith("recovery step recover-0 was cut short, and the fault was undone by `resume`")
+        assert "`repeatable: true` would have let it go on" in reason
+        for other in (cut_short(), cut_short(Kind.RESUMED, Kind.GUARD), cut_short(Kind.RESUMED, Kind.ABORT)):
+            assert other.reason("actions").startswith("recovery step recover-0 did not end;")
 
     def test_a_failed_undo_is_a_failure(self):
         rollbacks = [{"index": 0, "name": "mend", "status": "failed", "error": "gone"}]

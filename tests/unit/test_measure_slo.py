@@ -121,6 +121,26 @@ class TestIndicators:
         run = drill(load=steady_load(), plan={"throughput": 60.0})
         assert run.reason("slo.throughput") == "missed in baseline"
 
+    def test_what_stands_for_an_objective_is_its_worst_phase(self):
+        load = steady_load(
+            ok=lambda at: not 0 < at < 6.1 and (at < 0 or round(at * 50) % 20 != 0),
+            latency=lambda at: 0.03 if at < 0 else 0.05,
+        )
+        run = drill(load=load, plan={"error_ratio": 0.06, "p95": 0.2, "throughput": 40.0})
+        for name, sooner, observed in (("error_rate", "baseline", 0.0), ("latency.p95", "baseline", 0.03)):
+            judged = run.verdict.of(f"slo.{name}")
+            assert judged is not None
+            assert indicator(run, sooner, name).observed == Interval(observed, observed)
+            assert (str(judged.outcome), judged.phase in {"hold", "soak"}) == ("passed", True)
+            assert judged.observed == indicator(run, judged.phase, name).observed
+            assert judged.observed is not None
+            assert judged.observed.hi is not None
+            assert judged.observed.hi > observed
+        least = run.verdict.of("slo.throughput")
+        assert least is not None
+        phases = [indicator(run, phase, "throughput").observed for phase in ("baseline", "hold", "soak")]
+        assert least.observed == min(phases, key=lambda one: one.lo if one else 0.0)
+
     def test_objectives_of_a_load_that_the_drill_does_not_have_are_unknown(self):
         run = drill(plan={"p95": 0.2})
         assert run.outcome("slo.latency.p95") == "unknown"

@@ -18,7 +18,7 @@ from drillmark.model.entry import Effect, Kind
 from drillmark.model.measurement import Measured
 from drillmark.model.stamp import Interval
 from drillmark.model.verdict import Outcome, Verdict
-from drillmark.report import document, files, junit, markdown, sentences, words
+from drillmark.report import document, files, junit, markdown, sentences, step_summary, words
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = json.loads((ROOT / "schemas/result.json").read_text())
@@ -320,6 +320,19 @@ def test_the_summary_says_verdict_numbers_time_and_what_next():
         assert part in text
     failed_undo = document_of(build.verdict(build.judged("undo", Outcome.FAILED, reason="rollback failed")))
     assert "by hand now" in sentences.next_step(failed_undo)
+
+
+def test_an_observed_level_is_told_with_its_phase_wherever_it_stands_alone():
+    fields = {"objective": 0.01, "observed": Interval(0.009, 0.009), "unit": "ratio", "phase": "hold"}
+    result = document_of(build.verdict(build.judged("slo.error_rate", **fields)))
+    jsonschema.validate(result, SCHEMA)
+    assert [item["phase"] for item in result["objectives"]] == ["hold"]
+    told = "\n".join(line for line, _ in sentences.summary(result))
+    assert "error rate: passed, 0.9 % in hold against 1 %" in told
+    assert "0.9 % in hold" in markdown.render(result, TEMPLATE)
+    assert "| error rate | 0.9 % in hold | 1 % |" in step_summary.render(result)
+    failed = document_of(build.verdict(build.judged("slo.error_rate", Outcome.FAILED, **fields)))
+    assert "observed: 0.9 % in hold" in junit.render(failed)
 
 
 def test_the_headline_of_a_pass_gives_both_numbers():

@@ -192,8 +192,7 @@ def _slo(result: dict[str, Any]) -> Lines:
     lines: Lines = []
     for item in result["objectives"]:
         if item["name"].startswith("slo"):
-            observed = words.observed(sentences.interval(item["observed"]), item["unit"])
-            text = f"{words.objective(item['name'])}: {words.outcome(item['verdict'])}, {observed}"
+            text = f"{words.objective(item['name'])}: {words.outcome(item['verdict'])}, {sentences.observed(item)}"
             text += f" against {words.quantity(item['objective'], item['unit'])}" + (
                 f" ({item['reason']})" if item["reason"] else ""
             )

@@ -82,7 +82,8 @@ def _told(entry: Entry, sentence: str) -> tuple[str, Style] | None:  # noqa: PLR
         case Kind.RESUMED:
             return f"taken up again by another runner (epoch {data.get('epoch', entry.epoch)})", "doubt"
         case Kind.GUARD:
-            return f"the guard: {sentence or _brief(data)}", "bad"
+            why = data.get("error") or data.get("reason")
+            return f"the guard: {str(data.get('what', '')).replace('_', ' ')}" + (f" ({why})" if why else ""), "bad"
         case Kind.UNDONE:
             gone = "the fault is proved gone" if data.get("proved", True) else "every undo is done"
             return sentence or gone, "good"
@@ -143,8 +144,3 @@ def _who(by: object) -> str:
         "kill_switch": "the kill switch",
         "stop": "the global stop",
     }.get(str(by), f"the {by}")
-
-
-def _brief(data: dict[str, Any]) -> str:
-    parts = [f"{key} {value}" for key, value in data.items() if isinstance(value, str | int) and key != "stamp"]
-    return ", ".join(parts[:4])

@@ -33,10 +33,14 @@ def decide(plan: Plan, entries: Sequence[Entry]) -> Decision:
         return Decision(None, "the run has ended")
     known = attempts(entries)
     reason = stop_reason(plan, entries, known)
+    said = False
     for step in _winding_up(plan, entries) if reason else steps(plan):
-        decision = _due(plan, known.get(step), step, reason)
+        found = known.get(step)
+        # Said with the first step of winding up, and by whoever takes one up again; not with each that follows.
+        decision = _due(plan, found, step, "" if said and found is None else reason)
         if decision is not None:
             return decision
+        said = True
     return Decision(None, "nothing is left to do")
 
 

@@ -86,7 +86,7 @@ def _cut_short(plan: Plan, step: Step) -> str:
     if step.effect is Effect.RECOVER:
         if repeatable(activity_of(plan, step)):
             return ""
-        return f"{_name(step)} was cut short and is not said to be repeatable"
+        return f"{_name(step)} was cut short and does not say `repeatable: true`, with which it would go on"
     return "it is not known how far the injection came"
 
 

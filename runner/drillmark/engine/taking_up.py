@@ -50,7 +50,7 @@ def bring_in(hands: Hands, away_from: Stamp) -> None:
     children.end_orphans(hands, ("chaos", "worker", "read_back"))
     known = sum(entry.kind is Kind.GUARD for entry in context.entries)
     for line in files.read_json_lines(context.paths.guard_log)[known:]:
-        context.journal(Kind.GUARD, line, sentence=f"guard: {line.get('what', '')}")
+        context.journal(Kind.GUARD, line)
     handing_in.hand_in(context)
     if context.entries[0].stamp.boot != clock.boot_id():
         context.journal(Kind.ABORT, {"by": "runner", "reason": "the machine was restarted"})

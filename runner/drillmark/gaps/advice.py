@@ -9,6 +9,11 @@ from drillmark.model.verdict import Judged
 
 # What a reason's words point at comes first, whatever the objective.
 _BY_REASON: dict[str, str] = {
+    "repeatable": (
+        "The runner was lost in a recovery step that does not say `repeatable: true`, so `resume` undid the fault "
+        "instead of going on. Where the step looks first at what is there and may run twice, say so in the drill; "
+        "then run again."
+    ),
     "straddles": (
         "The interval lies on both sides of the objective: sample faster (observe.probes.every, "
         "observe.markers.every) or shorten what the observers cannot see, then run again."
@@ -49,8 +54,22 @@ _BY_REASON: dict[str, str] = {
         "The fault was undone before a hold window could complete. Make phases.fault longer than the "
         "time to recover plus phases.hold."
     ),
+    "deviated": (
+        "The steady state was not met after the method: the system does not withstand the fault, or was not back "
+        "when the experiment looked. Find what stayed broken; if it only needs longer, let the experiment wait before "
+        "it looks."
+    ),
+    "missed during the method": (
+        "The steady state was lost while the method ran. Find what users depend on there that the fault takes away, "
+        "and give it a second place or a time-out."
+    ),
     "marker": (
         "Markers could not be written or read back. Check the store's secrets and the marker table, and run again."
+    ),
+    # After all that an error of it may point at.
+    "recovery step": (
+        "A step of the recovery failed or did not end, so the system was not recovered as planned. Repair that step, "
+        "try it alone, and run again."
     ),
 }
 
@@ -145,6 +164,11 @@ _BY_OBJECTIVE: dict[tuple[str, str], str] = {
     ),
 }
 
+_UNDONE_EARLY = (
+    "The fault was undone before the recovery was seen to end, so what was measured is how long the run lasted, not "
+    "how long the recovery takes. See under the recovery steps why it did not end, put that right, and run again."
+)
+
 _LATENCY = (
     "Requests were slower than the objective. After a restore caches are cold: warm them before "
     "traffic, or state an objective for the time after a recovery."
@@ -157,6 +181,8 @@ def recommend(judged: Judged, kind: str) -> str:
     if judged.name.startswith("slo.latency") and kind == "missed":
         return _LATENCY
     known = _BY_OBJECTIVE.get((judged.name, kind))
+    if judged.name == "rto" and "undone before" in reason:
+        known = _UNDONE_EARLY
     # A number that was measured and missed has its own advice; for the rest the reason knows more.
     if kind in ("missed", "undetected") and known is not None:
         return known

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, cast
 
+from drillmark.decide.stops import repeatable
 from drillmark.measure.timeline.history import History, Ran
 from drillmark.model.entry import Effect, Kind, Status
 from drillmark.model.evidence import Evidence
@@ -98,13 +99,26 @@ def actions(evidence: Evidence, told: History, measurements: Measurements) -> li
     recoveries = told.all(Effect.RECOVER)
     for ran in recoveries:
         if ran.good is False:
-            failed.append(_said(ran.data, ran.key))
+            failed.append(f"recovery step {_said(ran.data, ran.key)}")
         elif ran.good is None:
-            unclear.append(f"{_name(ran.key)} did not end")
+            unclear.append(f"recovery step {_name(ran.key)} {_left_open(plan, told, ran)}")
     if len(recoveries) < len(plan.recover):
-        unclear.append(f"{len(plan.recover) - len(recoveries)} of {len(plan.recover)} recovery activities never began")
+        unclear.append(f"{len(plan.recover) - len(recoveries)} of {len(plan.recover)} recovery steps never began")
     cited = Cited(entries=tuple(sorted((*inject.sequences, *_sequences(recoveries)))))
     return [_worst_of("actions", failed, unclear, cited)]
+
+
+def _left_open(plan: Plan, told: History, ran: Ran) -> str:
+    """What became of a recovery step that has no outcome."""
+    planned = next((one for index, one in enumerate(plan.recover) if ran.key == f"{index}:{one.name}"), None)
+    resumed = any(told.of(Kind.RESUMED)) and not any(told.of(Kind.ABORT)) and not any(told.of(Kind.GUARD))
+    if planned is None or repeatable(planned) or ran.outcome is not None or not resumed:
+        return "did not end"
+    undone = undo_words(simulated=plan.simulated).done
+    return (
+        f"was cut short, and {undone} by `resume`, as the step does not say that it may run twice "
+        "(`repeatable: true` would have let it go on)"
+    )
 
 
 def undo(evidence: Evidence, told: History, measurements: Measurements) -> list[Judged]:

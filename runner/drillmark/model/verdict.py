@@ -36,6 +36,7 @@ class Judged:
         objective: the objective as a number (seconds, ratio or per second), None where it is yes or no.
         observed: an interval in the same unit, or None.
         reason: one sentence or word; always there unless passed.
+        phase: the phase in which it was observed, of an objective that is judged in several; else empty.
         parts: what it is the worst of, where that is several: `rpo` and `integrity` of each marker writer, by name.
     """
 
@@ -45,6 +46,7 @@ class Judged:
     observed: Interval | None = None
     unit: str = "seconds"
     reason: str = ""
+    phase: str = ""
     cited: Cited = field(default_factory=Cited)
     parts: tuple[Judged, ...] = ()
 

@@ -58,8 +58,10 @@ def _case(suite: ET.Element, document: dict[str, Any], case: dict[str, Any], kin
 
 
 def _details(case: dict[str, Any]) -> str:
-    observed = words.observed(sentences.interval(case["observed"]), case["unit"])
-    parts = [f"objective: {words.quantity(case['objective'], case['unit'])}", f"observed: {observed}"]
+    parts = [
+        f"objective: {words.quantity(case['objective'], case['unit'])}",
+        f"observed: {sentences.observed(case)}",
+    ]
     if case["cited"]["filled_in"]:
         parts.append(words.harmless(case["cited"]["filled_in"]))
     return "\n".join(parts)

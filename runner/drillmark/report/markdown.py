@@ -95,7 +95,7 @@ _FILTERS: dict[str, Callable[..., str]] = {
     "duration": words.duration,
     "outcome": words.outcome,
     "objective": words.objective,
-    "observed": lambda item: words.observed(sentences.interval(item["observed"]), item["unit"]),
+    "observed": sentences.observed,
     "stated": _stated,
     "reason": _reason,
     "seconds": _seconds,

@@ -38,6 +38,13 @@ def interval(span: dict[str, float | None] | None) -> Interval | None:
     return Interval(span["lo"], span["hi"])
 
 
+def observed(item: Document) -> str:
+    """What was observed of an objective, and in which phase where it was judged in several: `0.9 % in hold`."""
+    text = words.observed(interval(item["observed"]), item["unit"])
+    phase = words.harmless(str(item.get("phase") or ""))  # a result from before it was told has none
+    return f"{text} in {phase}" if phase and item["observed"] is not None else text
+
+
 def summary(document: Document, *, report: str = "", command: str = "drillmark") -> list[Line]:
     """The end of a run for a tired person: lines with the way they are meant. `command`: how Drillmark is started."""
     blank: Line = ("", "")
@@ -99,8 +106,7 @@ def _others(document: Document, said: list[str]) -> list[Line]:
             continue
         text = f"{words.objective(name)}: {words.outcome(verdict)}"
         if item["objective"] is not None:
-            observed = words.observed(interval(item["observed"]), item["unit"])
-            text += f", {observed} against {words.quantity(item['objective'], item['unit'])}"
+            text += f", {observed(item)} against {words.quantity(item['objective'], item['unit'])}"
         if reason and verdict != "passed" and not _is_said(reason, said):
             text += f" ({reason})"
         lines.append((f"{MARKS[verdict]:7} {text}", STYLES[verdict]))

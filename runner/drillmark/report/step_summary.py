@@ -38,7 +38,7 @@ def _actual(label: str, judged: dict[str, Any]) -> str:
 
 def _row(item: dict[str, Any]) -> str:
     stated = item["objective"] is not None
-    observed = words.observed(sentences.interval(item["observed"]), item["unit"]) if stated else ""
+    observed = words.markdown(sentences.observed(item)) if stated else ""
     objective = words.quantity(item["objective"], item["unit"]) if stated else ""
     return f"| {words.objective(item['name'])} | {observed} | {objective} | {_verdict(item)} |"
 

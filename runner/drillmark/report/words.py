@@ -43,7 +43,7 @@ OBJECTIVE_WORDS = {
     "mtd": "maximum tolerable downtime (MTD)",
     "after_undo": "time to recover after the undo",
     "undo": "undo",
-    "actions": "actions of the experiment",
+    "actions": "actions and recovery steps",
     "verification": "verification",
     "steady_state": "steady state",
     "preflight": "preflight",

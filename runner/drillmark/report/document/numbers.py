@@ -43,6 +43,7 @@ def of_judged(judged: Judged) -> dict[str, Any]:
         "observed": of_interval(judged.observed),
         "unit": judged.unit,
         "reason": judged.reason,
+        "phase": judged.phase,
         "cited": of_cited(judged.cited),
     }
 
