@@ -88,6 +88,8 @@ def _marks() -> list[Spec]:
 
 def _said(bar: Bar) -> str:
     name = words.harmless(bar.name.removeprefix(f"{bar.kind}: "), limit=60)
+    if bar.kind == "start":
+        return name  # what is done before the copying has names that say it: `start: fence` says less
     return bar.kind if name == bar.kind else f"{bar.kind}: {name}"
 
 

@@ -37,7 +37,7 @@ _COUNTS = {
     "unexpected": "came back though never sent",
     "split_brain": "taken by the old store after the new one",
     "indeterminate": "never answered",
-    "unproved": "neither lost nor there can be told",
+    "unproved": "not known whether they came back",
     "acknowledged_after": "acknowledged by the restored store",
     "lost_after": "of these, lost again",
 }

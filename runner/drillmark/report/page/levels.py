@@ -18,7 +18,7 @@ _INDICATORS = {
 
 
 def table(document: dict[str, Any]) -> dict[str, Any] | None:
-    """`phases` and `rows`; None where no level of service was measured."""
+    """`phases`, `rows` and whether there was a load (`loaded`); None where no level of service was measured."""
     levels = document["slo"]
     if not levels:
         return None
@@ -44,7 +44,9 @@ def table(document: dict[str, Any]) -> dict[str, Any] | None:
         for name in names
     ]
     rows += [row for row in (_beats(share, levels) for share in ("p50", "p95", "p99")) if row]
-    return {"phases": phases, "rows": sorted(rows, key=lambda row: _place(row["title"]))}
+    # A load that runs always has a throughput, if only one that is not known.
+    loaded = any("throughput" in level["indicators"] for level in levels.values())
+    return {"phases": phases, "rows": sorted(rows, key=lambda row: _place(row["title"])), "loaded": loaded}
 
 
 def _place(title: str) -> int:
