@@ -135,6 +135,8 @@ def test_the_timeline_is_filtered_and_a_figure_leads_to_its_entry(browser, tmp_p
     path.write_text(text_of("failed"), encoding="utf-8")
     opened = browser.open(path)
     page = opened.page
+    number, time, kind, what = page.eval_on_selector_all("#entry-1 > *", "cells => cells.map(one => one.offsetWidth)")
+    assert what > number + time + kind
     rows = page.locator(".journal tbody tr:visible")
     every = rows.count()
     intents = page.locator(".filter button[data-kind=intent]")

@@ -155,6 +155,12 @@ def test_where_the_time_went_names_the_longest_part():
     assert most.kind in where.ADVICE
 
 
+@pytest.mark.parametrize(("name", "loaded"), [("load", True), ("passed", False)])
+def test_a_load_is_told_of_where_there_was_one(name, loaded):
+    text = page_kinds.of_kind(name)
+    assert ("The load waits for answers" in text, '<th scope="row">Requests</th>' in text) == (loaded, loaded)
+
+
 def test_a_configuration_shows_no_secret():
     shown = method.redacted(
         {"password": "hunter2", "secrets": "orders-db", "url": "http://me:hunter2@db/x", "in": [{"api_key": "hunter2"}]}
