@@ -147,7 +147,16 @@ def known(root: Path, scheduled: Scheduled, due: datetime, now: datetime) -> Kno
         refused=_refused(root, scheduled, occurrence.start) if fate is None and occurrence.start > now else "",
         by_hand=_by_hand(root, scheduled.name, due) if fate is None and due <= now else "",
         queue=queue,
+        later=_written_after(root / scheduled.source, due, now),
     )
+
+
+def _written_after(path: Path, due: datetime, now: datetime) -> datetime | None:
+    try:
+        written = datetime.fromtimestamp(path.stat().st_mtime, tz=UTC)
+    except OSError:
+        return None
+    return written if due < written <= now else None
 
 
 def triggers(root: Path, scheduled: Scheduled, since: datetime, until: datetime, now: datetime) -> list[str]:

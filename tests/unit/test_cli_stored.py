@@ -105,12 +105,25 @@ def test_show_prints_the_stored_result_and_its_schema_holds(stored):
     ("rto", ["RTA  125", "formula", "RTA = [", "journal entries", "intent inject", "samples/beats.dms"]),
     ("rpo", ["RPA  not measured", "objective 1 h"]),
     ("slo", ["baseline", "beats:", "availability"]),
+    ("undo", ["undo: unknown (the run did not come to its end)", "journal entries", "intent undo"]),
 ])  # fmt: skip
 def test_show_why_names_formula_entries_and_samples(stored, why, parts):
     text = drillmark("show", "--why", why)
     for part in parts:
         assert part in text
     assert drillmark_json("show", "--why", why)["run"] == stored.run
+
+
+def test_show_why_of_what_is_no_objective_names_those_that_are(stored):
+    path = stored.directory / "result.json"
+    result = json.loads(path.read_text())
+    result["objectives"].append({**result["objectives"][0], "name": "slo.availability", "reason": "of its own"})
+    path.write_text(json.dumps(result))
+    assert "of its own" in drillmark("show", "--why", "availability")
+    refused = CliRunner().invoke(main, ["show", "--why", "unndo"])
+    assert refused.exit_code == 2
+    assert "no objective `unndo`" in refused.stderr
+    assert "`undo`" in refused.stderr
 
 
 def test_measuring_again_gives_the_stored_result_and_writes_nothing(stored):

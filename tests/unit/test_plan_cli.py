@@ -107,6 +107,22 @@ def test_plan_tells_what_would_happen(run):
         assert text in result.stdout, text
 
 
+def test_plan_shows_what_each_activity_and_the_undo_would_run(run):
+    process = """{type: process, path: mv, arguments: {--from: /a b, --token: abc123, --key: "${key}"}}"""
+    experiment = EXPERIMENT.replace(
+        "bring-host-back\n    type: action\n    provider: {type: python, module: os.path, func: exists, arguments: {path: /}}",
+        f"bring-host-back\n    type: action\n    provider: {process}",
+    )
+    assert process in experiment
+    targets = with_line(TARGETS, 'path: "true"', 'path: sh, arguments: ["-c", "cp /a /b", "--password", "hunter2"]')
+    told = run(plan.command, "drills/lost.yaml", experiment=experiment, targets=targets).stdout
+    assert "lose-host: os.path.exists(path=/)" in told
+    assert "bring-host-back: mv --from '/a b' --token [redacted] --key ${key}" in told
+    assert "switch-over: sh -c 'cp /a /b' --password [redacted]" in told
+    assert "restore-latest: POST ${orders_url}/restore" not in told
+    assert "restore-latest: GET ${orders_url}/restore" in told
+
+
 def test_plan_tells_the_guards(run):
     result = run(plan.command, "drills/lost.yaml", drill=FULL_DRILL)
     assert "guards        payments-healthy: " in result.stdout, result.stdout

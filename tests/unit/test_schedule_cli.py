@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -211,7 +212,13 @@ def test_why_tells_what_the_queue_knows(root):
     assert "weekly ran at Tue 2026-12-29 03:00 +01:00" in said("why", "weekly", "--at", "2026-12-29")
     assert "run 20261229T020003Z-weekly-ab12, passed." in said("why", "weekly", "--at", "2026-12-29")
     assert "and waits: db is taken by nightly@2026-12-22T01:00Z." in said("why", "weekly", "--at", "2026-12-22")
+    written = root / "drills/weekly.yaml"
+    os.utime(written, (at("2026-12-01 00:00").timestamp(),) * 2)
     assert "no worker took note of it" in said("why", "weekly", "--at", "2026-12-15")
+    os.utime(written, (at("2026-12-15 02:01").timestamp(),) * 2)
+    told = said("why", "weekly", "--at", "2026-12-15")
+    assert "weekly was not due at Tue 2026-12-15 03:00 +01:00" in told
+    assert "its file was written at Tue 2026-12-15 03:01 +01:00, after that" in told
 
 
 def test_why_tells_who_triggered_it_and_what_became_of_it(root, monkeypatch):

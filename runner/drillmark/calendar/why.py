@@ -40,6 +40,8 @@ class Known:
         refused: why a run would be refused then, as things stand.
         by_hand: a run of the drill around that time that no worker started.
         queue: whether there is a queue of workers at all.
+        later: when the drill's file was written, if that was after the time in question; a drill, or a changed
+            schedule, counts from when a worker first sees it.
     """
 
     fate: Fate | None = None
@@ -48,6 +50,7 @@ class Known:
     refused: str = ""
     by_hand: str = ""
     queue: bool = False
+    later: datetime | None = None
 
 
 def meant(
@@ -100,8 +103,14 @@ def sentence(
         return f"{drill} will run at {there}{jitter}: {named} names that time, and nothing stands against it."
     if known.by_hand:
         return f"{drill} was due at {there} by {named}; no worker ran it, but {known.by_hand}."
-    nobody = "no worker took note of it" if known.queue else "no worker has ever run here (`drillmark worker`)"
-    return f"{drill} did not run at {there}, when it was due by {named}: {held or nobody}."
+    if known.later is not None and known.queue and not held:
+        written = f"its file was written at {when(known.later, schedule)}, after that"
+        names = f"{named} names that time, but {written}, and a schedule looks ahead only"
+        told = f"{drill} was not due at {there}: {names}."
+    else:
+        nobody = "no worker took note of it" if known.queue else "no worker has ever run here (`drillmark worker`)"
+        told = f"{drill} did not run at {there}, when it was due by {named}: {held or nobody}."
+    return told
 
 
 def not_due(

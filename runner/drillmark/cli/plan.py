@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from drillmark.cli import terminal
+from drillmark.cli import calls, terminal
 from drillmark.errors import EXIT_INVALID, InvalidDefinitionError
 
 if TYPE_CHECKING:
@@ -178,12 +178,13 @@ def _fault(plan: Plan) -> list[str]:
         return _simulated(plan.simulation)
     if fault is None:
         return ["none"]
-    told = [f"{fault.path}: {', '.join(fault.actions)}"]
+    told = [f"{fault.path}: {', '.join(fault.actions)}", *_calls(fault.experiment, "method")]
     if fault.effect:
         told.append(f"proved by {_told(fault.effect)} within {duration(fault.effect_within_seconds)}")
     else:
         told.append("its effect is not probed")
     told.append(f"undone by {', '.join(fault.undos)}" if fault.undos else "has no undo (the target is disposable)")
+    told += _calls(fault.experiment, "rollbacks")
     if fault.runner_lost == "undo":
         told.append(f"if the runner is lost, the guard undoes it after {duration(fault.lease_seconds)}")
     else:
@@ -220,16 +221,18 @@ def _alert(rule: PlannedAlert) -> str:
 
 def _told(item: PlannedActivity) -> str:
     """An activity in one line: its name, and what is called."""
-    provider = item.activity["provider"]
-    kind = provider["type"]
-    if kind == "python":
-        arguments = ", ".join(f"{key}={value}" for key, value in (provider.get("arguments") or {}).items())
-        called = f"{provider['module']}.{provider['func']}({arguments})"
-    elif kind == "http":
-        called = f"{provider.get('method', 'GET')} {provider['url']}"
-    else:
-        called = str(provider["path"])
-    return f"{item.name}: {called}"
+    return f"{item.name}: {calls.called(item.activity)}"
+
+
+def _calls(experiment: dict[str, Any], section: str) -> list[str]:
+    """What the activities of a section of an experiment call."""
+    from drillmark.chaos import layout
+
+    return [
+        f"  {layout.name_of(each)}: {calls.called(layout.dereference(experiment, each) or each)}"
+        for where, _, each in layout.places(experiment)
+        if where == section
+    ]
 
 
 def _objectives(plan: Plan) -> list[tuple[str, str]]:

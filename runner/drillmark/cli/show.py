@@ -13,14 +13,15 @@ if TYPE_CHECKING:
     from drillmark.cli.stored import StoredRun
 
 Lines = list[tuple[str, str]]
+_NUMBERS = ("rto", "rpo", "slo", "time_to_detect")
 
 
 @click.command()
 @click.argument("run", default="last")
 @click.option(
     "--why",
-    type=click.Choice(["rto", "rpo", "slo", "time_to_detect"]),
-    help="What this number rests on: formula, entries, samples.",
+    metavar="NAME",
+    help="What this rests on: rto, rpo, slo, time_to_detect, or an objective by its name.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(run: str, *, why: str | None, as_json: bool) -> None:
@@ -33,6 +34,7 @@ def command(run: str, *, why: str | None, as_json: bool) -> None:
 
     found = stored.find(run)
     result = files.read(found.directory)
+    why = why if why is None or result is None else _named(result, why)
     if result is None:
         _unfinished(found, as_json=as_json)
     elif why is None and as_json:
@@ -43,6 +45,17 @@ def command(run: str, *, why: str | None, as_json: bool) -> None:
         terminal.echo_json(explanation(result, why))
     else:
         terminal.echo_lines(explain(found, result, why))
+
+
+def _named(result: dict[str, Any], why: str) -> str:
+    """The number or the objective that is meant; `availability` is `slo.availability`."""
+    from drillmark.define.nearest import hint_for
+
+    known = list(dict.fromkeys([*_NUMBERS, *(str(item["name"]) for item in result["objectives"])]))
+    for name in (why, f"slo.{why}"):
+        if name in known:
+            return name
+    raise UsageError(f"this run has no objective `{why}`", hint=hint_for(why, known, what="there are"))
 
 
 def _summary(found: StoredRun, result: dict[str, Any]) -> None:
@@ -77,6 +90,8 @@ def explanation(result: dict[str, Any], why: str) -> dict[str, Any]:
     if why == "time_to_detect":
         parts = {"durations": {why: result["durations"][why]}, "detection": result.get("detection")}
         return {"run": result["run"], "objectives": _judged(result, why), "stamps": result["stamps"]} | parts
+    if why not in _NUMBERS:
+        return {"run": result["run"], "objectives": _judged(result, why)}
     actual = result[why]["actual"]
     parts = {
         name: value for name, value in result["durations"].items() if name == actual or name.startswith(f"{actual}_")
@@ -89,7 +104,28 @@ def explain(found: StoredRun, result: dict[str, Any], why: str) -> Lines:
     """What a number rests on, for people. Raises UsageError where the run has no such number."""
     if why == "time_to_detect":
         return _detection(found, result)
+    if why not in _NUMBERS:
+        return _objective(found, result, why)
     return _slo(result) if why == "slo" else _number(found, result, why)
+
+
+def _objective(found: StoredRun, result: dict[str, Any], name: str) -> Lines:
+    """An objective that is no number of its own page: how it was judged, and what that cites."""
+    lines: Lines = []
+    for item in _judged(result, name):
+        lines.append(_verdict(item))
+        lines += _rests_on(found, result, item["cited"])
+    return lines
+
+
+def _verdict(item: dict[str, Any]) -> tuple[str, str]:
+    from drillmark.report import sentences, words
+
+    text = f"{words.objective(item['name'])}: {words.outcome(item['verdict'])}"
+    if item["objective"] is not None:
+        text += f", {sentences.observed(item)} against {words.quantity(item['objective'], item['unit'])}"
+    text += f" ({item['reason']})" if item["reason"] else ""
+    return words.harmless(text), sentences.STYLES[item["verdict"]]
 
 
 def _judged(result: dict[str, Any], name: str) -> list[dict[str, Any]]:
@@ -183,20 +219,11 @@ def _entries(found: StoredRun, numbers: list[int]) -> Lines:
 
 
 def _slo(result: dict[str, Any]) -> Lines:
-    from drillmark.report import sentences, words
-
     if not result["slo"]:
         raise UsageError(
             "the service level of this run was not measured", hint="it was refused, or has neither probes nor load"
         )
-    lines: Lines = []
-    for item in result["objectives"]:
-        if item["name"].startswith("slo"):
-            text = f"{words.objective(item['name'])}: {words.outcome(item['verdict'])}, {sentences.observed(item)}"
-            text += f" against {words.quantity(item['objective'], item['unit'])}" + (
-                f" ({item['reason']})" if item["reason"] else ""
-            )
-            lines.append((words.harmless(text), sentences.STYLES[item["verdict"]]))
+    lines: Lines = [_verdict(item) for item in result["objectives"] if item["name"].startswith("slo")]
     for name, phase in result["slo"].items():
         begin, end = phase["window_seconds"]
         judged = "" if phase["judged"] else ", reported only"

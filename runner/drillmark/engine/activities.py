@@ -39,7 +39,15 @@ def recover(hands: Hands, decision: Decision) -> None:
     with context.performing():
         context.intent(Effect.RECOVER, decision.key, decision.attempt)
         outcome = hands.run_activity(planned, timeout_seconds=max(left, 0.1), attempt=decision.attempt)
+        own = planned.timeout_seconds
+        if outcome.status is Status.TIMED_OUT and (own is None or left < own):
+            outcome = replace(outcome, error=f"{outcome.error}: {_rest(context.plan.phases.recover_deadline_seconds)}")
         _journal(hands, decision, outcome, good_is_success=True)
+
+
+def _rest(deadline_seconds: float) -> str:
+    """Where the limit came from of what had no time of its own, or more than that."""
+    return f"that was the rest of phases.recover.deadline, {deadline_seconds:g} s from the fault's effect"
 
 
 def verify(hands: Hands, decision: Decision) -> None:
