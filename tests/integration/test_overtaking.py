@@ -80,7 +80,7 @@ def test_it_is_undone_from_the_copy_and_ends_unknown(tmp_path, store):
     with pytest.raises(StaleEpochError):
         store.append(last, run=RUN.run, epoch=1, kind=Kind.EVENT, stamp=clock.now(), data={"what": "back"})
     # Asked again, it finds the end.
-    again = overtake(tmp_path, store, RUN, worker="third", copy=copy_of(fault))
+    again = overtake(tmp_path, store, RUN, worker="third", copy=store.kept_undo(RUN.run))
     assert again is not None
     assert "had ended" in again.reasons[0]
     assert store.read(RUN.run) == entries
@@ -93,6 +93,30 @@ def test_how_a_run_ended_is_handed_on_as_it_stands_in_its_journal(tmp_path, stor
     ended = overtake(tmp_path, store, RUN, worker="other", copy=None)
     assert ended is not None
     assert (ended.verdict, ended.exit_code) == ("failed", 1)
+
+
+@pytest.mark.parametrize("func", ["remove", "rmdir"])
+def test_what_a_run_left_that_had_ended_is_undone_before_anybody_has_its_target(tmp_path, store, func):
+    fault = tmp_path / "broken"
+    fault.touch()
+    last = begin(store)
+    data = {"verdict": "failed", "exit_code": 1}
+    store.append(last, run=RUN.run, epoch=1, kind=Kind.RUN_ENDED, stamp=clock.now(), data=data)
+    copy = copy_of(fault, func)
+    if func == "rmdir":  # which removes no file: still it is there
+        for worker in ("other", "third"):
+            with pytest.raises(UndoFileError, match="cannot be undone from here"):
+                overtake(tmp_path, store, store.find(RUN.run)[0], worker=worker, copy=copy)
+        assert fault.exists()
+        return
+    ended = overtake(tmp_path, store, RUN, worker="other", copy=copy)
+    assert ended is not None
+    assert (ended.verdict, ended.exit_code) == ("failed", 1)
+    assert not fault.exists()
+    entries = store.read(RUN.run)
+    assert entries[-1].kind is Kind.UNDONE
+    assert overtake(tmp_path, store, store.find(RUN.run)[0], worker="third", copy=store.kept_undo(RUN.run)) is not None
+    assert store.read(RUN.run) == entries
 
 
 def test_what_cannot_be_undone_has_not_ended(tmp_path, store):

@@ -56,12 +56,18 @@ def overtake(
     if not entries:
         store.forget(row.run)
         return None
-    if run_ended(entries) is not None:
+    state = undo.from_text(copy) if copy is not None else None
+    has_ended = run_ended(entries) is not None
+    if has_ended and (state is None or not state.undoables):
         return _told(root, row, entries, "it had ended before its worker was lost")
     epoch = row.epoch + 1
     store.raise_epoch(row.run, epoch)
     # Whoever drove it may have written until this moment.
     journal = _Journal(store, row.run, epoch, list(store.read(row.run)), view or SilentView())
+    if has_ended:
+        assert state is not None
+        _undo_what_was_left(root, row, journal, state)
+        return _told(root, row, entries, "it had ended before its worker was lost, and what it left is undone")
     paths = RunPaths(root / row.directory)
     if plan is not None:
         _show_that_it_is_driven(paths, epoch)
@@ -73,11 +79,9 @@ def overtake(
     )
     journal.add(Kind.ABORT, {"by": "fleet", "reason": reason})
     reasons = [reason]
-    # What it says of processes is true on another machine only.
-    state = undo.from_text(copy) if copy is not None else None
     _announce_hold(journal, state)
     if state is not None:
-        _undo(root, row, journal, replace(state, children=()))
+        _undo(root, row, journal, state)
     elif last(journal.entries, Effect.INJECT) is not None and not _is_undone(journal.entries):
         reasons.append(NO_COPY)
     late_guard.wait(journal.entries, state)
@@ -158,8 +162,15 @@ def _conclude(
     return {name: told[name] for name in ("verdict", "exit_code") if name in told}
 
 
+def _undo_what_was_left(root: Path, row: RunRow, journal: _Journal, state: UndoState) -> None:
+    """Of a run that had ended with its undo failed: nobody is to have its targets before they are whole."""
+    _announce_hold(journal, state)
+    _undo(root, row, journal, state)
+    late_guard.wait(journal.entries, state)
+
+
 def _undo(root: Path, row: RunRow, journal: _Journal, state: UndoState) -> None:
-    """Run every rollback of what may be in effect."""
+    """Run every rollback of what may be in effect. What it says of processes is true on another machine only."""
     if not state.undoables:
         return
     paths = RunPaths(root / ".drillmark" / "taken-over" / row.run)
