@@ -229,7 +229,11 @@ def test_an_effect_probe_that_never_returns_proves_neither_a_fault_nor_its_end(t
     assert told["fault"].startswith("fault not proved: hangs could not be asked: it took longer than")
     assert told["undo"].startswith("the fault is not proved gone: hangs could not be asked: it took longer than")
     assert undo.read(newest(root) / "undo.json").undoables
-    assert drillmark_in(root, "resume", "last").returncode == 1
+    asked = drillmark_in(root, "resume", "last")
+    assert asked.returncode == 3, asked.stdout + asked.stderr
+    assert undo.read(newest(root) / "undo.json").undoables, "nobody knows, so it stays"
+    assert "--undone-by-hand NAME" in asked.stderr
+    assert drillmark_in(root, "resume", "last", "--undone-by-hand", "Ada").returncode == 1
     assert_gone(root, service)
 
 

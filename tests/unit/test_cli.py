@@ -55,7 +55,6 @@ def test_no_command_at_all_is_help():
         (["show", "--wy"], "error: no such option", "HINT: `drillmark show --help` says how"),
         (["run"], "error: missing argument 'DRILL'", "HINT: `drillmark run --help` says how"),
         (["run", "x", "--timeout", "5"], "error: invalid value for '--timeout': a duration needs a unit", "HINT:"),
-        (["show", "--why", "x"], "error: this run has no objective `x`", "HINT:"),
     ],
 )
 def test_a_wrong_call_is_two_lines_and_exit_2(arguments, error, hint):

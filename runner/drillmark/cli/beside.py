@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
+_LOOK_SECONDS = 10.0
+
 
 @contextmanager
 def looking(
@@ -17,8 +19,8 @@ def looking(
     say: Callable[[str], None],
     failed: str,
     *,
-    first_seconds: float = 10.0,
-    every_seconds: float = 10.0,
+    first_seconds: float | None = None,
+    every_seconds: float | None = None,
     last_seconds: float = 20.0,
 ) -> Generator[None]:
     """Look for as long as the block lasts. `failed` begins the complaint of a look that broke, said once until it ends.
@@ -29,10 +31,12 @@ def looking(
     over = threading.Event()
 
     def work() -> None:
-        complained, pause = "", first_seconds
+        complained = ""
+        every = _LOOK_SECONDS if every_seconds is None else every_seconds
+        pause = every if first_seconds is None else first_seconds
         while True:
             last = over.wait(pause)
-            pause = every_seconds
+            pause = every
             text = ""
             try:
                 look()

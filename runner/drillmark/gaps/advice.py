@@ -166,7 +166,8 @@ _BY_OBJECTIVE: dict[tuple[str, str], str] = {
 
 _UNDONE_EARLY = (
     "What the drill did was undone before the recovery was seen to end, so what was measured is how long the run "
-    "lasted, not how long the recovery takes. See under the recovery steps why it did not end, put that right, and run again."
+    "lasted, not how long the recovery takes. See under the recovery steps why it did not end, put that right, and run "
+    "again."
 )
 
 _LATENCY = (
