@@ -1,4 +1,4 @@
-"""Fixtures that several files of tests share: a lab for faults, which each leaves well; the fleet's database."""
+"""Fixtures that several files of tests share: a lab for faults, which each leaves well; the fleet's databases."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from chaoslib.exceptions import ActivityFailed
 
+import own_database
 from drillmark import lab as labs
 from drillmark.fleet.database import Database
 from drillmark.recovery import postgres_pitr
@@ -54,6 +55,26 @@ def is_restorable() -> bool:
         return postgres_pitr.is_restorable()
     except ActivityFailed:
         return False
+
+
+@pytest.fixture(scope="module")
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[own_database.OwnServer]:
+    """A PostgreSQL for the databases of fleets."""
+    folder = tmp_path_factory.mktemp("own")
+    folder.chmod(0o755)
+    with own_database.running(folder / "server") as running:
+        yield running
+
+
+@pytest.fixture
+def shared_database(
+    own_server: own_database.OwnServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Database]:
+    """A fleet's database on PostgreSQL, to which DRILLMARK_DATABASE_URL leads."""
+    monkeypatch.setenv("DRILLMARK_DATABASE_URL", own_server.fresh())
+    made = Database(tmp_path)
+    yield made
+    made.close()
 
 
 @pytest.fixture

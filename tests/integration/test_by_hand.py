@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections.abc import Iterator
 
 import pytest
 
 import file_drill
-import own_database
 from by_hand_runs import LABELS, PLAN, RUN, journal, runner, the_one
 from drillmark.errors import RefusedError
 from drillmark.fleet import claims
@@ -23,20 +21,9 @@ from fleet_rows import LEASE_SECONDS, add, admit, claim, join, locked, row, sile
 WITHIN_SECONDS = 120.0
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory) -> Iterator[own_database.OwnServer]:
-    folder = tmp_path_factory.mktemp("by-hand")
-    folder.chmod(0o755)
-    with own_database.running(folder / "server") as running:
-        yield running
-
-
 @pytest.fixture
-def database(server, tmp_path, monkeypatch) -> Iterator[Database]:
-    monkeypatch.setenv("DRILLMARK_DATABASE_URL", server.fresh())
-    made = Database(tmp_path)
-    yield made
-    made.close()
+def database(shared_database) -> Database:
+    return shared_database
 
 
 def test_a_workers_target_refuses_a_person_with_who_and_since_when(database, tmp_path):

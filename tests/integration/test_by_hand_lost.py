@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 import yaml
 
 import file_drill
-import own_database
 from by_hand_runs import PLAN, RUN, journal, runner, the_one
 from drillmark import clock, undo, workspace
 from drillmark.engine.paths import WorkspacePaths
@@ -31,20 +30,9 @@ WITHIN_SECONDS = 120.0
 FREED_BY = f"`drillmark resume {RUN}` undoes what it may have left, and frees the target"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory) -> Iterator[own_database.OwnServer]:
-    folder = tmp_path_factory.mktemp("by-hand-lost")
-    folder.chmod(0o755)
-    with own_database.running(folder / "server") as running:
-        yield running
-
-
 @pytest.fixture
-def database(server, tmp_path, monkeypatch) -> Iterator[Database]:
-    monkeypatch.setenv("DRILLMARK_DATABASE_URL", server.fresh())
-    made = Database(tmp_path)
-    yield made
-    made.close()
+def database(shared_database) -> Database:
+    return shared_database
 
 
 @pytest.fixture
@@ -135,12 +123,18 @@ def test_a_run_that_never_began_is_kept_from_it_and_lets_its_targets_go(database
         journal(tmp_path, Kind.RUN_STARTED)
 
 
-def test_where_the_runs_folder_is_elsewhere_resume_undoes_from_the_copy_as_a_worker_does(database, tmp_path):
+def a_workers_run(database, tmp_path) -> tuple[Path, str]:
+    """A workspace whose drill a worker on another machine has in hand, and that worker."""
     root = file_drill.make(tmp_path / "ws", ("http://127.0.0.1:9/", tmp_path / "served"))
     worker = join(database)
     add(database, "file-lost@1", "the-file", source=file_drill.DRILL)
     admit(database)
     assert claim(database, "file-lost@1", worker, run=RUN) is not None
+    return root, worker
+
+
+def test_where_the_runs_folder_is_elsewhere_resume_undoes_from_the_copy_as_a_worker_does(database, tmp_path):
+    root, worker = a_workers_run(database, tmp_path)
     fault = tmp_path / "broken"
     fault.touch()
     mend = file_drill.activity("mend", "os", "remove", path=str(fault))
@@ -166,11 +160,7 @@ def test_where_the_runs_folder_is_elsewhere_resume_undoes_from_the_copy_as_a_wor
 
 
 def test_a_run_that_had_ended_well_gets_no_gap_where_the_drill_is_another_one_by_now(database, tmp_path):
-    root = file_drill.make(tmp_path / "ws", ("http://127.0.0.1:9/", tmp_path / "served"))
-    worker = join(database)
-    add(database, "file-lost@1", "the-file", source=file_drill.DRILL)
-    admit(database)
-    assert claim(database, "file-lost@1", worker, run=RUN) is not None
+    root, worker = a_workers_run(database, tmp_path)
     with closing(open_store(WorkspacePaths(root))) as store:
         store.create(RunRow(RUN, "file-lost", "the-file", f"reports/runs/{RUN}", 1, 0))
         first = store.append(

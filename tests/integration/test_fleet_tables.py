@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
-import own_database
 from drillmark.fleet import admitting, claims, members, overdue, tables
 from drillmark.fleet.choosing import Limits
 from drillmark.fleet.database import Database, now
@@ -15,17 +14,9 @@ from drillmark.fleet.endings import Ending
 from fleet_rows import LEASE_SECONDS, add, admit, claim, end_missed, join, locked, row, silence, told
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory) -> Iterator[own_database.OwnServer]:
-    folder = tmp_path_factory.mktemp("fleet-server")
-    folder.chmod(0o755)
-    with own_database.running(folder / "server") as running:
-        yield running
-
-
 @pytest.fixture(params=["sqlite", "postgres"])
 def database(request, tmp_path) -> Iterator[Database]:
-    url = request.getfixturevalue("server").fresh() if request.param == "postgres" else None
+    url = request.getfixturevalue("own_server").fresh() if request.param == "postgres" else None
     made = Database(tmp_path, url)
     made.prepare()
     yield made
@@ -213,9 +204,9 @@ def test_a_worker_of_this_machine_is_dead_when_its_process_is(database):
     assert claims.bury(database, 1000.0) == {worker: []}
 
 
-def test_the_migration_makes_the_tables_that_the_program_knows(server):
-    url = server.fresh()
-    database = Database(server.root, url)
+def test_the_migration_makes_the_tables_that_the_program_knows(own_server):
+    url = own_server.fresh()
+    database = Database(own_server.root, url)
     with database.transaction() as connection:
         inspector = sa.inspect(connection)
         for table in tables.metadata.sorted_tables:

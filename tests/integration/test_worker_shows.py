@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 import debian
@@ -110,7 +111,8 @@ def test_a_worker_shows_a_run_from_its_fault_to_its_gap(tmp_path):
     for bound in ("lo", "hi"):
         name = f"drillmark_drill_observed_seconds bound={bound} drill=file-lost objective=rto"
         assert seen.get(name) == observed[bound]
-    assert len(list((root / "reports" / "gaps").glob("GAP-*.yaml"))) == 1
+    filed = [yaml.safe_load(gap.read_text())["objective"] for gap in (root / "reports" / "gaps").glob("GAP-*.yaml")]
+    assert filed.count("rto") == 1, filed  # a busy machine may miss the service level as well
     assert (seen["drillmark_waiting_drills"], seen["drillmark_running_drills"]) == (0, 0)
     assert seen["drillmark_fault_in_effect drill=file-lost target=the-file"] == 0
     assert seen["drillmark_run_in_progress drill=file-lost"] == 0
