@@ -36,16 +36,19 @@ def test_what_there_is_in_the_end_is_looked_at_once_more():
 
 def test_the_first_look_may_be_at_once_and_a_last_one_that_hangs_is_left():
     seen, go_on = threading.Event(), threading.Event()
-    looks: list[int] = []
+    looks: list[str] = []
 
     def look() -> None:
-        looks.append(1)
-        seen.set()
-        if len(looks) > 1:
+        looks.append("begun")
+        if seen.is_set():
             go_on.wait(PATIENCE_SECONDS)
+            looks.append("over")
+        seen.set()
 
-    pauses = {"first_seconds": 0.0, "every_seconds": 3600.0, "last_seconds": 0.1}
+    pauses = {"first_seconds": 0.0, "every_seconds": 3600.0, "last_seconds": 1.0}
     with beside.looking("test", look, print, "never", **pauses):
         assert seen.wait(PATIENCE_SECONDS)
-    assert not go_on.is_set()
-    go_on.set()
+    try:
+        assert looks == ["begun", "begun"], "it was waited for to its end"
+    finally:
+        go_on.set()
