@@ -85,6 +85,15 @@ def test_a_fault_that_is_left_is_not_gone_because_its_probe_was_refused_once(tmp
     # Or until somebody answers for it: nothing is run or asked then.
     undo_file.write_text(text)
     (tmp_path / MUTE).touch()
+    nobody = drillmark(root, "resume", "last", "--undone-by-hand", "")
+    assert (nobody.returncode, "names nobody" in nobody.stderr) == (2, True), nobody.stderr
+    plan_file = newest(root) / "plan.json"
+    plan = plan_file.read_text()
+    plan_file.unlink()
+    unread = drillmark(root, "resume", "last", "--undone-by-hand", "Ada")
+    assert unread.returncode == 2, unread.stdout + unread.stderr
+    assert undo.read(undo_file).undoables
+    plan_file.write_text(plan)
     assert drillmark(root, "resume", "last", "--undone-by-hand", "Ada").returncode == 1
     assert undo.read(undo_file).undoables == ()
     assert len((tmp_path / "rollbacks").read_text().splitlines()) == runs_before + 1

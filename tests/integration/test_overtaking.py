@@ -15,7 +15,7 @@ from drillmark.engine import late_guard
 from drillmark.engine.overtaking import NO_COPY, bar, overtake
 from drillmark.engine.paths import WorkspacePaths
 from drillmark.engine.view import SilentView
-from drillmark.errors import JournalError, StaleEpochError, UndoFileError
+from drillmark.errors import JournalError, RefusedError, StaleEpochError, UndoFileError
 from drillmark.journal.store import JournalStore, RunRow
 from drillmark.model.entry import Kind
 from drillmark.undo import Child, Undoable, UndoState
@@ -117,6 +117,33 @@ def test_what_a_run_left_that_had_ended_is_undone_before_anybody_has_its_target(
     assert entries[-1].kind is Kind.UNDONE
     assert overtake(tmp_path, store, store.find(RUN.run)[0], worker="third", copy=store.kept_undo(RUN.run)) is not None
     assert store.read(RUN.run) == entries
+
+
+def test_what_was_not_proved_gone_when_a_run_ended_needs_more_than_its_rollbacks(tmp_path, store):
+    fault = tmp_path / "broken"
+    fault.touch()
+    last = begin(store)
+    copy = copy_of(fault, "stat")  # succeeds, and mends nothing
+    with pytest.raises(RefusedError, match="has not ended"):
+        overtake(tmp_path, store, store.find(RUN.run)[0], worker="other", copy=copy, by_hand="Ada")
+    asked = {"effect": "prove_undone", "key": "", "attempt": 1}
+    for kind, data in (
+        (Kind.INTENT, asked),
+        (Kind.OUTCOME, asked | {"status": "failed", "error": "is-lost is still true"}),
+        (Kind.RUN_ENDED, {"verdict": "failed", "exit_code": 1}),
+    ):
+        last = store.append(last, run=RUN.run, epoch=1, kind=kind, stamp=clock.now(), data=data)
+    with pytest.raises(
+        UndoFileError, match="not proved gone, and cannot be from here: is-lost is still true"
+    ) as refused:
+        overtake(tmp_path, store, store.find(RUN.run)[0], worker="other", copy=copy)
+    assert "--undone-by-hand NAME" in refused.value.hint
+    assert store.read(RUN.run)[-1].kind is Kind.RUN_ENDED
+    fault.unlink()
+    ended = overtake(tmp_path, store, store.find(RUN.run)[0], worker="other", copy=copy, by_hand="Ada")
+    assert ended is not None
+    assert (ended.verdict, ended.exit_code) == ("failed", 1)
+    assert store.read(RUN.run)[-1].data["by_hand"] == "Ada"
 
 
 def test_what_cannot_be_undone_has_not_ended(tmp_path, store):

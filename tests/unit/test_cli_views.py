@@ -107,6 +107,8 @@ def test_the_story_tells_what_matters_and_leaves_out_the_rest():
     assert told(Kind.EVENT, what="samples_closed") is None
     assert told(Kind.ABORT, by="person", reason="ada: wrong target") == "abort asked for by a person: ada: wrong target"
     assert told(Kind.GUARD, "guard: acting", what="acting", reason="no lease") == "the guard: acting (no lease)"
+    assert told(Kind.GUARD, what="rollback", name="put-back", status="failed") == "the guard: rollback put-back failed"
+    assert told(Kind.UNDONE, by_hand="Ada", proved=False) == "Ada says: undone by hand"
     assert told(Kind.GUARD, what="undo_failed", error="gone") == "the guard: undo failed (gone)"
     assert told(Kind.UNDONE) == "the fault is proved gone"
     assert told(Kind.RESUMED, epoch=3) == "taken up again by another runner (epoch 3)"

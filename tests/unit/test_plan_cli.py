@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from define_builders import EXPERIMENT, FULL_DRILL, MINIMAL_DRILL, TARGETS, with_line, workspace
-from drillmark.cli import init, main, plan, validate
+from drillmark.cli import calls, init, main, plan, validate
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -121,6 +121,34 @@ def test_plan_shows_what_each_activity_and_the_undo_would_run(run):
     assert "switch-over: sh -c 'cp /a /b' --password [redacted]" in told
     assert "restore-latest: POST ${orders_url}/restore" not in told
     assert "restore-latest: GET ${orders_url}/restore" in told
+
+
+@pytest.mark.parametrize(
+    ("provider", "told"),
+    [
+        ({"path": "psql", "arguments": {"password": "hunter22", "host": "h"}}, "psql password [redacted] host h"),
+        ({"path": "x", "arguments": ["--api-key=abc", "--n=1"]}, "x --api-key=[redacted] --n=1"),
+        ({"path": "x", "arguments": ["--password=hun,ter22"]}, "x --password=[redacted]"),
+        ({"path": "x", "arguments": ["--password=${pw}", "--key", "${k}"]}, "x --password=${pw} --key ${k}"),
+        ({"path": "sh", "arguments": ["-c", "PGPASSWORD='hunter 22' psql"]}, "sh -c PGPASSWORD=[redacted]"),
+        ({"path": "sh", "arguments": ["-c", "curl -H 'Authorization: Bearer abc'"]}, "sh -c [redacted]"),
+        ({"path": "sh", "arguments": ["-c", "mv '/a b' /c"]}, """sh -c 'mv '"'"'/a b'"'"' /c'"""),
+        ({"path": "curl", "arguments": "-u me:hunter22 http://h/x"}, "curl -u [redacted] http://h/x"),
+        ({"path": "/usr/bin/mysql", "arguments": "-phunter22 -e x"}, "/usr/bin/mysql -p[redacted] -e x"),
+        ({"type": "http", "url": "http://me:pw12@h/x?access_token=abcd"}, "GET http://me:[redacted]@h/x?..."),
+        (
+            {"type": "python", "module": "m", "func": "f", "arguments": {
+                "headers": {"Authorization": "abc"}, "config": {"db_token": "z1", "port": 1}, "command": "x --secret y",
+                "hosts": ["a", "b"], "to": "${to}"}},
+            (
+                "m.f(headers={'Authorization': '[redacted]'}, config={'db_token': '[redacted]', 'port': 1},"
+                " command=[redacted], hosts=['a', 'b'], to=${to})"
+            ),
+        ),
+    ],
+)  # fmt: skip
+def test_what_anything_names_a_secret_is_not_shown(provider, told):
+    assert calls.called({"provider": {"type": "process"} | provider}) == told
 
 
 def test_plan_tells_the_guards(run):

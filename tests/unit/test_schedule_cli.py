@@ -217,7 +217,8 @@ def test_why_tells_what_the_queue_knows(root):
     assert "no worker took note of it" in said("why", "weekly", "--at", "2026-12-15")
     os.utime(written, (at("2026-12-15 02:01").timestamp(),) * 2)
     told = said("why", "weekly", "--at", "2026-12-15")
-    assert "weekly was not due at Tue 2026-12-15 03:00 +01:00" in told
+    assert "weekly did not run at Tue 2026-12-15 03:00 +01:00" in told
+    assert "no worker took note of it (" in told
     assert "its file was written at Tue 2026-12-15 03:01 +01:00, after that" in told
 
 

@@ -104,9 +104,9 @@ def sentence(
     if known.by_hand:
         return f"{drill} was due at {there} by {named}; no worker ran it, but {known.by_hand}."
     if known.later is not None and known.queue and not held:
-        written = f"its file was written at {when(known.later, schedule)}, after that"
-        names = f"{named} names that time, but {written}, and a schedule looks ahead only"
-        told = f"{drill} was not due at {there}: {names}."
+        # Not more than a guess: a checkout or a new title also writes it.
+        young = f"its file was written at {when(known.later, schedule)}, after that, and may not have stood there then"
+        told = f"{drill} did not run at {there}, when it was due by {named}: no worker took note of it ({young})."
     else:
         nobody = "no worker took note of it" if known.queue else "no worker has ever run here (`drillmark worker`)"
         told = f"{drill} did not run at {there}, when it was due by {named}: {held or nobody}."

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from drillmark.model.plan import Plan
 
 
-def take_over(root: Path, run: str, *, quiet: bool) -> RunEnded | None:
+def take_over(root: Path, run: str, *, quiet: bool, by_hand: str = "") -> RunEnded | None:
     """Undo and end a run that still holds its targets, as a worker would; None where it holds none.
+
+    `by_hand` is who undid what an ended run left: nothing is run or asked then.
 
     Raises RefusedError where somebody has it in hand, UsageError where it had never begun: now it cannot any more.
     """
@@ -39,7 +41,10 @@ def take_over(root: Path, run: str, *, quiet: bool) -> RunEnded | None:
             else:
                 entries = store.read(run)
                 with views.lines(root, quiet=quiet, before=entries) as view:
-                    ended = overtake(root, store, row, entries, source=claim.source, worker=claim.worker, view=view)
+                    source, worker = claim.source, claim.worker
+                    ended = overtake(
+                        root, store, row, entries, source=source, worker=worker, view=view, by_hand=by_hand
+                    )
                 if ended is not None:
                     return ended
         finally:
@@ -51,7 +56,15 @@ def take_over(root: Path, run: str, *, quiet: bool) -> RunEnded | None:
 
 
 def overtake(
-    root: Path, store: Store, row: RunRow, entries: Sequence[Entry], *, source: str, worker: str, view: View
+    root: Path,
+    store: Store,
+    row: RunRow,
+    entries: Sequence[Entry],
+    *,
+    source: str,
+    worker: str,
+    view: View,
+    by_hand: str = "",
 ) -> RunEnded | None:
     """As `overtaking.overtake`, with the run's result where this machine's files make the same plan, else with a gap.
 
@@ -62,7 +75,7 @@ def overtake(
 
     plan = _same_plan(root, source, entries)
     copy = store.kept_undo(row.run)
-    ended = overtaking.overtake(root, store, row, worker=worker, copy=copy, view=view, plan=plan)
+    ended = overtaking.overtake(root, store, row, worker=worker, copy=copy, view=view, plan=plan, by_hand=by_hand)
     if ended is None or plan is not None or run_ended(entries) is not None:  # it has a result, elsewhere
         return ended
     return replace(ended, reasons=(*ended.reasons, _gap_without_result(root, source, ended)))

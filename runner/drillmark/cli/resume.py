@@ -32,17 +32,19 @@ def command(context: click.Context, run: str, *, as_json: bool, by_hand: str | N
     from drillmark.engine.paths import RunPaths
     from drillmark.errors import UsageError
 
+    if by_hand is not None and not by_hand.strip():
+        raise UsageError("--undone-by-hand names nobody", hint="say who answers for it")
     root = places.with_runs()
     try:
         row = runs.find(root, run)
     except UsageError:
         # The fleet may know it all the same: its worker was lost before it began.
-        elsewhere.take_over(root, run, quiet=as_json)
+        elsewhere.take_over(root, run, quiet=as_json, by_hand=by_hand or "")
         raise
     use_lab(root)
     ended = None
-    if not by_hand and not RunPaths(root / row.directory).epoch.exists():
-        ended = elsewhere.take_over(root, row.run, quiet=as_json)
+    if not RunPaths(root / row.directory).epoch.exists():
+        ended = elsewhere.take_over(root, row.run, quiet=as_json, by_hand=by_hand or "")
     ended = ended or _resume(root, row, quiet=as_json, by_hand=by_hand or "")
     tell_end(ended, as_json=as_json)
     keeping.after(root, ended.run)
@@ -60,6 +62,8 @@ def _resume(root: Path, row: RunRow, *, quiet: bool, by_hand: str) -> RunEnded:
     try:
         plan = runs.read_plan(root / row.directory)
     except UsageError:
+        if by_hand:
+            raise  # nothing is run then
         # Its undo file is enough to undo; the error is told after that.
         with everywhere.locked(root, undoes=True) as locks:
             resume.resume(root, row, everywhere=locks)

@@ -82,13 +82,24 @@ def _told(entry: Entry, sentence: str) -> tuple[str, Style] | None:  # noqa: PLR
         case Kind.RESUMED:
             return f"taken up again by another runner (epoch {data.get('epoch', entry.epoch)})", "doubt"
         case Kind.GUARD:
-            why = data.get("error") or data.get("reason")
-            return f"the guard: {str(data.get('what', '')).replace('_', ' ')}" + (f" ({why})" if why else ""), "bad"
+            return _guard(data), "bad"
         case Kind.UNDONE:
-            gone = "the fault is proved gone" if data.get("proved", True) else "every undo is done"
-            return sentence or gone, "good"
+            return sentence or _undone(data), "good"
         case _:  # its end, and what people decide, which stands in no run
             return None
+
+
+def _undone(data: dict[str, Any]) -> str:
+    if data.get("by_hand"):
+        return f"{data['by_hand']} says: undone by hand"
+    return "the fault is proved gone" if data.get("proved", True) else "every undo is done"
+
+
+def _guard(data: dict[str, Any]) -> str:
+    which = " ".join(str(data[name]) for name in ("name", "status") if data.get(name))
+    why = data.get("error") or data.get("reason")
+    what = str(data.get("what", "")).replace("_", " ")
+    return f"the guard: {what}" + (f" {which}" if which else "") + (f" ({why})" if why else "")
 
 
 def _outcome(entry: Entry) -> tuple[str, Style] | None:

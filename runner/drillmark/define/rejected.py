@@ -28,6 +28,7 @@ def activities(experiment: Mapping[str, Any]) -> Iterator[tuple[Path, dict[str, 
 
 def place(experiment: Mapping[str, Any], text: str) -> tuple[Path, str] | None:
     """Where that stands which Chaos Toolkit rejects with this text, and a hint; None where it fits no activity."""
+    named: list[Path] = []
     for path, activity in activities(experiment):
         kind, provider = activity.get("type"), get(activity, "provider", "type")
         if text == f"'{kind}' is not a supported activity type":
@@ -38,8 +39,9 @@ def place(experiment: Mapping[str, Any], text: str) -> tuple[Path, str] | None:
             if path[:2] == _HYPOTHESIS and "tolerance" not in activity:
                 return path, ""
         elif activity.get("name") and f"'{activity['name']}'" in text:
-            return path, ""
-    return None
+            named.append(path)
+    # Texts also name functions, which another activity may be called after.
+    return (named[0], "") if len(named) == 1 else None
 
 
 def _meant(word: object, allowed: tuple[str, ...]) -> str:

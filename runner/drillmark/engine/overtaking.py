@@ -22,7 +22,7 @@ from drillmark.engine.early import make_directory
 from drillmark.engine.paths import RunPaths, WorkspacePaths
 from drillmark.engine.start import RunEnded, read_end
 from drillmark.engine.view import SilentView, View
-from drillmark.errors import EXIT_ABORTED, DrillmarkError, UndoFileError
+from drillmark.errors import EXIT_ABORTED, DrillmarkError, RefusedError, UndoFileError
 from drillmark.journal.entries import concluded, last, run_ended
 from drillmark.journal.port import RunRow, Store
 from drillmark.model.entry import Effect, Entry, Kind, Status
@@ -44,11 +44,13 @@ def overtake(
     copy: str | None,
     view: View | None = None,
     plan: Plan | None = None,
+    by_hand: str = "",
 ) -> RunEnded | None:
     """Undo what may be in effect, and end the run. None where it had never begun, and now cannot any more.
 
     `worker` is who takes it over, `copy` the text of the run's undo file, `view` who hears of it; `plan` is the run's,
-    None where it is not known here: then there is no result. Raises UndoFileError where that cannot be undone: the run
+    None where it is not known here: then there is no result; `by_hand` is who undid what an ended run left, which is
+    believed. Raises RefusedError where that one has not ended, and UndoFileError where that cannot be undone: the run
     has not ended then, and this is to be called again. Raises JournalError, and StaleEpochError where somebody else was
     first.
     """
@@ -57,17 +59,16 @@ def overtake(
         store.forget(row.run)
         return None
     state = undo.from_text(copy) if copy is not None else None
-    has_ended = run_ended(entries) is not None
-    if has_ended and (state is None or not state.undoables):
-        return _told(root, row, entries, "it had ended before its worker was lost")
+    if run_ended(entries) is not None:
+        left = state if state is not None and state.undoables else None
+        if left is not None:
+            _undo_what_was_left(root, store, row, entries, left, view, by_hand)
+        reason = "it had ended before its worker was lost"
+        return _told(root, row, entries, f"{reason}, and what it left is undone" if left else reason)
+    if by_hand:
+        raise RefusedError(f"run {row.run} has not ended", hint=f"`drillmark resume {row.run}` undoes and ends it")
+    journal = _take(store, row, view)
     epoch = row.epoch + 1
-    store.raise_epoch(row.run, epoch)
-    # Whoever drove it may have written until this moment.
-    journal = _Journal(store, row.run, epoch, list(store.read(row.run)), view or SilentView())
-    if has_ended:
-        assert state is not None
-        _undo_what_was_left(root, row, journal, state)
-        return _told(root, row, entries, "it had ended before its worker was lost, and what it left is undone")
     paths = RunPaths(root / row.directory)
     if plan is not None:
         _show_that_it_is_driven(paths, epoch)
@@ -93,6 +94,12 @@ def overtake(
     if plan is not None:
         concluding.make_up_for_export(paths, journal.entries)
     return _told(root, row, journal.entries, "; ".join(reasons))
+
+
+def _take(store: Store, row: RunRow, view: View | None) -> _Journal:
+    """From now on the run is this one's. Whoever drove it may have written until this moment."""
+    store.raise_epoch(row.run, row.epoch + 1)
+    return _Journal(store, row.run, row.epoch + 1, list(store.read(row.run)), view or SilentView())
 
 
 def bar(store: Store, run: str, drill: str) -> None:
@@ -162,8 +169,28 @@ def _conclude(
     return {name: told[name] for name in ("verdict", "exit_code") if name in told}
 
 
-def _undo_what_was_left(root: Path, row: RunRow, journal: _Journal, state: UndoState) -> None:
+def _refuse_what_needs_proof(row: RunRow, entries: list[Entry]) -> None:
+    """Where its rollbacks had succeeded and the fault was there all the same, they would prove nothing now."""
+    proof = last(entries, Effect.PROVE_UNDONE)
+    if proof is not None and proof.outcome is not None and proof.outcome.data.get("status") == Status.FAILED:
+        error = proof.outcome.data.get("error")
+        raise UndoFileError(
+            f"the fault of run {row.run} was not proved gone, and cannot be from here: {error}",
+            hint=f"undo it by hand, then `drillmark resume {row.run} --undone-by-hand NAME`",
+        )
+
+
+def _undo_what_was_left(
+    root: Path, store: Store, row: RunRow, entries: list[Entry], state: UndoState, view: View | None, by_hand: str
+) -> None:
     """Of a run that had ended with its undo failed: nobody is to have its targets before they are whole."""
+    if not by_hand:
+        _refuse_what_needs_proof(row, entries)
+    journal = _take(store, row, view)
+    if by_hand:
+        journal.add(Kind.UNDONE, {"experiment": "all", "after_end": True, "proved": False, "by_hand": by_hand})
+        journal.nothing_is_left()
+        return
     _announce_hold(journal, state)
     _undo(root, row, journal, state)
     late_guard.wait(journal.entries, state)

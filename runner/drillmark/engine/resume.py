@@ -72,7 +72,7 @@ def resume(
         # While this one waited for the lock, another resume may have begun to drive.
         _refuse_if_driven(paths)
         with _letting_go(everywhere, row.run):
-            context = _open(workspace, paths, lock, row, view or SilentView())
+            context = _open(workspace, paths, lock, row, view or SilentView(), by_hand=by_hand)
         if by_hand and not _finished(context):
             context.store.close()
             raise UsageError(
@@ -130,10 +130,13 @@ def _letting_go(everywhere: Everywhere | None, run: str) -> Generator[None]:
         raise UsageError(f"{error}; the targets that it still held are let go", hint=error.hint) from error
 
 
-def _open(workspace: WorkspacePaths, paths: RunPaths, lock: FileLock, row: RunRow, view: View) -> Context:
+def _open(
+    workspace: WorkspacePaths, paths: RunPaths, lock: FileLock, row: RunRow, view: View, *, by_hand: str
+) -> Context:
     """What is known of the run; nothing is changed yet.
 
-    Where journal or plan cannot be read although something may be in effect, that is undone before the error goes on.
+    Where journal or plan cannot be read although something may be in effect, that is undone before the error goes on,
+    unless somebody undid it by hand.
     """
     state = undo.read(paths.undo) or UndoState(row.run)
     store: Store | None = None
@@ -153,7 +156,7 @@ def _open(workspace: WorkspacePaths, paths: RunPaths, lock: FileLock, row: RunRo
     except (JournalError, UsageError) as error:
         if store is not None:
             store.close()
-        if not state.undoables:
+        if not state.undoables or by_hand:
             raise
         _undo_from_file_alone(paths, state)
         raise JournalError(f"{error}; what stood in the undo file is undone", hint=error.hint) from error
