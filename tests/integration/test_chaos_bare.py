@@ -356,7 +356,7 @@ def test_rollbacks_that_say_nothing_have_an_hour(tmp_path, monkeypatch):
         expected = {"slow": ends, "declared": "succeeded"}
         paths = RunPaths(tmp_path / ends)
         make_directory(paths)
-        assert {one.name: str(one.status) for one in undoing.undo_from(paths, undoable)} == expected
+        assert {one.name: str(one.status) for one in undoing.undo_left(paths, [undoable])} == expected
         write_epoch(paths.epoch, 1)
         write(paths.undo, UndoState("run", (replace(undoable, unlogged=True),)))
         assert act(paths, "run", lambda: "lost")

@@ -18,6 +18,7 @@ from drillmark.undo import NOWHERE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from drillmark.undo import Origin, Undoable
 
@@ -63,7 +64,7 @@ def limit_seconds(experiment: Mapping[str, Any], *, timeout_seconds_each: float)
 
 def perform_undoable(
     undoable: Undoable,
-    skip: set[int],
+    skip: AbstractSet[int],
     *,
     run_dir: Path,
     on_outcome: Callable[[int, ActivityOutcome], None] | None = None,
@@ -80,9 +81,24 @@ def perform_undoable(
     )
 
 
+def undo_all(
+    undoables: Sequence[Undoable], *, run_dir: Path, finished: AbstractSet[int] = frozenset()
+) -> list[ActivityOutcome]:
+    """Run the rollbacks of all of them, the last begun first; not those in `finished` (places in each list)."""
+    outcomes: list[ActivityOutcome] = []
+    for undoable in reversed(undoables):
+        outcomes += perform_undoable(undoable, finished, run_dir=run_dir)
+    return outcomes
+
+
+def failures(outcomes: Sequence[ActivityOutcome]) -> list[str]:
+    """Each rollback that did not succeed, with the reason."""
+    return [f"{one.name}: {one.error or one.status}" for one in outcomes if one.status != Status.SUCCEEDED]
+
+
 def perform(
     experiment: Mapping[str, Any],
-    skip: set[int],
+    skip: AbstractSet[int],
     *,
     run_dir: Path,
     timeout_seconds_each: float = DEFAULT_TIMEOUT_SECONDS,

@@ -6,12 +6,11 @@ same. U is emptied by a probe that says so, by the rollbacks where there is no p
 
 from __future__ import annotations
 
-from drillmark.chaos.activities import ActivityOutcome
-from drillmark.chaos.undo import perform_undoable
+from drillmark.chaos.undo import failures, undo_all
 from drillmark.engine import children, simulating, undoing
 from drillmark.engine.hands import Hands
 from drillmark.errors import RefusedError
-from drillmark.model.entry import Kind, Status
+from drillmark.model.entry import Kind
 from drillmark.model.undo_words import undo_words
 from drillmark.undo import UndoState
 
@@ -39,13 +38,9 @@ def undo(hands: Hands, *, by_hand: str = "") -> None:
 def _undo_again(hands: Hands, thing: str, *, every: bool) -> None:
     """Run every rollback, or those that are left, then ask. Raises RefusedError."""
     context = hands.context
-    outcomes: list[ActivityOutcome] = []
-    for undoable in reversed(context.undo_state.undoables):
-        if every:
-            outcomes += perform_undoable(undoable, set(), run_dir=context.paths.directory)
-        else:
-            outcomes += undoing.undo_from(context.paths, undoable)
-    bad = [f"{one.name}: {one.error or one.status}" for one in outcomes if one.status != Status.SUCCEEDED]
+    paths, undoables = context.paths, context.undo_state.undoables
+    outcomes = undo_all(undoables, run_dir=paths.directory) if every else undoing.undo_left(paths, undoables)
+    bad = failures(outcomes)
     way_out = f"where that can never be: undo it by hand, then `drillmark resume {context.run} --undone-by-hand NAME`"
     if bad:
         raise RefusedError(

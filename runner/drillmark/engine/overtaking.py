@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from drillmark import clock, files, processes, runs, undo
-from drillmark.chaos.activities import ActivityOutcome
-from drillmark.chaos.undo import perform_undoable
+from drillmark.chaos.undo import failures, undo_all
 from drillmark.engine import concluding, late_guard
 from drillmark.engine.early import make_directory
 from drillmark.engine.paths import RunPaths, WorkspacePaths
@@ -206,10 +205,8 @@ def _undo(root: Path, row: RunRow, journal: _Journal, state: UndoState) -> None:
     attempt = 1 if found is None else found.attempt + 1
     started = clock.now()
     journal.add(Kind.INTENT, {"effect": Effect.UNDO, "key": "", "attempt": attempt})
-    outcomes: list[ActivityOutcome] = []
-    for undoable in reversed(state.undoables):
-        outcomes += perform_undoable(undoable, set(), run_dir=paths.directory)
-    bad = [f"{one.name}: {one.error or one.status}" for one in outcomes if one.status != Status.SUCCEEDED]
+    outcomes = undo_all(state.undoables, run_dir=paths.directory)
+    bad = failures(outcomes)
     journal.add(
         Kind.OUTCOME,
         {

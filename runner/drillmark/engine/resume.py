@@ -16,9 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from drillmark import clock, files, processes, runs, undo
-from drillmark.chaos.activities import ActivityOutcome
 from drillmark.chaos.events import read_events
-from drillmark.chaos.undo import begun
+from drillmark.chaos.undo import begun, failures
 from drillmark.decide import stops
 from drillmark.engine import handing_in, injecting, left_over, permission, simulating, taking_up, undoing
 from drillmark.engine.concluding import export_journal, make_up_for_export
@@ -36,7 +35,7 @@ from drillmark.errors import JournalError, RefusedError, StaleEpochError, UsageE
 from drillmark.journal.entries import last, run_ended
 from drillmark.journal.opening import open_store
 from drillmark.journal.port import RunRow, Store
-from drillmark.model.entry import Effect, Entry, Kind, Status
+from drillmark.model.entry import Effect, Entry, Kind
 from drillmark.model.stamp import NANOSECONDS
 from drillmark.undo import UndoState
 
@@ -274,8 +273,7 @@ def _undo_from_file_alone(paths: RunPaths, state: UndoState) -> None:
     """Undo by U and E alone, with nothing else to go by. Signals wait meanwhile; the guard goes last."""
     with signals_wait():
         _end(state, ("chaos", "worker"))
-        outcomes = [undoing.undo_from(paths, undoable) for undoable in reversed(state.undoables)]
-        if any(_failures(some) for some in outcomes):
+        if failures(undoing.undo_left(paths, state.undoables)):
             return
         _end(state, ("guard", *undo.OBSERVERS))
         paths.undo.unlink(missing_ok=True)
@@ -284,7 +282,3 @@ def _undo_from_file_alone(paths: RunPaths, state: UndoState) -> None:
 def _end(state: UndoState, roles: tuple[str, ...]) -> None:
     for child in state.of(roles):
         processes.end(child.identity, group=True, grace_seconds=1.0)
-
-
-def _failures(outcomes: list[ActivityOutcome]) -> list[str]:
-    return [f"{one.name}: {one.error or one.status}" for one in outcomes if one.status != Status.SUCCEEDED]

@@ -15,7 +15,7 @@ from drillmark import clock
 from drillmark.chaos import undo as chaos_undo
 from drillmark.chaos.activities import ActivityOutcome
 from drillmark.chaos.events import Event, Phase, What, read_events
-from drillmark.chaos.undo import done, limit_seconds, perform_undoable, seconds_each, waived
+from drillmark.chaos.undo import done, failures, limit_seconds, perform_undoable, seconds_each, undo_all, waived
 from drillmark.decide import Decision
 from drillmark.engine.context import Context
 from drillmark.engine.hands import Hands
@@ -127,9 +127,9 @@ def undo_seconds(state: UndoState) -> float:
     return max(chaos_undo.ROLLBACK_SECONDS, sum(limits))
 
 
-def undo_from(paths: RunPaths, undoable: Undoable) -> list[ActivityOutcome]:
-    """Run every rollback of an experiment that its event log does not show as succeeded."""
-    return perform_undoable(undoable, done(read_events(paths.events)), run_dir=paths.directory)
+def undo_left(paths: RunPaths, undoables: Sequence[Undoable]) -> list[ActivityOutcome]:
+    """Run every rollback of these experiments that the run's event log does not show as succeeded."""
+    return undo_all(undoables, run_dir=paths.directory, finished=done(read_events(paths.events)))
 
 
 def undo_unlogged(hands: Hands) -> None:
@@ -140,8 +140,8 @@ def undo_unlogged(hands: Hands) -> None:
     context = hands.context
     for undoable in [one for one in reversed(context.undo_state.undoables) if one.unlogged]:
         with hands.pulse.shielded():
-            outcomes = _beside(hands, lambda undoable=undoable: undo_from(context.paths, undoable))
-        bad = [f"{one.name}: {one.error or one.status}" for one in outcomes if one.status != Status.SUCCEEDED]
+            outcomes = _beside(hands, lambda undoable=undoable: undo_left(context.paths, [undoable]))
+        bad = failures(outcomes)
         if bad:
             raise RefusedError(
                 f"the {undoable.path} of run {context.run} cannot be undone: {'; '.join(bad)}",

@@ -8,11 +8,12 @@ from __future__ import annotations
 import contextlib
 
 from drillmark import clock, undo
+from drillmark.chaos.undo import failures
 from drillmark.decide import stops
 from drillmark.engine import children, concluding, guarding, undoing
 from drillmark.engine.context import Context
 from drillmark.engine.hands import Hands
-from drillmark.model.entry import Kind, Status
+from drillmark.model.entry import Kind
 
 
 def undo_without_journal(hands: Hands) -> None:
@@ -23,12 +24,8 @@ def undo_without_journal(hands: Hands) -> None:
     if hands.child is not None:
         hands.child.kill()
     children.end_orphans(hands, ("chaos", "worker", *undo.OBSERVERS))
-    outcomes = [
-        outcome
-        for undoable in (reversed(state.undoables) if began(hands.context) else ())
-        for outcome in undoing.undo_from(hands.context.paths, undoable)
-    ]
-    bad = [f"{one.name}: {one.error or one.status}" for one in outcomes if one.status != Status.SUCCEEDED]
+    outcomes = undoing.undo_left(hands.context.paths, state.undoables if began(hands.context) else ())
+    bad = failures(outcomes)
     told = [{"name": one.name, "status": one.status, "error": one.error} for one in outcomes]
     hands.context.set_aside(Kind.EVENT, clock.now(), {"what": "undone_without_journal", "rollbacks": told})
     if bad:
